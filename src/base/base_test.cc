@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include "base/checksum.h"
+#include "base/codec.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/prng.h"
+
+namespace kvorum {
+namespace {
+
+TEST(Checksum, Crc16MatchesTheRedisClusterSpecification) { EXPECT_EQ(crc16("123456789"), 0x31c3); }
+
+TEST(Checksum, SlotHashesOnlyTheFirstNonEmptyTag) {
+  EXPECT_EQ(slot_of("{user1000}.following"), slot_of("{user1000}.followers"));
+  EXPECT_EQ(slot_of("foo{}{bar}"), Slot(static_cast<std::uint16_t>(crc16("foo{}{bar}") % 16384)));
+  EXPECT_EQ(slot_of("foo{{bar}}zap"), Slot(static_cast<std::uint16_t>(crc16("{bar") % 16384)));
+  EXPECT_EQ(slot_of("foo{bar}{zap}"), slot_of("bar"));
+}
+
+TEST(Codec, RoundTripsAndStopsAtTheEnd) {
+  Bytes out;
+  put_fixed<std::uint32_t>(out, 0xdeadbeef);
+  put_varint(out, 300);
+  put_varint(out, ~0ull);
+  put_bytes(out, "hello");
+  Reader reader(out);
+  EXPECT_EQ(reader.fixed<std::uint32_t>(), 0xdeadbeefu);
+  EXPECT_EQ(reader.varint(), 300u);
+  EXPECT_EQ(reader.varint(), ~0ull);
+  EXPECT_EQ(reader.bytes(), "hello");
+  EXPECT_TRUE(reader.done());
+  EXPECT_EQ(reader.varint(), 0u);
+  EXPECT_FALSE(reader.ok());
+}
+
+TEST(Codec, ALengthBeyondTheEndFailsAndGivesNothing) {
+  Bytes out;
+  put_varint(out, 1ull << 40);
+  out += "short";
+  Reader reader(out);
+  EXPECT_EQ(reader.bytes(), "");
+  EXPECT_FALSE(reader.ok());
+}
+
+TEST(Codec, AnOverlongVarintIsRefused) {
+  Reader reader(ByteView("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11));
+  reader.varint();
+  EXPECT_FALSE(reader.ok());
+}
+
+TEST(Error, EveryErrorSaysWhetherTheOutcomeIsDefinite) {
+  EXPECT_EQ(outcome_of(ErrorCode::kUnknown), Outcome::kUnknown);
+  EXPECT_EQ(outcome_of(ErrorCode::kNoLeader), Outcome::kDefinite);
+  EXPECT_EQ(to_string(Error{ErrorCode::kSyntax, ""}), "ERR syntax error");
+}
+
+TEST(Prng, SameSeedSameDrawsAndWithinTheBound) {
+  Prng a(7), b(7);
+  for (int i = 0; i < 1000; ++i) {
+    const auto x = a.below(10);
+    EXPECT_LT(x, 10u);
+    EXPECT_EQ(x, b.below(10));
+  }
+}
+
+TEST(CheckDeathTest, PrintsTheExpressionAndBothValues) {
+  EXPECT_DEATH(CHECK_EQ(Index(1), Index(2)), "Index\\(1\\) == Index\\(2\\).*1 against 2");
+}
+
+}  // namespace
+}  // namespace kvorum

@@ -1,0 +1,50 @@
+// Broken invariants. CHECK is on in every build: it prints the expression with both values, then
+// aborts.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace kvorum::check_detail {
+
+[[noreturn]] void fail(const char* file, int line, const char* expression,
+                       const std::string& detail);
+
+template <class T>
+std::string show(const T& value) {
+  if constexpr (requires { value.value(); }) {
+    return show(value.value());
+  } else if constexpr (fmt::is_formattable<T>::value) {
+    return fmt::format("{}", value);
+  } else {
+    return "?";
+  }
+}
+
+}  // namespace kvorum::check_detail
+
+#define KVORUM_CHECK_OP(a, op, b)                                                        \
+  do {                                                                                   \
+    const auto& check_a = (a);                                                           \
+    const auto& check_b = (b);                                                           \
+    if (!(check_a op check_b)) [[unlikely]] {                                            \
+      ::kvorum::check_detail::fail(__FILE__, __LINE__, #a " " #op " " #b,                \
+                                   ::kvorum::check_detail::show(check_a) + " against " + \
+                                       ::kvorum::check_detail::show(check_b));           \
+    }                                                                                    \
+  } while (false)
+
+#define CHECK(expression, ...)                                      \
+  do {                                                              \
+    if (!(expression)) [[unlikely]] {                               \
+      ::kvorum::check_detail::fail(__FILE__, __LINE__, #expression, \
+                                   ::fmt::format("" __VA_ARGS__));  \
+    }                                                               \
+  } while (false)
+#define CHECK_EQ(a, b) KVORUM_CHECK_OP(a, ==, b)
+#define CHECK_NE(a, b) KVORUM_CHECK_OP(a, !=, b)
+#define CHECK_LT(a, b) KVORUM_CHECK_OP(a, <, b)
+#define CHECK_LE(a, b) KVORUM_CHECK_OP(a, <=, b)
+#define CHECK_GT(a, b) KVORUM_CHECK_OP(a, >, b)
+#define CHECK_GE(a, b) KVORUM_CHECK_OP(a, >=, b)

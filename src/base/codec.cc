@@ -1,0 +1,56 @@
+#include "base/codec.h"
+
+namespace kvorum {
+
+void put_varint(Bytes& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out.push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out.push_back(static_cast<char>(value));
+}
+
+void put_bytes(Bytes& out, ByteView bytes) {
+  put_varint(out, bytes.size());
+  out.append(bytes);
+}
+
+void Reader::fail() {
+  ok_ = false;
+  rest_ = {};
+}
+
+std::uint64_t Reader::varint() {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(rest_.front());
+    rest_.remove_prefix(1);
+    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      return value;
+    }
+  }
+  fail();
+  return 0;
+}
+
+ByteView Reader::take(std::size_t count) {
+  if (rest_.size() < count) {
+    fail();
+    return {};
+  }
+  const auto taken = rest_.substr(0, count);
+  rest_.remove_prefix(count);
+  return taken;
+}
+
+ByteView Reader::bytes() {
+  const auto count = varint();
+  if (count > rest_.size()) {
+    fail();
+    return {};
+  }
+  return take(count);
+}
+
+}  // namespace kvorum
