@@ -1,0 +1,26 @@
+// Commands on their way from the node that accepted them to the partition's leader.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+
+namespace kvorum {
+
+struct Forward {
+  PartitionId partition;
+  NodeId from;
+  NodeId to;
+  SharedBytes runs = share({});  // encoded runs (model/command.h), all of node `from`; go unchanged into the log
+};
+
+// What two nodes tell each other when a peer link opens. Another cluster or an unknown node: the link is refused.
+struct PeerHello {
+  ClusterId cluster;
+  NodeId node;
+  Incarnation incarnation;
+  std::int64_t wall_ms = 0;  // the sender's clock
+};
+
+}  // namespace kvorum

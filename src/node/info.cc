@@ -1,0 +1,103 @@
+// KV.STATUS and INFO: the node as text.
+#include <fmt/format.h>
+
+#include "node/replica.h"
+
+namespace kvorum::node {
+namespace {
+
+std::int64_t seconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+}
+
+}  // namespace
+
+// First this node's own line, then one per partition, then one per peer. Words are key:value.
+std::string Replica::status() const {
+  const auto* data = find(PartitionId(1));
+  const auto& shown = data == nullptr ? *find(kMetaPartition) : *data;
+  const auto& raft = shown.raft();
+  const char* role = options_.may_vote ? raft::to_string(raft.role()) : "learner";
+  std::string text = fmt::format(
+      "node:{} role:{} term:{} leader:{} commit:{} applied:{} keys:{} partitions:{} version:{}{}{}\n",
+      options_.self.value(), role, raft.term().value(), raft.leader().value(),
+      raft.commit().value(), shown.machine().applied().value(), shown.machine().size(),
+      partitions_.size() - 1, options_.version,
+      options_.may_vote ? "" : " reason:disk-lost levels:prefix", disk_full_ ? " disk:full" : "");
+  for (const auto& [id, partition] : partitions_) {
+    const auto& group = partition->raft();
+    text += fmt::format("partition:{} leader:{} term:{} commit:{} applied:{} last:{} keys:{} digest:{:016x}\n",
+                        id.value(), group.leader().value(), group.term().value(),
+                        group.commit().value(), partition->machine().applied().value(),
+                        group.last_index().value(), partition->machine().size(),
+                        partition->machine().digest());
+  }
+  const auto progress = raft.progress();
+  for (const auto node : options_.members) {
+    if (node == options_.self) {
+      continue;
+    }
+    const auto peer = peers_.find(node);
+    text += fmt::format("peer:{} link:{}", node.value(),
+                        peer != peers_.end() && peer->second.up ? "up" : "down");
+    for (const auto& one : progress) {
+      if (one.node == node) {
+        const auto lag = raft.last_index().value() - std::min(one.match, raft.last_index()).value();
+        text += fmt::format(" state:{} match:{} lag:{}{}{}{}", one.state, one.match.value(), lag,
+                            one.voter ? "" : " learner:yes", one.trusted ? "" : " counted:no",
+                            one.lost_data ? " lost-data:yes" : "");
+      }
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::string Replica::info(ByteView section) const {
+  std::string text;
+  const auto wanted = [&](ByteView name) {
+    return section == "ALL" || section == "DEFAULT" || section == "EVERYTHING" || section == name;
+  };
+  if (wanted("SERVER")) {
+    text += fmt::format(
+        "# Server\r\nredis_version:7.2.0\r\nkvorum_version:{}\r\nredis_mode:standalone\r\n"
+        "tcp_port:{}\r\nuptime_in_seconds:{}\r\n\r\n",
+        options_.version, options_.resp_port, seconds(now_.mono - started_));
+  }
+  if (wanted("CLIENTS")) {
+    text += fmt::format("# Clients\r\nconnected_clients:{}\r\n\r\n", clients_);
+  }
+  if (wanted("MEMORY")) {
+    std::size_t bytes = 0;
+    for (const auto& [id, partition] : partitions_) {
+      bytes += partition->machine().memory_bytes();
+    }
+    text += fmt::format("# Memory\r\nused_memory_dataset:{}\r\n\r\n", bytes);
+  }
+  if (wanted("PERSISTENCE")) {
+    text += "# Persistence\r\nloading:0\r\naof_enabled:1\r\n\r\n";
+  }
+  if (wanted("STATS")) {
+    text += fmt::format("# Stats\r\ntotal_commands_processed:{}\r\n\r\n", commands_);
+  }
+  if (wanted("REPLICATION")) {
+    text += fmt::format("# Replication\r\nrole:master\r\nconnected_slaves:{}\r\n\r\n",
+                        options_.members.size() - 1);
+  }
+  if (wanted("KEYSPACE")) {
+    text += "# Keyspace\r\n";
+    for (const auto& [id, keyspace] : keyspaces_) {
+      std::size_t keys = 0;
+      for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+        keys += find(PartitionId(keyspace.first_partition.value() + i))->machine().size();
+      }
+      if (keys > 0) {
+        text += fmt::format("db{}:keys={},expires=0,avg_ttl=0\r\n", id.value(), keys);
+      }
+    }
+    text += "\r\n";
+  }
+  return text;
+}
+
+}  // namespace kvorum::node

@@ -1,0 +1,322 @@
+// The order on a connection: its commands take effect in the order sent, pipelined or not, at any level.
+//
+// Writes of one partition are begun as they come and are applied in that order. A read between them waits at its place: it is
+// answered when the write ahead of it has been applied, or right before the write behind it is. Both are moments after
+// the read arrived, and the neighbouring write's commit, proposed after that arrival too, confirms the leader. Only a
+// read with no open write ahead asks for a confirmed index of its own. A command of another partition waits until the queue is empty.
+#include "base/check.h"
+#include "node/replica.h"
+
+namespace kvorum::node {
+
+bool Replica::may_begin(const Session& session, const Item& item) const {
+  if (session.queue.size() != session.begun) {
+    return false;
+  }
+  if (session.queue.empty()) {
+    return true;
+  }
+  const auto& ahead = session.queue.back();
+  return !item.everywhere && !ahead.everywhere && ahead.partition == item.partition &&
+         (ahead.kind == Item::Kind::kWrite || ahead.kind == Item::Kind::kRead);
+}
+
+bool Replica::waits_for_nothing(const Session& session, const Item& item) {
+  if (item.everywhere || item.met.kind != LevelKind::kSequential) {
+    return !item.everywhere && item.met.kind == LevelKind::kPrefix;
+  }
+  return !session.seen_index || (session.seen_partition == item.partition &&
+                                 find(item.partition)->machine().applied() >= session.seen_index);
+}
+
+// `item` is the first one that has not begun.
+void Replica::begin(Session& session, Item& item, const Command& command) {
+  item.begun = true;
+  ++session.begun;
+  if (item.kind == Item::Kind::kRead) {
+    return begin_read(session, item);
+  }
+  if (!item.everywhere) {
+    find(item.partition)->outbox().push(command, session.id);
+    return;
+  }
+  const auto* keyspace = keyspace_of(session);
+  for (std::uint32_t i = 0; i < keyspace->partitions; ++i) {
+    find(PartitionId(keyspace->first_partition.value() + i))->outbox().push(command, session.id);
+    ++item.outstanding;
+  }
+}
+
+void Replica::begin_read(Session& session, Item& item) {
+  for (std::size_t i = 0; i + 1 < session.begun; ++i) {
+    item.behind_write = item.behind_write || session.queue[i].kind == Item::Kind::kWrite;
+  }
+  if (item.behind_write || item.met.kind == LevelKind::kPrefix) {
+    return;
+  }
+  const auto* keyspace = keyspace_of(session);
+  if (item.everywhere) {
+    for (std::uint32_t i = 0; i < keyspace->partitions; ++i) {
+      auto& partition = *find(PartitionId(keyspace->first_partition.value() + i));
+      item.tags.push_back(partition.barrier(session.id));
+    }
+    return;
+  }
+  auto& partition = *find(item.partition);
+  const bool here = !session.seen_index || session.seen_partition == item.partition;
+  if (item.met.kind == LevelKind::kSequential && here) {
+    item.at_least = session.seen_index;
+    if (partition.machine().applied() < item.at_least) {
+      partition.wait_applied(item.at_least, session.id);
+    }
+    return;
+  }
+  // Linearizable; or sequential in another partition than the session's, where only a confirmed index keeps its order
+  // (Lev-Ari et al., Modular composition of coordination services, USENIX ATC 2016).
+  item.tag = partition.barrier(session.id);
+}
+
+// Whether the first item of the queue can be answered now.
+bool Replica::servable(const Session& session, const Item& item) {
+  switch (item.kind) {
+    case Item::Kind::kVerb:
+    case Item::Kind::kError:
+      return true;
+    case Item::Kind::kWrite:
+      return false;  // answered by after_write() alone
+    case Item::Kind::kRead:
+      break;
+  }
+  if (item.behind_write) {
+    return true;  // that write has been answered, else it would still be ahead
+  }
+  if (!item.everywhere) {
+    const auto& partition = *find(item.partition);
+    return partition.confirmed() >= item.tag && partition.machine().applied() >= item.at_least;
+  }
+  const auto* keyspace = keyspace_of(session);
+  for (std::size_t i = 0; i < item.tags.size(); ++i) {
+    const PartitionId id(keyspace->first_partition.value() + static_cast<std::uint32_t>(i));
+    if (find(id)->confirmed() < item.tags[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Replica::pop(Session& session) {
+  session.begun -= session.queue.front().begun ? 1 : 0;
+  session.queue.pop_front();
+}
+
+void Replica::serve(Session& session, Item& item) {
+  if (item.kind == Item::Kind::kVerb) {
+    run_verb(session, item);
+  } else if (item.kind == Item::Kind::kError) {
+    connections_.reply(session.id).error(item.error);
+    session.receipt = Receipt{};
+    if (item.close) {
+      connections_.close_after_replies(session.id);
+    }
+  } else {
+    Reader reader(item.body);
+    Command command;
+    CHECK(decode(reader, command), "a queued command that the node encoded itself");
+    serve_read(session, item, command);
+  }
+  pop(session);
+}
+
+void Replica::serve_read(Session& session, const Item& item, const Command& command) {
+  auto& partition = *find(item.partition);
+  auto& reply = connections_.reply(session.id);
+  if (item.with_receipt) {
+    reply.array(2);
+  }
+  const auto* keyspace = keyspace_of(session);
+  if (item.everywhere) {
+    read_everywhere(*keyspace, command, reply);
+  } else if (command.op == Op::kScan && keyspace->partitions > 1) {
+    scan(*keyspace, partition, command, reply);
+  } else if (command.op == Op::kRandomKey) {
+    Command drawn = command;
+    drawn.number = static_cast<std::int64_t>(prng_.next());
+    partition.machine().read(drawn, {now_.wall}, reply);
+  } else {
+    partition.machine().read(command, {now_.wall}, reply);
+  }
+  const bool looks_inside =
+      command.op == Op::kDump || command.op == Op::kSearch || command.op == Op::kDigest;
+  Receipt unused;
+  auto& receipt = looks_inside ? unused : session.receipt;
+  receipt = Receipt{};
+  receipt.asked = item.asked;
+  receipt.met = item.met;
+  receipt.path = item.tag != 0 || !item.tags.empty() ? Path::kReadIndex
+                 : item.behind_write                 ? Path::kLog
+                                                     : Path::kLocal;
+  receipt.partition = item.partition;
+  receipt.index = partition.machine().applied();
+  receipt.term = partition.machine().applied_term();
+  receipt.replicas = 1;
+  receipt.durable = options_.durable;
+  session.seen_partition = item.partition;
+  session.seen_index = receipt.index;
+  if (item.with_receipt) {
+    reply_receipt(receipt, reply);
+  }
+}
+
+// Answers from the front of the queue what can be answered, then begins what may begin.
+void Replica::advance(Session& session) {
+  Command command;
+  while (!session.queue.empty()) {
+    auto& head = session.queue.front();
+    const bool data = head.kind == Item::Kind::kRead || head.kind == Item::Kind::kWrite;
+    if (data && !head.begun) {
+      Reader reader(head.body);
+      CHECK(decode(reader, command), "a queued command that the node encoded itself");
+      begin(session, head, command);
+    }
+    if (!servable(session, head)) {
+      break;
+    }
+    serve(session, head);
+  }
+  while (session.begun < session.queue.size()) {
+    auto& next = session.queue[session.begun];
+    const auto& ahead = session.queue[session.begun - 1];
+    const bool data = next.kind == Item::Kind::kRead || next.kind == Item::Kind::kWrite;
+    if (!data || next.everywhere || ahead.everywhere || next.partition != ahead.partition) {
+      break;
+    }
+    Reader reader(next.body);
+    CHECK(decode(reader, command), "a queued command that the node encoded itself");
+    begin(session, next, command);
+  }
+}
+
+ReplyWriter& Replica::before_write(Partition&, ConnId conn) {
+  auto* session = find(conn);
+  if (session == nullptr) {
+    return no_reply_;
+  }
+  while (!session->queue.empty() && session->queue.front().kind == Item::Kind::kRead) {
+    serve(*session, session->queue.front());
+  }
+  CHECK(!session->queue.empty() && session->queue.front().kind == Item::Kind::kWrite,
+        "a write is applied for a connection that does not wait for one");
+  const auto& item = session->queue.front();
+  if (item.everywhere && item.outstanding > 1) {
+    return no_reply_;  // the last partition's reply is everybody's
+  }
+  auto& reply = connections_.reply(conn);
+  if (item.with_receipt) {
+    reply.array(2);
+  }
+  return reply;
+}
+
+void Replica::after_write(Partition& partition, ConnId conn, std::uint64_t seq, Version version) {
+  auto* session = find(conn);
+  if (session == nullptr) {
+    return;
+  }
+  auto& item = session->queue.front();
+  if (item.everywhere && --item.outstanding > 0) {
+    return;
+  }
+  auto& receipt = session->receipt;
+  receipt = Receipt{};
+  receipt.asked = item.asked;
+  receipt.met = item.met;
+  receipt.path = Path::kLog;
+  receipt.partition = partition.id();
+  receipt.index = version.index();
+  receipt.version = version;
+  receipt.term = partition.machine().applied_term();
+  receipt.replicas = static_cast<std::uint8_t>(voters_.size() / 2 + 1);
+  receipt.durable = options_.durable;
+  receipt.client = client_id_.value();
+  receipt.seq = seq;
+  session->seen_partition = partition.id();
+  session->seen_index = version.index();
+  if (item.with_receipt) {
+    reply_receipt(receipt, connections_.reply(conn));
+  }
+  pop(*session);
+  while (!session->queue.empty() && session->queue.front().behind_write) {
+    serve(*session, session->queue.front());
+  }
+  if (!session->queue.empty() && session->queue.size() > session->begun) {
+    wake(conn);
+  }
+}
+
+void Replica::write_missed(ConnId conn) {
+  if (auto* session = find(conn)) {
+    while (!session->queue.empty() && session->queue.front().kind == Item::Kind::kRead) {
+      serve(*session, session->queue.front());
+    }
+    connections_.reply(conn).error(
+        {ErrorCode::kUnknown, "the write was committed, but its reply came by a snapshot"});
+    pop(*session);
+    wake(conn);
+  }
+}
+
+Error Replica::timeout_error(Session& session, const Item& item) {
+  if (item.kind == Item::Kind::kRead) {
+    return item.at_least ? Error{ErrorCode::kStale, {}} : Error{ErrorCode::kNoLeader, {}};
+  }
+  bool never_sent = true;
+  if (item.begun && !item.everywhere) {
+    never_sent = find(item.partition)->outbox().abandon(session.id);
+  } else if (item.begun) {
+    for (auto& [id, partition] : partitions_) {
+      if (id != kMetaPartition) {
+        never_sent = partition->outbox().abandon(session.id) && never_sent;
+      }
+    }
+    never_sent = never_sent && item.outstanding == keyspace_of(session)->partitions;
+  }
+  return Error{never_sent ? ErrorCode::kNoLeader : ErrorCode::kUnknown, {}};
+}
+
+// The first item's time is over. What waited behind it goes on: a read that leaned on this write must now ask for itself.
+void Replica::expire(Session& session) {
+  auto& item = session.queue.front();
+  const auto error = timeout_error(session, item);
+  session.receipt = Receipt{};
+  session.receipt.asked = item.asked;
+  session.receipt.met = item.met;
+  session.receipt.partition = item.partition;
+  session.receipt.outcome = outcome_of(error.code);
+  connections_.reply(session.id).error(error);
+  const bool was_write = item.kind == Item::Kind::kWrite;
+  pop(session);
+  for (std::size_t i = 0; was_write && i < session.begun; ++i) {
+    auto& behind = session.queue[i];
+    if (behind.kind == Item::Kind::kWrite) {
+      break;
+    }
+    behind.behind_write = false;
+    behind.tag = find(behind.partition)->barrier(session.id);
+  }
+}
+
+void Replica::sweep(Now now) {
+  for (auto& [id, session] : sessions_) {
+    bool expired = false;
+    while (!session->queue.empty() &&
+           session->queue.front().arrived + options_.request_timeout <= now.mono) {
+      expire(*session);
+      expired = true;
+    }
+    if (expired) {
+      advance(*session);
+    }
+  }
+}
+
+}  // namespace kvorum::node

@@ -1,0 +1,409 @@
+#include "node/partition.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "node/node.h"
+
+namespace kvorum::node {
+namespace {
+
+constexpr std::size_t kRestoreBytes = std::size_t{8} << 20;  // of log read at once at start
+constexpr std::size_t kCheckpointBytes = std::size_t{8} << 20;  // of changed rows that call for a checkpoint early
+
+}  // namespace
+
+Partition::Partition(PartitionId id, const Options& options, Host& host, ClientId client)
+    : id_(id), options_(options), host_(host), outbox_(client) {}
+
+Result<void> Partition::open(const store::Store& store, const raft::Config& fallback, Now now) {
+  machine_ = std::make_unique<kv::Machine>(id_, options_.kv);
+  raft::Restored restored;
+  restored.config = restored.base.config = fallback;
+  auto record_bytes = store.partition_record(id_);
+  if (!record_bytes) {
+    return tl::unexpected(record_bytes.error());
+  }
+  if (*record_bytes) {
+    const auto record = kv::Machine::decode(**record_bytes);
+    if (!record || !raft::decode(record->config, restored.config)) {
+      return fail(ErrorCode::kCorrupt, "the record of partition {} is damaged", id_.value());
+    }
+    restored.base.config = restored.config;
+    auto rows = store.rows(id_, record->generation);
+    for (; rows->valid(); rows->next()) {
+      if (!machine_->load_row(rows->key(), rows->value())) {
+        return fail(ErrorCode::kCorrupt, "a row of partition {} is damaged", id_.value());
+      }
+    }
+    if (const auto status = rows->status(); !status) {
+      return status;
+    }
+    machine_->load_record(*record);
+  }
+  const auto hard = store.hard_state(id_);
+  const auto extent = store.log(id_);
+  if (!hard || !extent) {
+    return tl::unexpected(hard ? extent.error() : hard.error());
+  }
+  restored.hard = *hard;
+  restored.applied = machine_->applied();
+  restored.last_stamp = machine_->log_time();
+  restored.base.index = extent->base;
+  restored.base.term = extent->base_term;
+  restored.first_index = first_index_ = extent->first();
+  if (restored.applied < extent->base || restored.applied > extent->last) {
+    return fail(ErrorCode::kCorrupt, "partition {}: rows stand at {}, the log holds {} to {}",
+                id_.value(), restored.applied.value(), extent->first().value(),
+                extent->last.value());
+  }
+  const auto before = store.term_at(id_, restored.applied);
+  if (!before) {
+    return tl::unexpected(before.error());
+  }
+  restored.before_entries = *before;
+  for (auto from = restored.applied.next(); from <= extent->last;) {
+    auto entries = store.read_log(id_, from, extent->last, kRestoreBytes);
+    if (!entries) {
+      return tl::unexpected(entries.error());
+    }
+    if (entries->empty()) {
+      return fail(ErrorCode::kCorrupt, "partition {}: log entry {} is missing", id_.value(),
+                  from.value());
+    }
+    from = entries->back().index.next();
+    std::move(entries->begin(), entries->end(), std::back_inserter(restored.entries));
+  }
+  if (!restored.entries.empty()) {
+    restored.last_stamp = restored.entries.back().stamp;
+  }
+  durable_applied_ = machine_->applied();
+  marks_.push_back({machine_->applied(), machine_->applied_term(), 0});
+  checkpoint_at_ = now.mono + options_.checkpoint_interval;
+  raft::Options group;
+  group.self = options_.self;
+  group.seed = options_.seed * 1000003 + id_.value();
+  group.election_timeout = options_.election_timeout;
+  group.heartbeat = options_.heartbeat;
+  group.may_vote = options_.may_vote;
+  raft_ = std::make_unique<raft::Raft>(group, std::move(restored), now);
+  return {};
+}
+
+void Partition::forward(const Forward& forward) {
+  // Anyone may be asked by mistake; a node that does not lead drops it and the sender sends again.
+  if (raft_->role() == raft::Role::kLeader) {
+    forwarded_.push_back(forward);
+  }
+}
+
+std::uint64_t Partition::barrier(ConnId conn) {
+  if (!barrier_open_) {
+    waiting_.push_back({next_tag_++, std::nullopt, {}});
+    barrier_open_ = true;
+  }
+  waiting_.back().conns.push_back(conn);
+  return waiting_.back().tag;
+}
+
+bool Partition::needs_drain() const {
+  const bool moved = raft_->leader() && (raft_->leader() != sent_to_ || raft_->term() != sent_in_);
+  const bool runs = outbox_.has_open() || resend_;
+  return (runs && raft_->leader()) || moved || barrier_open_ || !forwarded_.empty();
+}
+
+void Partition::send_runs(Output& out, Now now) {
+  const auto leader = raft_->leader();
+  if (leader != sent_to_ || raft_->term() != sent_in_) {
+    sent_to_ = leader;
+    sent_in_ = raft_->term();
+    resend_ = true;
+  }
+  if (now.mono >= resend_at_) {
+    resend_ = true;
+  }
+  if (!leader) {
+    return;  // what is open stays open: a command that times out now was never sent
+  }
+  const bool leads = leader == options_.self;
+  unsent_runs_ += outbox_.seal();
+  const auto& runs = outbox_.runs();
+  auto fresh = std::min(resend_ ? runs.size() : unsent_runs_, runs.size());
+  if (fresh == 0 && forwarded_.empty()) {
+    resend_ = false;
+    return;
+  }
+  resend_ = false;
+  for (auto run = runs.end() - static_cast<std::ptrdiff_t>(fresh); run != runs.end(); ++run) {
+    if (!leads) {
+      out.forwards.push_back({id_, options_.self, leader, run->bytes});
+    } else if (!raft_->propose(EntryType::kCommands, run->bytes, NodeId(), now)) {
+      break;
+    }
+    --fresh;
+  }
+  unsent_runs_ = fresh;
+  for (auto& forward : forwarded_) {
+    if (!raft_->propose(EntryType::kCommands, std::move(forward.runs), forward.from, now)) {
+      break;  // its node sends it again
+    }
+  }
+  forwarded_.clear();
+  resend_at_ = runs.empty() ? Instant::max() : now.mono + 2 * options_.election_timeout;
+}
+
+void Partition::drain(Output& out, store::Batch& batch, Now now) {
+  send_runs(out, now);
+  if (raft_->leader()) {
+    for (const auto tag : std::exchange(retry_tags_, {})) {
+      raft_->read_barrier(tag, now);
+    }
+  }
+  if (barrier_open_) {
+    barrier_open_ = false;
+    raft_->read_barrier(waiting_.back().tag, now);
+  }
+  expire_rows(now);
+  turn_.clear();
+  raft_->drain(turn_, now);
+  collect(out, batch);
+  apply();
+  for (const auto& read : turn_.reads) {
+    for (auto& waiting : waiting_) {
+      if (waiting.tag == read.tag) {
+        waiting.index = read.index;
+      }
+    }
+  }
+  retry_tags_.insert(retry_tags_.end(), turn_.failed_reads.begin(), turn_.failed_reads.end());
+  confirm_reads();
+  checkpoint(batch, now);
+  wake_at_ = std::min({turn_.wake_at, resend_at_, checkpoint_at_});
+}
+
+void Partition::collect(Output& out, store::Batch& batch) {
+  for (auto& message : persisted_sends_) {
+    out.messages.push_back({id_, std::move(message)});
+  }
+  persisted_sends_.clear();
+  for (auto& message : turn_.send_now) {
+    out.messages.push_back({id_, std::move(message)});
+  }
+  Flight flight;
+  flight.raft_ticket = turn_.ticket;
+  flight.messages = std::move(turn_.send_after_persist);
+  turn_.send_after_persist = {};
+  if (turn_.truncate_from) {
+    batch.operations.push_back(store::TruncateLog{id_, *turn_.truncate_from});
+  }
+  if (!turn_.append.empty()) {
+    batch.operations.push_back(store::AppendLog{id_, std::move(turn_.append)});
+    turn_.append = {};
+  }
+  for (auto& write : turn_.snapshot_writes) {
+    write_snapshot(write, batch);
+  }
+  if (turn_.hard_state) {
+    batch.operations.push_back(store::PutHardState{id_, *turn_.hard_state});
+  }
+  batch.sync = batch.sync || turn_.must_sync;
+  for (auto& request : turn_.loads) {
+    out.disk.push_back(LoadJob{id_, request});
+  }
+  for (auto& request : turn_.snapshot_reads) {
+    out.disk.push_back(SnapshotJob{id_, request});
+  }
+  compact(batch, flight);
+  if (flight.raft_ticket != 0 || flight.compacted) {
+    flights_.push_back(std::move(flight));
+    needs_ticket_ = true;
+  }
+  if (turn_.role_changed) {
+    host_.note(LogLevel::kInfo, fmt::format("partition {}: {} in term {}, leader {}", id_.value(),
+                              raft::to_string(raft_->role()), raft_->term().value(),
+                              raft_->leader().value()));
+  }
+}
+
+// A snapshot's rows go to a generation of their own, far above any that FLUSHDB could reach meanwhile; one synced batch
+// switches to it, so a crash before that leaves the old state whole.
+void Partition::write_snapshot(raft::SnapshotWrite& write, store::Batch& batch) {
+  const Generation current = machine_->generation();
+  const Generation target((current.value() | 0xffffffff) + 1);
+  auto& operations = batch.operations;
+  if (write.chunk == 0) {
+    incoming_ = std::make_unique<kv::Machine>(id_, options_.kv);
+    operations.push_back(store::DropGeneration{id_, target});
+  }
+  CHECK(incoming_ != nullptr, "a snapshot begins with chunk 0");
+  Reader reader(write.data);
+  auto record = kv::Machine::decode(reader.bytes());
+  while (record && reader.ok() && !reader.rest().empty()) {
+    const auto key = reader.bytes();
+    const auto value = reader.bytes();
+    CHECK(reader.ok() && incoming_->load_row(key, value), "a snapshot row is malformed");
+    operations.push_back(store::PutRow{id_, target, Bytes(key), Bytes(value)});
+  }
+  CHECK(record && reader.ok(), "a snapshot chunk is malformed");
+  if (write.last) {
+    record->generation = target;
+    incoming_->load_record(*record);
+    operations.push_back(store::PutPartition{id_, kv::Machine::encode(*record)});
+    operations.push_back(store::ResetLog{id_, write.meta.index, write.meta.term});
+    operations.push_back(store::DropGeneration{id_, current});
+    batch.sync = true;
+    installing_ = true;
+  }
+}
+
+void Partition::install() {
+  installing_ = false;
+  CHECK(incoming_ != nullptr, "a snapshot is installed after its last chunk");
+  machine_ = std::move(incoming_);
+  CHECK_EQ(machine_->applied(), turn_.installed->index);
+  durable_applied_ = machine_->applied();
+  first_index_ = machine_->applied().next();
+  marks_.assign(1, {machine_->applied(), machine_->applied_term(), log_bytes_});
+  cut_bytes_ = log_bytes_;
+  host_.note(LogLevel::kInfo, fmt::format("partition {}: installed a snapshot at {}", id_.value(),
+                            machine_->applied().value()));
+}
+
+void Partition::apply() {
+  if (turn_.installed) {
+    install();
+  }
+  for (const auto& entry : turn_.apply) {
+    log_bytes_ += entry.byte_size();
+    machine_->apply(entry, *this);
+  }
+  if (turn_.apply.empty() && !turn_.installed) {
+    return;
+  }
+  std::erase_if(index_waiters_, [&](const IndexWaiter& waiter) {
+    const bool reached = waiter.index <= machine_->applied();
+    if (reached) {
+      host_.wake(waiter.conn);
+    }
+    return reached;
+  });
+}
+
+void Partition::confirm_reads() {
+  // A later barrier's confirmation holds for the earlier ones too: it began after they did.
+  std::size_t ready = 0;
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    if (waiting_[i].index && *waiting_[i].index <= machine_->applied()) {
+      ready = i + 1;
+    }
+  }
+  for (; ready > 0; --ready) {
+    confirmed_ = waiting_.front().tag;
+    for (const auto conn : waiting_.front().conns) {
+      host_.wake(conn);
+    }
+    waiting_.pop_front();
+  }
+}
+
+// Changed rows go to disk now and then, behind the entries that changed them and without a sync of their own: until
+// then the log is what restores them.
+void Partition::checkpoint(store::Batch& batch, Now now) {
+  if (checkpointing_ || installing_ ||
+      (now.mono < checkpoint_at_ && machine_->dirty_bytes() < kCheckpointBytes)) {
+    return;
+  }
+  checkpoint_at_ = now.mono + options_.checkpoint_interval;
+  if (machine_->applied() == durable_applied_) {
+    return;
+  }
+  machine_->take_dirty(raft::encode(raft_->config()), batch);
+  marks_.push_back({machine_->applied(), machine_->applied_term(), log_bytes_});
+  Flight flight;
+  flight.checkpoint = machine_->applied();
+  flights_.push_back(std::move(flight));
+  needs_ticket_ = true;
+  checkpointing_ = true;
+}
+
+// The log is cut at the newest durable checkpoint that leaves log_keep_bytes behind it for followers that lag.
+void Partition::compact(store::Batch& batch, Flight& flight) {
+  std::size_t cut = 0;
+  for (std::size_t i = 1; i < marks_.size(); ++i) {
+    if (marks_[i].applied <= durable_applied_ &&
+        log_bytes_ - marks_[i].log_bytes >= options_.log_keep_bytes) {
+      cut = i;
+    }
+  }
+  if (cut == 0) {
+    return;
+  }
+  const auto& mark = marks_[cut];
+  batch.operations.push_back(store::CompactLog{id_, mark.applied.next(), mark.term});
+  flight.compacted = raft::Compacted{mark.applied.next(), mark.term};
+  first_index_ = mark.applied.next();
+  cut_bytes_ = mark.log_bytes;
+  marks_.erase(marks_.begin(), marks_.begin() + static_cast<std::ptrdiff_t>(cut));
+}
+
+void Partition::ticketed(std::uint64_t ticket) {
+  needs_ticket_ = false;
+  for (auto flight = flights_.rbegin(); flight != flights_.rend() && flight->ticket == 0; ++flight) {
+    flight->ticket = ticket;
+  }
+}
+
+void Partition::persisted(std::uint64_t ticket, Now now) {
+  while (!flights_.empty() && flights_.front().ticket != 0 && flights_.front().ticket <= ticket) {
+    auto flight = std::move(flights_.front());
+    flights_.pop_front();
+    if (flight.raft_ticket != 0) {
+      raft_->step(raft::Persisted{flight.raft_ticket}, now);
+    }
+    std::move(flight.messages.begin(), flight.messages.end(), std::back_inserter(persisted_sends_));
+    if (flight.checkpoint) {
+      durable_applied_ = std::max(durable_applied_, *flight.checkpoint);
+      checkpointing_ = false;
+    }
+    if (flight.compacted) {
+      raft_->step(*flight.compacted);
+    }
+  }
+}
+
+void Partition::tick(Now now) { raft_->tick(now); }
+
+// Rows expire by log time, so when a deadline is due somebody must move log time on: the leader does.
+void Partition::expire_rows(Now now) {
+  const auto deadline = machine_->next_deadline();
+  if (deadline && *deadline <= now.wall && raft_->role() == raft::Role::kLeader &&
+      raft_->commit() == raft_->last_index()) {
+    raft_->propose(EntryType::kEmpty, share({}), NodeId(), now);
+  }
+}
+
+ReplyWriter& Partition::before(ClientId client, std::uint64_t seq) {
+  if (client != outbox_.client()) {
+    return no_reply_;
+  }
+  missed_.clear();
+  const auto conn = outbox_.owner(seq);
+  outbox_.applied(seq, missed_);
+  for (const auto waiting : missed_) {
+    host_.write_missed(waiting);
+  }
+  applying_ = conn;
+  return conn ? host_.before_write(*this, conn) : no_reply_;
+}
+
+void Partition::after(ClientId client, std::uint64_t seq, Version version) {
+  if (client == outbox_.client() && applying_) {
+    host_.after_write(*this, applying_, seq, version);
+  }
+}
+
+void Partition::refused(ClientId client, std::uint64_t) {
+  resend_ = resend_ || client == outbox_.client();
+}
+
+}  // namespace kvorum::node

@@ -1,0 +1,142 @@
+// The one Node there is: sessions above, partitions below. node.h has the idea, docs/architecture.md the drawing.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "model/meta.h"
+#include "node/node.h"
+#include "node/partition.h"
+#include "node/session.h"
+
+namespace kvorum::node {
+
+class Replica final : public Node, private Partition::Host {
+ public:
+  Replica(const Options& options, Connections& connections);
+  Result<void> restore(const store::Store& store, Now now);
+
+  void connect(ConnId conn, ByteView address, Now now) override;
+  void disconnect(ConnId conn) override;
+  void request(ConnId conn, std::span<const ByteView> args, Now now) override;
+  void reject(ConnId conn, const Error& error, bool close, Now now) override;
+  void peer_up(const PeerHello& peer, Now now) override;
+  void peer_down(NodeId peer, Now now) override;
+  void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) override;
+  void step(const Forward& forward, Now now) override;
+  void step(DiskDone done, Now now) override;
+  void tick(Now now) override;
+  void drain(Output& out, Now now) override;
+  void begin_shutdown(Now now) override;
+  bool idle() const override;
+  void set_client_count(std::size_t connected) override { clients_ = connected; }
+
+ private:
+  struct Peer {
+    bool up = false;
+    Incarnation incarnation;
+    std::int64_t ahead_ms = 0;  // its clock against ours, as of the handshake
+  };
+
+  // Partition::Host
+  ReplyWriter& before_write(Partition& partition, ConnId conn) override;
+  void after_write(Partition& partition, ConnId conn, std::uint64_t seq, Version version) override;
+  void write_missed(ConnId conn) override;
+  void wake(ConnId conn) override { woken_.push_back(conn); }
+  void note(LogLevel level, std::string text) override;
+
+  // requests.cc: from a request to its place in the order
+  void admit(Session& session, std::span<const ByteView> args);
+  Result<void> place(const Session& session, const Command& command, Item& item);
+  void enqueue(Session& session, Item item, const Command* command);
+  Result<Command> number(std::span<const ByteView> args);
+  std::int64_t fresh_client();
+  Result<Level> met_level(const Level& asked, bool write) const;
+
+  // order.cc: what may begin, what may be answered
+  bool waits_for_nothing(const Session& session, const Item& item);
+  bool may_begin(const Session& session, const Item& item) const;
+  void begin(Session& session, Item& item, const Command& command);
+  void begin_read(Session& session, Item& item);
+  bool servable(const Session& session, const Item& item);
+  void serve(Session& session, Item& item);
+  void serve_read(Session& session, const Item& item, const Command& command);
+  void advance(Session& session);
+  void pop(Session& session);
+  void expire(Session& session);
+  void sweep(Now now);
+  Error timeout_error(Session& session, const Item& item);
+
+  // verbs.cc: what the node answers by itself
+  void run_verb(Session& session, const Item& item);
+  void hello(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
+  void client(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
+  void config(std::span<const ByteView> args, ReplyWriter& reply);
+  void select(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
+  void set_level(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
+  void session_token(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
+  void where(const Session& session, std::span<const ByteView> args, ReplyWriter& reply);
+  void keyspace(std::span<const ByteView> args, ReplyWriter& reply);
+  void reply_receipt(const Receipt& receipt, ReplyWriter& reply) const;
+
+  // info.cc
+  std::string info(ByteView section) const;
+  std::string status() const;
+
+  // gather.cc: KEYS, DBSIZE and the like over every partition of a keyspace
+  void read_everywhere(const Keyspace& keyspace, const Command& command, ReplyWriter& reply);
+  void scan(const Keyspace& keyspace, const Partition& partition, const Command& command,
+            ReplyWriter& reply);
+
+  // meta.cc: members, keyspaces, trust
+  void tend_meta();
+  void refresh_meta();
+  Result<void> open_partitions(const store::Store& store);
+  void refresh_trust();
+  Result<void> add_partition(PartitionId id, const store::Store& store);
+  raft::Config configuration() const;
+  void watch_clock();
+
+  Partition* find(PartitionId id);
+  const Partition* find(PartitionId id) const;
+  Session* find(ConnId id);
+  const Keyspace* keyspace_of(const Session& session) const;
+  std::size_t outbox_bytes() const;
+
+  Options options_;
+  Connections& connections_;
+  Now now_;
+  ClientId client_id_;
+  Prng prng_;
+  std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
+  boost::unordered_flat_map<ConnId, std::unique_ptr<Session>> sessions_;
+  std::map<NodeId, Peer> peers_;
+  std::map<KeyspaceId, Keyspace> keyspaces_;
+  std::vector<NodeId> voters_;  // of data partitions
+  std::map<NodeId, Incarnation> registered_;
+  Index meta_seen_;  // group 0's applied index at the last refresh
+  Instant meta_try_at_;
+  std::vector<ConnId> woken_;
+  std::vector<LogLine> log_;
+  std::uint64_t next_ticket_ = 1;
+  std::uint64_t done_ticket_ = 0;
+  bool disk_full_ = false;
+  Instant disk_retry_at_ = Instant::max();
+  bool paused_ = false;
+  bool stopping_ = false;
+  std::string fatal_;
+  Instant sweep_at_;
+  Instant watch_at_;
+  Instant started_;
+  std::size_t clients_ = 0;
+  std::uint64_t commands_ = 0;
+  NoReply no_reply_;
+  Bytes inner_;   // scratch: KV.ONCE's encoded inner command
+  Bytes answered_;  // and its answered-below mark
+};
+
+}  // namespace kvorum::node

@@ -1,0 +1,243 @@
+// From a client's request to its place in the connection's order: wrappers off, level met or refused, keys placed.
+#include "base/check.h"
+#include "base/checksum.h"
+#include "base/parse.h"
+#include "node/replica.h"
+
+namespace kvorum::node {
+namespace {
+
+bool same_word(ByteView a, ByteView upper) {
+  return std::equal(a.begin(), a.end(), upper.begin(), upper.end(), [](char x, char y) {
+    return (x >= 'a' && x <= 'z' ? static_cast<char>(x - 'a' + 'A') : x) == y;
+  });
+}
+
+bool covers_everything(Op op) {
+  return op == Op::kKeys || op == Op::kDbSize || op == Op::kRandomKey || op == Op::kFlush ||
+         op == Op::kDump || op == Op::kDigest || op == Op::kOpenClient || op == Op::kCloseClient;
+}
+
+}  // namespace
+
+const Keyspace* Replica::keyspace_of(const Session& session) const {
+  const auto found = keyspaces_.find(session.keyspace);
+  return found == keyspaces_.end() ? nullptr : &found->second;
+}
+
+void Replica::admit(Session& session, std::span<const ByteView> args) {
+  Item item;
+  item.arrived = now_.mono;
+  const auto refuse = [&](const Error& error) {
+    item.kind = Item::Kind::kError;
+    item.error = error;
+    enqueue(session, std::move(item), nullptr);
+  };
+  bool leveled = false;
+  while (args.size() > 1) {  // KV.AT and KV.RECEIPT nest
+    if (same_word(args[0], "KV.AT")) {
+      const auto level = args.size() > 2
+                             ? parse_level(args[1])
+                             : fail(ErrorCode::kGeneric,
+                                    "wrong number of arguments for 'kv.at' command");
+      if (!level) {
+        return refuse(level.error());
+      }
+      item.asked = *level;
+      leveled = true;
+      args = args.subspan(2);
+    } else if (same_word(args[0], "KV.RECEIPT")) {
+      item.with_receipt = true;
+      args = args.subspan(1);
+    } else {
+      break;
+    }
+  }
+  auto parsed = parse(args, Limits{65536, options_.kv.max_value_bytes});
+  if (!parsed) {
+    return refuse(parsed.error());
+  }
+  if (parsed->verb == Verb::kKvOnce) {
+    auto command = number(args);
+    if (!command) {
+      return refuse(command.error());
+    }
+    parsed->verb = Verb::kData;
+    parsed->command = std::move(*command);
+  } else if (parsed->verb != Verb::kData) {
+    if (leveled || item.with_receipt) {
+      return refuse({ErrorCode::kGeneric, "KV.AT and KV.RECEIPT take a command on data"});
+    }
+    item.verb = parsed->verb;
+    put_varint(item.body, args.size());
+    for (const auto arg : args) {
+      put_bytes(item.body, arg);
+    }
+    return enqueue(session, std::move(item), nullptr);
+  }
+  const bool write = is_write(parsed->command.op);
+  item.kind = write ? Item::Kind::kWrite : Item::Kind::kRead;
+  if (!leveled) {
+    item.asked = write ? session.write_level : session.read_level;
+  }
+  if (const auto placed = place(session, parsed->command, item); !placed) {
+    return refuse(placed.error());
+  }
+  enqueue(session, std::move(item), &parsed->command);
+}
+
+// KV.ONCE OPEN | CLOSE <client-id> | <client-id> <seq>[:<answered-below>] <command...>
+Result<Command> Replica::number(std::span<const ByteView> args) {
+  Command command;
+  if (args.size() >= 2 && same_word(args[1], "OPEN") && args.size() <= 3) {
+    const auto id = args.size() == 3 ? parse_number<std::int64_t>(args[2])
+                                     : std::optional<std::int64_t>(fresh_client());
+    if (!id || *id <= 0) {
+      return fail(ErrorCode::kGeneric, "a client id is a number from 1 to 2^63 - 1");
+    }
+    command.op = Op::kOpenClient;
+    command.number = *id;
+    return command;
+  }
+  if (args.size() == 3 && same_word(args[1], "CLOSE")) {
+    const auto id = parse_number<std::int64_t>(args[2]);
+    if (!id || *id <= 0) {
+      return fail(ErrorCode::kGeneric, "a client id is a number from 1 to 2^63 - 1");
+    }
+    command.op = Op::kCloseClient;
+    command.number = *id;
+    return command;
+  }
+  if (args.size() < 4) {
+    return fail(ErrorCode::kGeneric, "wrong number of arguments for 'kv.once' command");
+  }
+  const auto colon = args[2].find(':');
+  const auto id = parse_number<std::int64_t>(args[1]);
+  const auto seq = parse_number<std::int64_t>(args[2].substr(0, colon));
+  const auto mark = colon == ByteView::npos ? args[2] : args[2].substr(colon + 1);
+  const auto answered = parse_number<std::int64_t>(mark);
+  if (!id || !seq || !answered || *id <= 0 || *seq <= 0 || *answered < 0 || *answered > *seq) {
+    return fail(ErrorCode::kGeneric,
+                "KV.ONCE <client-id> <seq>[:<answered-below>] <command...>: numbers from 1, and "
+                "answered-below is not above seq");
+  }
+  auto inner = parse(args.subspan(3), Limits{65536, options_.kv.max_value_bytes});
+  if (!inner) {
+    return tl::unexpected(inner.error());
+  }
+  if (inner->verb != Verb::kData || !is_write(inner->command.op) ||
+      covers_everything(inner->command.op)) {
+    return fail(ErrorCode::kGeneric, "KV.ONCE numbers writes to keys of one partition");
+  }
+  inner_.clear();
+  encode(inner->command, inner_);
+  answered_ = mark;
+  command.op = Op::kOnce;
+  command.number = *id;
+  command.number2 = *seq;
+  command.args = {inner_, answered_};
+  return command;
+}
+
+std::int64_t Replica::fresh_client() {
+  return static_cast<std::int64_t>(prng_.next() >> 1) | 1;
+}
+
+// What an ordered keyspace serves for a level word (docs/consistency.md, "the other core's words").
+Result<Level> Replica::met_level(const Level& asked, bool write) const {
+  const auto voters = voters_.size();
+  const auto most = voters / 2 + 1;
+  const bool counted = asked.kind == LevelKind::kQuorum;
+  if (asked.kind == LevelKind::kAll || (counted && (asked.w > most || asked.r > most))) {
+    return fail(ErrorCode::kLevel,
+                "an ordered keyspace commits on a majority ({} of {}); '{}' would wait for more",
+                most, voters, to_string(asked));
+  }
+  if (write) {
+    return Level{.kind = LevelKind::kLinearizable};
+  }
+  switch (asked.kind) {
+    case LevelKind::kSession:
+    case LevelKind::kCausal:
+    case LevelKind::kSequential:
+      return Level{.kind = LevelKind::kSequential};
+    case LevelKind::kEventual:
+    case LevelKind::kPrefix:
+      return Level{.kind = LevelKind::kPrefix};
+    case LevelKind::kQuorum:
+      return Level{.kind = asked.r == 1 ? LevelKind::kPrefix : LevelKind::kLinearizable};
+    default:  // a bound is kept by reading the newest state
+      return Level{.kind = LevelKind::kLinearizable};
+  }
+}
+
+// Which partition, and at which level.
+Result<void> Replica::place(const Session& session, const Command& command, Item& item) {
+  const auto* keyspace = keyspace_of(session);
+  if (keyspace == nullptr) {
+    return fail(ErrorCode::kLoading, "the cluster is forming; try again in a moment");
+  }
+  const auto met = met_level(item.asked, item.kind == Item::Kind::kWrite);
+  if (!met) {
+    return tl::unexpected(met.error());
+  }
+  item.met = *met;
+  if (item.kind == Item::Kind::kWrite && disk_full_) {
+    return fail(ErrorCode::kDiskFull);
+  }
+  if (covers_everything(command.op)) {
+    item.partition = keyspace->first_partition;
+    item.everywhere = keyspace->partitions > 1;
+    return {};
+  }
+  if (command.op == Op::kScan) {
+    // The upper bits of a cursor are its slot (kv/machine.h).
+    const auto slot = static_cast<std::uint64_t>(command.number) >> 48;
+    if (slot >= kSlotCount) {
+      return fail(ErrorCode::kInvalidCursor);
+    }
+    item.partition = keyspace->partition_of(Slot(static_cast<std::uint16_t>(slot)));
+    return {};
+  }
+  Command inner;
+  const Command* keyed = &command;
+  if (command.op == Op::kOnce) {
+    Reader reader(command.args[0]);
+    CHECK(decode(reader, inner), "an inner command that was just encoded");
+    keyed = &inner;
+  }
+  std::optional<PartitionId> partition;
+  bool crossed = false;
+  each_key(*keyed, [&](ByteView key) {
+    const auto at = keyspace->partition_of(slot_of(key));
+    crossed = crossed || (partition && *partition != at);
+    partition = at;
+  });
+  if (crossed) {
+    return fail(ErrorCode::kCrossSlot);
+  }
+  item.partition = partition.value_or(keyspace->first_partition);
+  return {};
+}
+
+// Puts the item at the end of the order; begins it if it may, and answers it at once if nothing is ahead of it.
+void Replica::enqueue(Session& session, Item item, const Command* command) {
+  const bool first = session.queue.empty();
+  const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
+  if (first && item.kind == Item::Kind::kRead && waits_for_nothing(session, item)) {
+    return serve_read(session, item, *command);  // needs no place in a queue
+  }
+  const bool begins = data && may_begin(session, item);
+  if (data && (item.kind == Item::Kind::kRead || !begins)) {
+    encode(*command, item.body);
+  }
+  session.queue.push_back(std::move(item));
+  if (begins) {
+    begin(session, session.queue.back(), *command);
+  }
+  if (first) {
+    advance(session);
+  }
+}
+
+}  // namespace kvorum::node

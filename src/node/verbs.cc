@@ -1,0 +1,373 @@
+// What the node answers by itself, when the request reaches the front of its connection's queue.
+#include "base/check.h"
+#include "base/checksum.h"
+#include "base/parse.h"
+#include "node/replica.h"
+
+namespace kvorum::node {
+namespace {
+
+std::string upper(ByteView word) {
+  std::string out(word);
+  for (auto& c : out) {
+    c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return out;
+}
+
+void ok(ReplyWriter& reply) { reply.status("OK"); }
+
+void refuse(ReplyWriter& reply, std::string text) {
+  reply.error({ErrorCode::kGeneric, std::move(text)});
+}
+
+// Redis' glob, enough for CONFIG GET: * alone, or a name.
+bool config_matches(ByteView pattern, ByteView name) {
+  if (pattern.ends_with("*")) {
+    return name.starts_with(pattern.substr(0, pattern.size() - 1));
+  }
+  return pattern == name;
+}
+
+}  // namespace
+
+void Replica::run_verb(Session& session, const Item& item) {
+  Reader reader(item.body);
+  std::vector<ByteView> words;
+  for (auto left = reader.varint(); left > 0; --left) {
+    words.push_back(reader.bytes());
+  }
+  CHECK(reader.done(), "arguments that the node packed itself");
+  const std::span<const ByteView> args(words);
+  auto& reply = connections_.reply(session.id);
+  switch (item.verb) {
+    case Verb::kPing:
+      return args.size() > 1 ? reply.bulk(args[1]) : reply.status("PONG");
+    case Verb::kEcho:
+      return reply.bulk(args[1]);
+    case Verb::kHello:
+      return hello(session, args, reply);
+    case Verb::kAuth:
+      return refuse(reply,
+                    "AUTH <password> called without any password configured for the default user. "
+                    "Are you sure your configuration is correct?");
+    case Verb::kClient:
+      return client(session, args, reply);
+    case Verb::kCommand:
+      return reply_command(args, reply);
+    case Verb::kConfig:
+      return config(args, reply);
+    case Verb::kInfo:
+      return reply.bulk(info(args.size() > 1 ? upper(args[1]) : "ALL"));
+    case Verb::kTime:
+      reply.array(2);
+      reply.bulk(std::to_string(now_.wall.value() / 1000));
+      return reply.bulk(std::to_string(now_.wall.value() % 1000 * 1000));
+    case Verb::kSelect:
+      return select(session, args, reply);
+    case Verb::kQuit:
+      ok(reply);
+      return connections_.close_after_replies(session.id);
+    case Verb::kReset:
+      session.name.clear();
+      session.keyspace = KeyspaceId();
+      session.read_level = session.write_level = Level{};
+      session.protocol = 2;
+      connections_.set_protocol(session.id, 2);
+      return reply.status("RESET");
+    case Verb::kKvLevel:
+      return set_level(session, args, reply);
+    case Verb::kKvReceipt:
+      return reply_receipt(session.receipt, reply);
+    case Verb::kKvSession:
+      return session_token(session, args, reply);
+    case Verb::kKvStatus:
+      return reply.bulk(status());
+    case Verb::kKvWhere:
+      return where(session, args, reply);
+    case Verb::kKvKeyspace:
+      return keyspace(args, reply);
+    case Verb::kKvFault:
+      return refuse(reply, "KV.FAULT is not part of this version");
+    case Verb::kKvAt:
+      return refuse(reply, "wrong number of arguments for 'kv.at' command");
+    default:
+      return refuse(reply, "that is no command of its own");
+  }
+}
+
+// HELLO [2|3] [AUTH user password] [SETNAME name]
+void Replica::hello(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
+  int protocol = session.protocol;
+  if (args.size() > 1) {
+    const auto asked = parse_number<int>(args[1]);
+    if (!asked) {
+      return refuse(reply, "Protocol version is not an integer or out of range");
+    }
+    if (*asked != 2 && *asked != 3) {
+      return reply.error({ErrorCode::kNoProto, {}});
+    }
+    protocol = *asked;
+  }
+  std::string name = session.name;
+  for (std::size_t i = 2; i < args.size();) {
+    const auto word = upper(args[i]);
+    if (word == "SETNAME" && i + 1 < args.size()) {
+      name = args[i + 1];
+      i += 2;
+    } else if (word == "AUTH" && i + 2 < args.size()) {
+      i += 3;  // no passwords here: any is as good as none
+    } else {
+      return refuse(reply, "Syntax error in HELLO option '" + std::string(args[i]) + "'");
+    }
+  }
+  session.name = name;
+  session.protocol = protocol;
+  connections_.set_protocol(session.id, protocol);
+  auto& out = connections_.reply(session.id);
+  out.map(8);
+  out.bulk("server");
+  out.bulk("redis");
+  out.bulk("version");
+  out.bulk("7.2.0");
+  out.bulk("kvorum_version");
+  out.bulk(options_.version);
+  out.bulk("proto");
+  out.integer(protocol);
+  out.bulk("id");
+  out.integer(static_cast<std::int64_t>(session.id.value()));
+  out.bulk("mode");
+  out.bulk("standalone");
+  out.bulk("role");
+  out.bulk("master");
+  out.bulk("modules");
+  out.array(0);
+}
+
+void Replica::client(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
+  const auto word = upper(args[1]);
+  if (word == "ID") {
+    return reply.integer(static_cast<std::int64_t>(session.id.value()));
+  }
+  if (word == "GETNAME") {
+    return session.name.empty() ? reply.nil() : reply.bulk(session.name);
+  }
+  if (word == "SETNAME" && args.size() == 3) {
+    if (args[2].find_first_of(" \n\r") != ByteView::npos) {
+      return refuse(reply, "Client names cannot contain spaces, newlines or special characters.");
+    }
+    session.name = args[2];
+    return ok(reply);
+  }
+  if (word == "SETINFO" && args.size() == 4) {
+    return ok(reply);
+  }
+  if (word == "INFO" || word == "LIST") {
+    const auto line = [](const Session& one) {
+      return fmt::format("id={} addr={} name={} db={} resp={}\n", one.id.value(), one.address,
+                         one.name, one.keyspace.value(), one.protocol);
+    };
+    std::string text = word == "INFO" ? line(session) : "";
+    if (word == "LIST") {
+      for (const auto& [id, one] : sessions_) {
+        text += line(*one);
+      }
+    }
+    return reply.bulk(text);
+  }
+  if ((word == "NO-EVICT" || word == "NO-TOUCH") && args.size() == 3) {
+    return ok(reply);
+  }
+  refuse(reply, "unknown subcommand '" + std::string(args[1]) + "'. Try CLIENT HELP.");
+}
+
+void Replica::config(std::span<const ByteView> args, ReplyWriter& reply) {
+  const auto word = upper(args[1]);
+  if (word == "RESETSTAT") {
+    return ok(reply);
+  }
+  if (word != "GET" || args.size() < 3) {
+    return refuse(reply, "kvorum is configured by cluster.toml and flags; CONFIG knows GET alone");
+  }
+  const std::pair<ByteView, std::string> known[] = {
+      {"appendonly", "yes"},
+      {"databases", "16"},
+      {"maxmemory", "0"},
+      {"maxmemory-policy", "noeviction"},
+      {"proto-max-bulk-len", std::to_string(options_.kv.max_value_bytes)},
+      {"save", ""},
+      {"timeout", "0"},
+  };
+  std::vector<const std::pair<ByteView, std::string>*> found;
+  for (const auto& entry : known) {
+    for (const auto pattern : args.subspan(2)) {
+      if (config_matches(pattern, entry.first)) {
+        found.push_back(&entry);
+        break;
+      }
+    }
+  }
+  reply.map(found.size());
+  for (const auto* entry : found) {
+    reply.bulk(entry->first);
+    reply.bulk(entry->second);
+  }
+}
+
+void Replica::select(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
+  for (const auto& [id, keyspace] : keyspaces_) {
+    if (args[1] == keyspace.name || args[1] == std::to_string(id.value())) {
+      session.keyspace = id;
+      return ok(reply);
+    }
+  }
+  if (args[1] == "1" || args[1] == "fast") {
+    return refuse(reply, "keyspace 'fast' is leaderless, and this version serves ordered keyspaces");
+  }
+  if (args[1] == "0" || args[1] == "main") {
+    return ok(reply);  // the cluster is forming; `main` is what a connection begins with
+  }
+  refuse(reply, parse_number<int>(args[1]) ? "DB index is out of range" : "no such keyspace");
+}
+
+// KV.LEVEL | KV.LEVEL <level> | KV.LEVEL [read <level>] [write <level>]
+void Replica::set_level(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
+  auto read = session.read_level, write = session.write_level;
+  for (std::size_t i = 1; i < args.size();) {
+    const auto word = upper(args[i]);
+    const bool named = word == "READ" || word == "WRITE";
+    if (named && i + 1 == args.size()) {
+      return reply.error({ErrorCode::kSyntax, {}});
+    }
+    const auto level = parse_level(args[named ? i + 1 : i]);
+    if (!level) {
+      return reply.error(level.error());
+    }
+    (word == "WRITE" ? write : read) = *level;
+    if (!named) {
+      write = *level;
+    }
+    i += named ? 2 : 1;
+  }
+  for (const auto& [level, writes] : {std::pair(read, false), std::pair(write, true)}) {
+    if (const auto met = met_level(level, writes); !met) {
+      return reply.error(met.error());
+    }
+  }
+  session.read_level = read;
+  session.write_level = write;
+  if (args.size() > 1) {
+    return ok(reply);
+  }
+  reply.map(2);
+  reply.bulk("read");
+  reply.bulk(to_string(read));
+  reply.bulk("write");
+  reply.bulk(to_string(write));
+}
+
+void Replica::session_token(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
+  if (args.size() == 1) {
+    return reply.bulk(
+        to_string(SessionToken{options_.cluster, session.seen_partition, session.seen_index}));
+  }
+  const auto token = parse_token(args[1]);
+  if (!token) {
+    return reply.error(token.error());
+  }
+  if (token->cluster != options_.cluster) {
+    return reply.error({ErrorCode::kToken, "that session token is another cluster's"});
+  }
+  if (token->index && find(token->partition) == nullptr) {
+    return reply.error({ErrorCode::kToken, "that session token names no partition of this cluster"});
+  }
+  if (token->index && (token->partition != session.seen_partition ||
+                       token->index > session.seen_index)) {
+    session.seen_partition = token->partition;
+    session.seen_index = token->index;
+  }
+  ok(reply);
+}
+
+void Replica::where(const Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
+  const auto* keyspace = keyspace_of(session);
+  if (keyspace == nullptr) {
+    return reply.error({ErrorCode::kLoading, "the cluster is forming; try again in a moment"});
+  }
+  const auto slot = slot_of(args[1]);
+  const auto id = keyspace->partition_of(slot);
+  const auto& raft = find(id)->raft();
+  reply.map(4);
+  reply.bulk("slot");
+  reply.integer(slot.value());
+  reply.bulk("partition");
+  reply.integer(id.value());
+  reply.bulk("leader");
+  reply.integer(raft.leader().value());
+  reply.bulk("nodes");
+  const auto& config = raft.config();
+  reply.array(config.voters.size() + config.learners.size());
+  for (const auto* group : {&config.voters, &config.learners}) {
+    for (const auto node : *group) {
+      reply.integer(node.value());
+    }
+  }
+}
+
+// KV.KEYSPACE LIST | DESCRIBE <name>
+void Replica::keyspace(std::span<const ByteView> args, ReplyWriter& reply) {
+  const auto word = args.size() > 1 ? upper(args[1]) : "";
+  if (word == "LIST" && args.size() == 2) {
+    reply.array(keyspaces_.size());
+    for (const auto& [id, keyspace] : keyspaces_) {
+      reply.bulk(keyspace.name);
+    }
+    return;
+  }
+  if (word == "DESCRIBE" && args.size() == 3) {
+    for (const auto& [id, keyspace] : keyspaces_) {
+      if (keyspace.name == args[2]) {
+        reply.map(4);
+        reply.bulk("name");
+        reply.bulk(keyspace.name);
+        reply.bulk("id");
+        reply.integer(id.value());
+        reply.bulk("core");
+        reply.bulk(keyspace.core == Core::kOrdered ? "ordered" : "leaderless");
+        reply.bulk("partitions");
+        return reply.integer(keyspace.partitions);
+      }
+    }
+    return refuse(reply, "no such keyspace");
+  }
+  refuse(reply, "this version has KV.KEYSPACE LIST and KV.KEYSPACE DESCRIBE <name>");
+}
+
+void Replica::reply_receipt(const Receipt& receipt, ReplyWriter& reply) const {
+  const auto field = [&](ByteView name, ByteView value) {
+    reply.bulk(name);
+    reply.bulk(value);
+  };
+  const auto number = [&](ByteView name, std::uint64_t value) {
+    reply.bulk(name);
+    reply.integer(static_cast<std::int64_t>(value));
+  };
+  reply.map(13);
+  field("asked", to_string(receipt.asked));
+  field("met", receipt.path == Path::kNone ? "none" : to_string(receipt.met));
+  field("path", to_string(receipt.path));
+  number("node", options_.self.value());
+  number("partition", receipt.partition.value());
+  number("term", receipt.term.value());
+  number("index", receipt.index.value());
+  number("version", receipt.version.packed);
+  number("replicas", receipt.replicas);
+  field("age", receipt.path == Path::kLocal ? "unknown" : "0ms");
+  field("durability", receipt.path == Path::kNone ? "none"
+                      : receipt.durable           ? "disk-quorum"
+                                                  : "memory");
+  field("request", receipt.seq == 0 ? "none" : fmt::format("{:016x}:{}", receipt.client, receipt.seq));
+  field("outcome", receipt.outcome == Outcome::kDefinite ? "definite" : "unknown");
+}
+
+}  // namespace kvorum::node
