@@ -1,0 +1,83 @@
+// Stock Redis clients against a running cluster: KVORUM_PORTS names the nodes' ports, separated by commas.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import Redis from "ioredis";
+import { createClient } from "redis";
+
+const ports = process.env.KVORUM_PORTS.split(",").map(Number);
+
+for (const port of ports) {
+  test(`ioredis on port ${port}`, async () => {
+    const redis = new Redis({ port, lazyConnect: true });
+    await redis.connect();
+    try {
+      const key = `ioredis:${port}`;
+      assert.equal(await redis.set(key, "v"), "OK");
+      assert.equal(await redis.get(key), "v");
+      assert.deepEqual(
+        await redis.pipeline().set(key, "1").incr(key).get(key).mset("a", "1", "b", "2").mget("a", "b").exec(),
+        [[null, "OK"], [null, 2], [null, "2"], [null, "OK"], [null, ["1", "2"]]],
+      );
+      assert.equal(await redis.set(key, "x", "PX", 60000, "NX"), null);
+      assert.equal(await redis.expire(key, 100), 1);
+      assert.ok((await redis.ttl(key)) > 90);
+      assert.equal(await redis.del(key), 1);
+      assert.equal(await redis.get(key), null);
+      const binary = Buffer.from([0, 255, 13, 10, 36]);
+      await redis.set(key, binary);
+      assert.deepEqual(await redis.getBuffer(key), binary);
+      await assert.rejects(redis.incr(key), /not an integer/);
+      assert.match(await redis.call("KV.AT", "sequential", "PING").catch((e) => e.message), /data/);
+      assert.equal((await redis.call("KV.AT", "sequential", "GET", "a")), "1");
+      const keys = new Set();
+      for await (const page of redis.scanStream({ match: "ioredis:*", count: 5 })) page.forEach((k) => keys.add(k));
+      assert.ok(keys.has(key));
+    } finally {
+      redis.disconnect();
+    }
+  });
+
+  for (const RESP of [2, 3]) {
+    test(`node-redis on port ${port}, RESP${RESP}`, async () => {
+      const client = createClient({ socket: { port }, RESP });
+      client.on("error", () => {});
+      await client.connect();
+      try {
+        const key = `node-redis:${port}:${RESP}`;
+        assert.equal(await client.set(key, "v", { EX: 100 }), "OK");
+        assert.equal(await client.get(key), "v");
+        assert.ok((await client.ttl(key)) > 90);
+        const [a, b, c] = await Promise.all([client.set(key, "1"), client.incr(key), client.get(key)]);
+        assert.deepEqual([a, b, c], ["OK", 2, "2"]);
+        assert.equal(await client.exists(key), 1);
+        assert.equal(await client.append(key, "!"), 2);
+        assert.equal(await client.getDel(key), "2!");
+        assert.equal(await client.get(key), null);
+        assert.equal(await client.sendCommand(["KV.AT", "prefix", "GET", key]), null);
+        await assert.rejects(client.sendCommand(["NOSUCH"]), /unknown command/);
+      } finally {
+        client.destroy ? client.destroy() : await client.disconnect();
+      }
+    });
+  }
+}
+
+test("redis-cli", () => {
+  const cli = (...args) => execFileSync("redis-cli", ["-p", String(ports[0]), ...args], { encoding: "utf8" }).trim();
+  assert.equal(cli("set", "cli", "v"), "OK");
+  assert.equal(cli("get", "cli"), "v");
+  assert.equal(cli("-3", "get", "cli"), "v");
+  assert.match(cli("KV.STATUS"), /^node:1 role:/);
+  assert.match(cli("info", "replication"), /role:master/);
+});
+
+test("redis-benchmark", () => {
+  const text = execFileSync(
+    "redis-benchmark",
+    ["-p", String(ports[1]), "-t", "set,get,incr,mset", "-n", "2000", "-c", "20", "-P", "4", "-q"],
+    { encoding: "utf8" },
+  );
+  assert.match(text, /SET: .*requests per second/);
+  assert.doesNotMatch(text, /error/i);
+});
