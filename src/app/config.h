@@ -1,0 +1,53 @@
+// cluster.toml: who is in the cluster and where, and the settings that all nodes share.
+// docs/cluster.example.toml describes every key.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace kvorum::app {
+
+struct NodeConfig {
+  NodeId id;
+  std::string host = "127.0.0.1";
+  std::uint16_t resp_port = 0;
+  std::uint16_t peer_port = 0;
+  std::uint16_t http_port = 0;  // 0: none
+};
+
+struct ClusterConfig {
+  ClusterId cluster;
+  std::uint32_t partitions = 1;
+  std::int64_t election_timeout_ms = 300;
+  std::int64_t heartbeat_ms = 50;
+  std::int64_t request_timeout_ms = 5000;
+  std::uint64_t max_value_bytes = std::uint64_t{16} << 20;
+  std::uint64_t reserve_bytes = std::uint64_t{64} << 20;
+  std::string store = "rocks";  // or mem
+  std::string log_level = "info";
+  std::vector<NodeConfig> nodes;  // ascending ids
+
+  const NodeConfig* find(NodeId id) const;
+};
+
+inline constexpr std::uint32_t kMaxPartitions = 1024;
+inline constexpr std::uint64_t kMaxValueBytes = std::uint64_t{512} << 20;
+inline constexpr std::uint32_t kMaxNodes = 99;
+
+bool is_log_level(const std::string& word);  // debug, info, warn, error
+bool is_store(const std::string& word);      // rocks, mem
+
+// Errors are one line and name file, line and key: "cluster.toml:12: unknown key 'prot' in
+// [[node]]".
+Result<ClusterConfig> parse_config(const std::string& text, const std::string& file_name);
+Result<ClusterConfig> load_config(const std::string& path);
+
+// What parse_config() reads back.
+std::string format_config(const ClusterConfig& config);
+
+}  // namespace kvorum::app
