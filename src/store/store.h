@@ -1,5 +1,6 @@
-// The durable truth of one node: Raft logs, hard states, rows and a few named records, written in atomic batches.
-// Two makers, `mem` and `rocks`, one conformance suite (store/conformance.h). docs/store.md has the format.
+// The durable truth of one node: Raft logs, hard states, rows and a few named records, written in
+// atomic batches. Two makers, `mem` and `rocks`, one conformance suite (store/conformance.h).
+// docs/store.md has the format.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +35,8 @@ struct DropGeneration {  // every row of it; cheap, its space is freed in the ba
   PartitionId partition;
   Generation generation;
 };
-struct PutPartition {  // the partition's state record (generation, applied index, ...); beside its rows, same batch
+struct PutPartition {  // the partition's state record (generation, applied index, ...); beside its
+                       // rows, same batch
   PartitionId partition;
   Bytes value;
 };
@@ -50,12 +52,14 @@ struct TruncateLog {  // drops entries at and after `from`
   PartitionId partition;
   Index from;
 };
-struct CompactLog {  // drops entries before `first`; the log's base becomes (first - 1, before_first)
+struct CompactLog {  // drops entries before `first`; the log's base becomes (first - 1,
+                     // before_first)
   PartitionId partition;
   Index first;
   Term before_first;
 };
-struct ResetLog {  // drops the whole log; the base becomes (base, base_term): a snapshot was installed
+struct ResetLog {  // drops the whole log; the base becomes (base, base_term): a snapshot was
+                   // installed
   PartitionId partition;
   Index base;
   Term base_term;
@@ -65,26 +69,28 @@ struct PutRecord {  // node-wide: identity, boot count
   Bytes value;
 };
 
-using Operation = std::variant<PutRow, DeleteRow, DropGeneration, PutPartition, PutHardState, AppendLog,
-                               TruncateLog, CompactLog, ResetLog, PutRecord>;
+using Operation = std::variant<PutRow, DeleteRow, DropGeneration, PutPartition, PutHardState,
+                               AppendLog, TruncateLog, CompactLog, ResetLog, PutRecord>;
 
 struct Batch {
   std::vector<Operation> operations;
-  bool sync = false;  // the write returns only once it, and every write before it, survives a power cut
+  bool sync =
+      false;  // the write returns only once it, and every write before it, survives a power cut
 
   bool empty() const { return operations.empty(); }
 };
 
 // What a log holds. first == last + 1 when it is empty.
 struct LogExtent {
-  Index base;       // entry before the first; 0 for a log from the beginning
+  Index base;  // entry before the first; 0 for a log from the beginning
   Term base_term;
   Index last;
   Index first() const { return base.next(); }
 };
 
-// Rows of one generation in key order, as they stood when the cursor was opened, with the partition record of that
-// very moment; later writes don't show. May be used on one thread while the store is used on another.
+// Rows of one generation in key order, as they stood when the cursor was opened, with the partition
+// record of that very moment; later writes don't show. May be used on one thread while the store is
+// used on another.
 class RowCursor {
  public:
   virtual ~RowCursor() = default;
@@ -96,10 +102,11 @@ class RowCursor {
   virtual Result<void> status() const = 0;  // damage met while reading
 };
 
-// Thread: write() from one thread at a time (the disk thread); reads may run beside it on another thread.
-// Errors: kIo for a failed write or sync, kCorrupt for damage. After either from write() the store refuses every
-// further write with the same error: the caller stops the node (Rebello et al., USENIX ATC 2020). kDiskFull is the
-// exception: nothing was written, and later writes may succeed.
+// Thread: write() from one thread at a time (the disk thread); reads may run beside it on another
+// thread. Errors: kIo for a failed write or sync, kCorrupt for damage. After either from write()
+// the store refuses every further write with the same error: the caller stops the node (Rebello et
+// al., USENIX ATC 2020). kDiskFull is the exception: nothing was written, and later writes may
+// succeed.
 class Store {
  public:
   virtual ~Store() = default;
@@ -108,11 +115,12 @@ class Store {
   virtual Result<void> write(const std::vector<const Batch*>& batches) = 0;
 
   virtual Result<std::optional<Bytes>> record(ByteView name) const = 0;
-  virtual Result<std::vector<PartitionId>> partitions() const = 0;  // that have a log, hard state or partition record
+  virtual Result<std::vector<PartitionId>> partitions()
+      const = 0;  // that have a log, hard state or partition record
   virtual Result<HardState> hard_state(PartitionId partition) const = 0;  // zeros if none
   virtual Result<LogExtent> log(PartitionId partition) const = 0;
-  // Entries from `from`, through `to` at most, stopping past max_bytes (but at least one). Empty if `from` is outside
-  // the log. kCorrupt if an entry's checksum fails or one is missing in between.
+  // Entries from `from`, through `to` at most, stopping past max_bytes (but at least one). Empty if
+  // `from` is outside the log. kCorrupt if an entry's checksum fails or one is missing in between.
   virtual Result<std::vector<Entry>> read_log(PartitionId partition, Index from, Index to,
                                               std::size_t max_bytes) const = 0;
   virtual Result<Term> term_at(PartitionId partition, Index index) const = 0;  // base included
@@ -122,15 +130,18 @@ class Store {
 
 struct RocksOptions {
   std::string path;
-  bool create = false;              // false: a missing database is an error
-  std::uint64_t reserve_bytes = std::uint64_t{64} << 20;  // free space below which writes that add data get kDiskFull
-  void* file_system = nullptr;      // tests: a std::shared_ptr<rocksdb::FileSystem>*; null: the operating system's
+  bool create = false;  // false: a missing database is an error
+  std::uint64_t reserve_bytes = std::uint64_t{64}
+                                << 20;  // free space below which writes that add data get kDiskFull
+  void* file_system =
+      nullptr;  // tests: a std::shared_ptr<rocksdb::FileSystem>*; null: the operating system's
 };
 
 // In memory: for tests, the simulator and `--store mem`. Nothing survives it.
 std::unique_ptr<Store> open_mem();
 
-// On RocksDB. Refuses a format from the future (kFormat) and damage that is no torn tail (kCorrupt).
+// On RocksDB. Refuses a format from the future (kFormat) and damage that is no torn tail
+// (kCorrupt).
 Result<std::unique_ptr<Store>> open_rocks(const RocksOptions& options);
 
 }  // namespace kvorum::store

@@ -1,0 +1,288 @@
+// Reading and writing the store on RocksDB.
+#include <algorithm>
+#include <utility>
+
+#include "store/extent.h"
+#include "store/rocks_store.h"
+
+namespace kvorum::store {
+namespace {
+
+using rocksdb::Slice;
+
+constexpr std::size_t kRotateBytes = std::size_t{16} << 20;  // written between two flushes
+constexpr std::size_t kItemBytes = 64;  // what an item takes in memory besides its bytes
+constexpr std::size_t kRoomBytes = std::size_t{1}
+                                   << 20;  // written between two looks at the free space
+constexpr std::uint64_t kSealsKept = 8;    // more than write-ahead logs that can be alive at once
+
+class RocksCursor final : public RowCursor {
+ public:
+  RocksCursor(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* data, PartitionId partition,
+              Generation generation)
+      : begin_(keys::row_prefix(partition, generation)),
+        end_(keys::after(begin_)),
+        end_slice_(end_) {
+    const auto* snapshot = db.GetSnapshot();
+    rocksdb::ReadOptions read;
+    read.snapshot = snapshot;
+    std::string record;
+    record_status_ =
+        db.Get(read, data, keys::partition_key(keys::kPartitionPrefix, partition), &record);
+    if (record_status_.ok()) {
+      record_ = std::move(record);
+    }
+    read.fill_cache = false;
+    read.iterate_upper_bound = &end_slice_;
+    iterator_.reset(db.NewIterator(read, data));
+    db.ReleaseSnapshot(snapshot);  // the iterator holds on to what it sees
+    iterator_->Seek(begin_);
+  }
+
+  const std::optional<Bytes>& partition_record() const override { return record_; }
+  bool valid() const override { return iterator_->Valid(); }
+  ByteView key() const override { return view(iterator_->key()).substr(keys::kRowPrefixBytes); }
+  ByteView value() const override { return view(iterator_->value()); }
+  void next() override { iterator_->Next(); }
+  Result<void> status() const override {
+    if (!record_status_.ok() && !record_status_.IsNotFound()) {
+      return failed(record_status_, "reading a partition record");
+    }
+    if (!iterator_->status().ok()) {
+      return failed(iterator_->status(), "reading rows");
+    }
+    return {};
+  }
+
+ private:
+  Bytes begin_;
+  Bytes end_;
+  Slice end_slice_;
+  rocksdb::Status record_status_;
+  std::optional<Bytes> record_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+}  // namespace
+
+Error RocksStore::stop(const rocksdb::Status& status, ByteView doing) {
+  failed_ = error_of(status, fmt::format("{} {}", doing, options_.path));
+  return *failed_;
+}
+
+Result<void> RocksStore::check_room(std::size_t bytes) {
+  const bool look = writes_since_room_ >= kRoomWrites || since_room_ + bytes > kRoomBytes ||
+                    room_ < options_.reserve_bytes + since_room_ + bytes;
+  if (look) {
+    if (!file_system_->GetFreeSpace(options_.path, {}, &room_, nullptr).ok()) {
+      room_ = UINT64_MAX / 2;  // a file system that can't tell: its own error will
+    }
+    writes_since_room_ = 0;
+    since_room_ = 0;
+  }
+  if (room_ < options_.reserve_bytes + since_room_ + bytes) {
+    return fail(ErrorCode::kDiskFull, "{}: {} bytes are free, {} are held in reserve",
+                options_.path, room_, options_.reserve_bytes);
+  }
+  ++writes_since_room_;
+  since_room_ += bytes;
+  return {};
+}
+
+Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
+  if (failed_) {
+    return tl::unexpected(*failed_);
+  }
+  builder_.begin(extents_, families_, mark_);
+  bool sync = false;
+  for (const auto* batch : batches) {
+    sync |= batch->sync;
+    for (const auto& operation : batch->operations) {
+      std::visit([this](const auto& op) { builder_.apply(op); }, operation);
+    }
+  }
+  auto& batch = builder_.batch();
+  if (batch.Count() == 0) {
+    if (const auto status = sync ? db_->SyncWAL() : rocksdb::Status::OK(); !status.ok()) {
+      return tl::unexpected(stop(status, "syncing"));
+    }
+    return {};
+  }
+  const auto bytes = batch.GetDataSize() + batch.Count() * kItemBytes;
+  if (builder_.adds_data()) {
+    if (auto room = check_room(bytes); !room) {
+      return room;
+    }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [partition, change] : builder_.changes()) {
+      auto narrow = change.after;
+      narrow.last = std::max(narrow.base, std::min(change.lowest_last, narrow.last));
+      extents_[partition] = narrow;
+    }
+  }
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  if (const auto status = db_->Write(options, &batch); !status.ok()) {
+    return tl::unexpected(stop(status, "writing to"));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [partition, change] : builder_.changes()) {
+      extents_[partition] = change.after;
+    }
+  }
+  if (sync) {
+    mark_.synced = db_->GetLatestSequenceNumber();
+  }
+  since_rotate_ += bytes;
+  return since_rotate_ < kRotateBytes ? Result<void>() : rotate();
+}
+
+// Flushes what is in memory, and with that begins a new write-ahead log. RocksDB could do so by
+// itself, but would not sync the old log first: after a power cut the new one's records could then
+// stand there without the old one's last.
+Result<void> RocksStore::rotate() {
+  ++mark_.seal;
+  if (auto sealed = write_seal(); !sealed) {
+    return sealed;
+  }
+  rocksdb::FlushOptions flush;
+  flush.wait = false;
+  flush.allow_write_stall = true;
+  if (const auto status = db_->Flush(flush, families_); !status.ok()) {
+    return tl::unexpected(stop(status, "flushing"));
+  }
+  since_rotate_ = 0;
+  return write_seal();  // again, so that the new log begins with a synced record
+}
+
+// A seal proves, at open, that what was flushed before a write-ahead log began is still there.
+Result<void> RocksStore::write_seal() {
+  rocksdb::WriteBatch batch;
+  batch.PutLogData(encode(mark_));
+  batch.Put(families_[kMeta], keys::seal_key(mark_.seal), {});
+  if (mark_.seal > kSealsKept) {
+    batch.Delete(families_[kMeta], keys::seal_key(mark_.seal - kSealsKept));
+  }
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  if (const auto status = db_->Write(options, &batch); !status.ok()) {
+    return tl::unexpected(stop(status, "writing to"));
+  }
+  mark_.synced = db_->GetLatestSequenceNumber();
+  return {};
+}
+
+Result<std::optional<Bytes>> RocksStore::get(Family family, const Bytes& key) const {
+  std::string value;
+  const auto status = db_->Get({}, families_[family], key, &value);
+  if (status.IsNotFound()) {
+    return std::nullopt;
+  }
+  if (!status.ok()) {
+    return failed(status, "reading");
+  }
+  return value;
+}
+
+Result<std::vector<PartitionId>> RocksStore::partitions() const {
+  std::vector<PartitionId> ids;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [partition, extent] : extents_) {
+      if (is_there(extent)) {
+        ids.push_back(partition);
+      }
+    }
+  }
+  for (const auto& [family, prefix] :
+       {std::pair(kMeta, keys::kHardStatePrefix), std::pair(kData, keys::kPartitionPrefix)}) {
+    const auto iterator = walk(family);
+    for (iterator->Seek(Slice(&prefix, 1)); iterator->Valid() && iterator->key()[0] == prefix;
+         iterator->Next()) {
+      ids.push_back(keys::partition_of(view(iterator->key())));
+    }
+    if (!iterator->status().ok()) {
+      return failed(iterator->status(), "reading partitions");
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+Result<HardState> RocksStore::hard_state(PartitionId partition) const {
+  const auto bytes = get(kMeta, keys::partition_key(keys::kHardStatePrefix, partition));
+  if (!bytes) {
+    return tl::unexpected(bytes.error());
+  }
+  const auto state = *bytes ? keys::decode_hard_state(**bytes) : HardState{};
+  if (!state) {
+    return fail(ErrorCode::kCorrupt, "{}: the hard state of partition {} is malformed",
+                options_.path, partition.value());
+  }
+  return *state;
+}
+
+Result<std::vector<Entry>> RocksStore::read_log(PartitionId partition, Index from, Index to,
+                                                std::size_t max_bytes) const {
+  std::vector<Entry> entries;
+  const auto known = extent(partition);
+  if (!holds(known, from) || to < from) {
+    return entries;
+  }
+  const auto last = std::min(to, known.last);
+  const auto end = keys::log_key(partition, last.next());
+  const Slice end_slice(end);
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  read.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(read, families_[kLog]));
+  iterator->Seek(keys::log_key(partition, from));
+  std::size_t bytes = 0;
+  for (auto index = from; index <= last; index = index.next(), iterator->Next()) {
+    auto entry = iterator->Valid() && keys::index_of_log_key(view(iterator->key())) == index
+                     ? decode_exactly(view(iterator->value()), index)
+                     : std::nullopt;
+    if (!entry) {
+      if (!iterator->status().ok()) {
+        return failed(iterator->status(), "reading a log");
+      }
+      if (!holds(extent(partition), index)) {
+        return entries;  // a write took it away meanwhile
+      }
+      return fail(ErrorCode::kCorrupt, "{}: entry {} of partition {} is missing or damaged",
+                  options_.path, index.value(), partition.value());
+    }
+    bytes += entry->byte_size();
+    if (!entries.empty() && bytes > max_bytes) {
+      break;
+    }
+    entries.push_back(std::move(*entry));
+  }
+  return entries;
+}
+
+Result<Term> RocksStore::term_at(PartitionId partition, Index index) const {
+  const auto known = extent(partition);
+  if (index == known.base) {
+    return known.base_term;
+  }
+  auto entries = read_log(partition, index, index, 0);
+  if (!entries) {
+    return tl::unexpected(entries.error());
+  }
+  if (entries->empty()) {
+    return fail(ErrorCode::kGeneric, "index {} is outside the log of partition {}", index.value(),
+                partition.value());
+  }
+  return entries->front().term;
+}
+
+std::unique_ptr<RowCursor> RocksStore::rows(PartitionId partition, Generation generation) const {
+  return std::make_unique<RocksCursor>(*db_, families_[kData], partition, generation);
+}
+
+}  // namespace kvorum::store

@@ -1,0 +1,287 @@
+// Opening the store on RocksDB, and telling a torn tail from damage. docs/store.md tells the rules.
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/parse.h"
+#include "store/rocks_store.h"
+
+namespace kvorum::store {
+namespace {
+
+using rocksdb::Slice;
+
+constexpr std::size_t kWriteBufferBytes = std::size_t{64}
+                                          << 20;  // never reached: rotate() comes first
+constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
+constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "log", "meta", "data"};
+
+rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env,
+                                  ReplayWatch* watch) {
+  rocksdb::Options db;
+  db.env = env;
+  db.create_if_missing = options.create;
+  db.create_missing_column_families = options.create;
+  db.paranoid_checks = true;
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  db.wal_filter = watch;
+  db.max_bgerror_resume_count = 0;  // a failed write or sync ends this process; nothing is retried
+  db.atomic_flush =
+      true;  // a flushed row is never without its log entry's fate, and the other way round
+  db.allow_concurrent_memtable_write = false;  // there is one writer
+  db.max_background_jobs = 2;
+  db.max_open_files = 256;
+  db.max_manifest_file_size = std::size_t{4} << 20;
+  db.bytes_per_sync = std::size_t{1} << 20;
+  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  db.max_log_file_size = std::size_t{1} << 20;
+  db.keep_log_file_num = 2;
+  db.stats_dump_period_sec = 0;
+  db.stats_persist_period_sec = 0;
+  db.write_buffer_size = kWriteBufferBytes;
+  db.arena_block_size = std::size_t{1} << 20;
+  db.max_write_buffer_number = 4;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kCacheBytes);
+  table.cache_index_and_filter_blocks = true;
+  db.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return db;
+}
+
+}  // namespace
+
+Result<void> RocksStore::open() {
+  for (const auto step :
+       {&RocksStore::check_presence, &RocksStore::check_families, &RocksStore::check_tail,
+        &RocksStore::open_database, &RocksStore::check_format, &RocksStore::load_logs,
+        &RocksStore::check_seal, &RocksStore::rotate}) {
+    if (auto done = (this->*step)(); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+Result<void> RocksStore::check_presence() {
+  if (file_system_->FileExists(at("CURRENT"), {}, nullptr).ok()) {
+    return {};
+  }
+  std::vector<std::string> names;
+  file_system_->GetChildren(options_.path, {}, &names, nullptr).PermitUncheckedError();
+  for (const auto& name : names) {
+    if (name.ends_with(".sst") || name.ends_with(".log")) {
+      return fail(ErrorCode::kCorrupt, "{} is missing, though {} is there", at("CURRENT"), name);
+    }
+  }
+  if (!options_.create) {
+    return fail(ErrorCode::kIo, "there is no database in {}", options_.path);
+  }
+  if (const auto status = env_->CreateDirIfMissing(options_.path); !status.ok()) {
+    return failed(status, "creating " + options_.path);
+  }
+  return {};
+}
+
+// Column families are the one part of the layout that can be seen without opening the database for
+// writing.
+Result<void> RocksStore::check_families() {
+  std::vector<std::string> names;
+  rocksdb::DBOptions options;
+  options.env = env_.get();
+  if (!file_system_->FileExists(at("CURRENT"), {}, nullptr).ok()) {
+    return {};
+  }
+  if (const auto status = rocksdb::DB::ListColumnFamilies(options, options_.path, &names);
+      !status.ok()) {
+    return failed(status, "opening " + options_.path);
+  }
+  for (const auto& name : names) {
+    if (std::find(kFamilyNames.begin(), kFamilyNames.end(), name) == kFamilyNames.end()) {
+      return fail(ErrorCode::kFormat, "{} has a column family '{}' of a later version",
+                  options_.path, name);
+    }
+  }
+  return {};
+}
+
+Result<void> RocksStore::check_tail() {
+  rocksdb::FileLock* lock = nullptr;
+  if (const auto status = env_->LockFile(at("LOCK"), &lock); !status.ok()) {
+    return fail(ErrorCode::kIo, "another process uses the database in {} ({})", options_.path,
+                status.ToString());
+  }
+  std::vector<std::string> names;
+  const auto status = env_->GetChildren(options_.path, &names);
+  auto checked = status.ok() ? check_logs_of_writes(names)
+                             : Result<void>(failed(status, "reading " + options_.path));
+  env_->UnlockFile(lock).PermitUncheckedError();
+  return checked;
+}
+
+Result<void> RocksStore::check_logs_of_writes(const std::vector<std::string>& names) {
+  std::map<std::uint64_t, std::string> logs;
+  for (const auto& name : names) {
+    const auto number = name.ends_with(".log")
+                            ? parse_number<std::uint64_t>(ByteView(name).substr(0, name.size() - 4))
+                            : std::nullopt;
+    if (number) {
+      logs.emplace(*number, at(name));
+    }
+  }
+  for (const auto& [number, name] : logs) {
+    std::string bytes;
+    if (const auto status = rocksdb::ReadFileToString(env_.get(), name, &bytes); !status.ok()) {
+      return failed(status, "reading " + name);
+    }
+    const auto scan = scan_wal(bytes);
+    const bool newest = number == logs.rbegin()->first;
+    if (scan.damaged && (scan.lost_synced || !newest)) {
+      return fail(ErrorCode::kCorrupt, "{} is damaged at byte {}, and it is no torn tail", name,
+                  scan.whole_bytes);
+    }
+    if (newest) {
+      // Synced even if whole: RocksDB will flush its records and may leave the file for the next
+      // start to look at.
+      if (auto done = cut(name, scan.whole_bytes); !done) {
+        return done;
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> RocksStore::cut(const std::string& name, std::size_t bytes) {
+  std::uint64_t size = 0;
+  auto status = env_->GetFileSize(name, &size);
+  if (status.ok() && size > bytes) {
+    status = file_system_->Truncate(name, bytes, {}, nullptr);
+  }
+  std::unique_ptr<rocksdb::WritableFile> file;
+  if (status.ok()) {
+    status = env_->ReopenWritableFile(name, &file, {});
+  }
+  if (status.ok()) {
+    status = file->Sync();
+  }
+  return status.ok() ? Result<void>() : failed(status, "cutting " + name);
+}
+
+Result<void> RocksStore::open_database() {
+  const auto options = database_options(options_, env_.get(), &watch_);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const auto* name : kFamilyNames) {
+    descriptors.emplace_back(name, options);
+  }
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::Open(options, options_.path, descriptors, &families_, &db);
+  db_.reset(db);
+  if (!watch_.problem().empty()) {
+    return fail(ErrorCode::kCorrupt, "{}", watch_.problem());
+  }
+  if (status.ok()) {
+    if (const auto sums = db_->VerifyChecksum(); !sums.ok()) {
+      return failed(sums, "checking " + options_.path);
+    }
+    return {};
+  }
+  return failed(status, "opening " + options_.path);
+}
+
+Result<void> RocksStore::check_format() {
+  const Bytes key(keys::kFormatKey);
+  const auto found = get(kMeta, key);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  if (*found) {
+    const auto version = parse_number<std::uint32_t>(**found);
+    if (!version) {
+      return fail(ErrorCode::kCorrupt, "{}: the format record is malformed", options_.path);
+    }
+    if (*version > keys::kFormat) {
+      return fail(ErrorCode::kFormat, "{} has format {}; this program knows {} at most",
+                  options_.path, *version, keys::kFormat);
+    }
+    return {};
+  }
+  if (!options_.create || db_->GetLatestSequenceNumber() != 0) {
+    return fail(ErrorCode::kCorrupt, "{} has no format record: its creation was cut short",
+                options_.path);
+  }
+  rocksdb::WriteBatch batch;
+  batch.PutLogData(encode(mark_));
+  batch.Put(families_[kMeta], key, std::to_string(keys::kFormat));
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  const auto status = db_->Write(options, &batch);
+  return status.ok() ? Result<void>() : failed(status, "creating " + options_.path);
+}
+
+// Bases come from `meta`, lasts from the entries themselves; every entry is read once.
+Result<void> RocksStore::load_logs() {
+  const auto iterator = walk(kMeta);
+  for (iterator->Seek(Slice(&keys::kBasePrefix, 1));
+       iterator->Valid() && iterator->key()[0] == keys::kBasePrefix; iterator->Next()) {
+    const auto extent = keys::decode_base(view(iterator->value()));
+    if (!extent) {
+      return fail(ErrorCode::kCorrupt, "{}: a log's base is malformed", options_.path);
+    }
+    extents_[keys::partition_of(view(iterator->key()))] = *extent;
+  }
+  if (!iterator->status().ok()) {
+    return failed(iterator->status(), "reading log bases");
+  }
+  return load_log_entries();
+}
+
+Result<void> RocksStore::load_log_entries() {
+  const auto iterator = walk(kLog);
+  for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+    const auto partition = keys::partition_of_log_key(view(iterator->key()));
+    const auto index = keys::index_of_log_key(view(iterator->key()));
+    auto& extent = extents_[partition];
+    if (iterator->key().size() != keys::kLogKeyBytes || index != extent.last.next() ||
+        !decode_exactly(view(iterator->value()), index)) {
+      return fail(ErrorCode::kCorrupt, "{}: entry {} of partition {} is missing or damaged",
+                  options_.path, extent.last.next().value(), partition.value());
+    }
+    extent.last = index;
+  }
+  return iterator->status().ok() ? Result<void>() : failed(iterator->status(), "reading logs");
+}
+
+// The first replayed record names the seal that had been flushed before it. If that one is missing,
+// so is all the rest of what was flushed with it: RocksDB reads a manifest with a damaged end as a
+// shorter one.
+Result<void> RocksStore::check_seal() {
+  if (watch_.seal() != 0) {
+    const auto sealed = get(kMeta, keys::seal_key(watch_.seal()));
+    if (!sealed) {
+      return tl::unexpected(sealed.error());
+    }
+    if (!*sealed) {
+      return fail(ErrorCode::kCorrupt, "{}: tables written before {} records are missing",
+                  options_.path, watch_.seal());
+    }
+  }
+  const auto iterator = walk(kMeta);
+  iterator->SeekForPrev(keys::seal_key(UINT64_MAX));
+  if (iterator->Valid() && iterator->key()[0] == keys::kSealPrefix) {
+    mark_.seal = keys::get_big<std::uint64_t>(view(iterator->key()).substr(1));
+  }
+  return iterator->status().ok() ? Result<void>() : failed(iterator->status(), "reading seals");
+}
+
+Result<std::unique_ptr<Store>> open_rocks(const RocksOptions& options) {
+  auto store = std::make_unique<RocksStore>(options);
+  if (auto opened = store->open(); !opened) {
+    return tl::unexpected(std::move(opened.error()));
+  }
+  return store;
+}
+
+}  // namespace kvorum::store

@@ -1,0 +1,169 @@
+// The store on RocksDB: rocks_open.cc opens and checks it, rocks.cc reads and writes. Nobody else
+// includes this.
+#pragma once
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+#include <rocksdb/wal_filter.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/rocks_batch.h"
+#include "store/rocks_keys.h"
+#include "store/store.h"
+#include "store/wal_scan.h"
+
+namespace kvorum::store {
+
+inline constexpr int kRoomWrites = 64;  // writes between two looks at the free space
+
+inline Error error_of(const rocksdb::Status& status, ByteView doing) {
+  const bool damaged = status.IsCorruption() || status.IsNotFound();
+  return Error{damaged ? ErrorCode::kCorrupt : ErrorCode::kIo,
+               fmt::format("{}: {}", doing, status.ToString())};
+}
+inline tl::unexpected<Error> failed(const rocksdb::Status& status, ByteView doing) {
+  return tl::unexpected(error_of(status, doing));
+}
+
+inline ByteView view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+// Empty if the bytes are not just this entry.
+inline std::optional<Entry> decode_exactly(ByteView bytes, Index index) {
+  Reader reader(bytes);
+  auto entry = decode_entry(reader);
+  return reader.done() && entry.index == index ? std::optional(std::move(entry)) : std::nullopt;
+}
+
+// Watches the replay of the write-ahead logs at open: no sequence number may be missing between two
+// records.
+class ReplayWatch final : public rocksdb::WalFilter {
+ public:
+  const char* Name() const override { return "kvorum.ReplayWatch"; }
+
+  void ColumnFamilyLogNumberMap(const std::map<std::uint32_t, std::uint64_t>& log_numbers,
+                                const std::map<std::string, std::uint32_t>&) override {
+    for (const auto& [family, number] : log_numbers) {
+      first_needed_ = std::max(first_needed_, number);
+    }
+  }
+
+  WalProcessingOption LogRecordFound(unsigned long long number, const std::string& name,
+                                     const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
+                                     bool*) override {
+    const auto record = read_wal_record(batch.Data());
+    if (number < first_needed_) {
+      return WalProcessingOption::kContinueProcessing;  // flushed as a whole, not deleted yet
+    }
+    if (!record || (next_ != 0 && record->sequence != next_)) {
+      problem_ = fmt::format("{}: records are missing before sequence number {}", name,
+                             record ? record->sequence : 0);
+      return WalProcessingOption::kCorruptedRecord;
+    }
+    if (next_ == 0 && record->mark) {
+      seal_ = record->mark->seal;
+    }
+    next_ = record->sequence + record->count;
+    return WalProcessingOption::kContinueProcessing;
+  }
+
+  const std::string& problem() const { return problem_; }
+  std::uint64_t seal() const { return seal_; }  // that the first replayed record names; 0: none
+
+ private:
+  std::uint64_t first_needed_ = 0;
+  std::uint64_t next_ = 0;
+  std::uint64_t seal_ = 0;
+  std::string problem_;
+};
+
+class RocksStore final : public Store {
+ public:
+  explicit RocksStore(const RocksOptions& options) : options_(options) {
+    file_system_ = options.file_system
+                       ? *static_cast<std::shared_ptr<rocksdb::FileSystem>*>(options.file_system)
+                       : rocksdb::FileSystem::Default();
+    env_ = rocksdb::NewCompositeEnv(file_system_);
+  }
+  ~RocksStore() override {
+    for (auto* family : families_) {
+      db_->DestroyColumnFamilyHandle(family);
+    }
+  }
+
+  Result<void> open();
+
+  Result<void> write(const std::vector<const Batch*>& batches) override;
+  Result<std::optional<Bytes>> record(ByteView name) const override {
+    return get(kMeta, keys::record_key(name));
+  }
+  Result<std::vector<PartitionId>> partitions() const override;
+  Result<HardState> hard_state(PartitionId partition) const override;
+  Result<LogExtent> log(PartitionId partition) const override { return extent(partition); }
+  Result<std::vector<Entry>> read_log(PartitionId partition, Index from, Index to,
+                                      std::size_t max_bytes) const override;
+  Result<Term> term_at(PartitionId partition, Index index) const override;
+  Result<std::optional<Bytes>> partition_record(PartitionId partition) const override {
+    return get(kData, keys::partition_key(keys::kPartitionPrefix, partition));
+  }
+  std::unique_ptr<RowCursor> rows(PartitionId partition, Generation generation) const override;
+
+ private:
+  // Steps of open(), in their order.
+  Result<void> check_presence();
+  Result<void> check_tail();  // under the database's lock
+  Result<void> check_logs_of_writes(const std::vector<std::string>& names);
+  Result<void> cut(const std::string& name, std::size_t bytes);
+  Result<void> check_families();
+  Result<void> open_database();
+  Result<void> check_format();
+  Result<void> load_logs();
+  Result<void> load_log_entries();
+  Result<void> check_seal();
+
+  Result<void> check_room(std::size_t bytes);
+  Result<void> rotate();
+  Result<void> write_seal();
+  Error stop(const rocksdb::Status& status, ByteView doing);
+
+  Result<std::optional<Bytes>> get(Family family, const Bytes& key) const;
+  LogExtent extent(PartitionId partition) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = extents_.find(partition);
+    return found == extents_.end() ? LogExtent{} : found->second;
+  }
+  std::unique_ptr<rocksdb::Iterator> walk(Family family) const {
+    rocksdb::ReadOptions read;
+    read.fill_cache = false;
+    return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(read, families_[family]));
+  }
+  std::string at(ByteView name) const { return fmt::format("{}/{}", options_.path, name); }
+
+  RocksOptions options_;
+  std::shared_ptr<rocksdb::FileSystem> file_system_;
+  std::unique_ptr<rocksdb::Env> env_;
+  ReplayWatch watch_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+
+  // Of the writing thread.
+  BatchBuilder builder_;
+  std::optional<Error> failed_;
+  WalMark mark_;
+  std::size_t since_rotate_ = 0;
+  std::size_t since_room_ = 0;
+  int writes_since_room_ = kRoomWrites;  // so the first write looks
+  std::uint64_t room_ = 0;
+
+  mutable std::mutex
+      mutex_;  // guards extents_; the writing thread alone changes it and reads it without
+  BatchBuilder::Extents extents_;
+};
+
+}  // namespace kvorum::store

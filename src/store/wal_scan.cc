@@ -1,0 +1,144 @@
+#include "store/wal_scan.h"
+
+#include <algorithm>
+#include <boost/crc.hpp>
+
+#include "base/codec.h"
+
+namespace kvorum::store {
+namespace {
+
+// The format is RocksDB's log_format.h: blocks of 32 KiB; each holds fragments of checksum (4),
+// length (2), type (1) and bytes; less than a head's room at a block's end is zeros. Files are
+// never recycled, so the other head is unknown.
+constexpr std::size_t kBlockBytes = 32768;
+constexpr std::size_t kFragmentHeadBytes = 7;
+enum FragmentType : std::uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
+
+constexpr char kLogDataTag = 3;  // a write batch's item that reaches the WAL only
+constexpr std::size_t kBatchHeadBytes = 12;
+
+struct Fragment {
+  FragmentType type;
+  ByteView bytes;
+  std::size_t end;  // in the file
+};
+
+std::uint32_t masked_crc(ByteView bytes) {
+  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
+  crc.process_bytes(bytes.data(), bytes.size());
+  const std::uint32_t sum = crc.checksum();
+  return (sum >> 15 | sum << 17) + 0xa282ead8u;
+}
+
+std::size_t left_in_block(std::size_t at) { return kBlockBytes - at % kBlockBytes; }
+
+std::optional<Fragment> read_fragment(ByteView file, std::size_t at) {
+  if (file.size() < at + kFragmentHeadBytes || left_in_block(at) < kFragmentHeadBytes) {
+    return std::nullopt;
+  }
+  Reader head(file.substr(at, kFragmentHeadBytes));
+  const auto sum = head.fixed<std::uint32_t>();
+  const auto length = head.fixed<std::uint16_t>();
+  const auto type = head.fixed<std::uint8_t>();
+  const auto end = at + kFragmentHeadBytes + length;
+  if (type < kFull || type > kLast || end > file.size() ||
+      kFragmentHeadBytes + length > left_in_block(at) ||
+      masked_crc(file.substr(at + kFragmentHeadBytes - 1, length + std::size_t{1})) != sum) {
+    return std::nullopt;
+  }
+  return Fragment{static_cast<FragmentType>(type), file.substr(at + kFragmentHeadBytes, length),
+                  end};
+}
+
+std::size_t skip_trailer(ByteView file, std::size_t at) {
+  const auto left = left_in_block(at);
+  return left < kFragmentHeadBytes ? std::min(file.size(), at + left) : at;
+}
+
+// The end of the whole record at `at`, and its first fragment. Empty if anything of it is missing
+// or damaged.
+struct Whole {
+  ByteView first;
+  std::size_t end;
+};
+std::optional<Whole> read_whole(ByteView file, std::size_t at) {
+  auto fragment = read_fragment(file, at);
+  if (!fragment || (fragment->type != kFull && fragment->type != kFirst)) {
+    return std::nullopt;
+  }
+  const auto first = fragment->bytes;
+  while (fragment->type != kFull && fragment->type != kLast) {
+    fragment = read_fragment(file, skip_trailer(file, fragment->end));
+    if (!fragment || fragment->type < kMiddle) {
+      return std::nullopt;
+    }
+  }
+  return Whole{first, fragment->end};
+}
+
+// Whether a record that begins behind the damage was written after `last` had been synced. Damage
+// may have broken the framing, so every offset is tried; asking for the mark first spares nearly
+// all of the checksums.
+bool synced_behind(ByteView file, std::size_t damage, std::optional<std::uint64_t> last) {
+  for (auto at = damage + 1; at + kFragmentHeadBytes + kBatchHeadBytes < file.size(); ++at) {
+    const auto record = read_wal_record(file.substr(at + kFragmentHeadBytes));
+    if (!record || !record->mark) {
+      continue;
+    }
+    const auto fragment = read_fragment(file, at);
+    if (fragment && fragment->type <= kFirst && (!last || record->mark->synced > *last)) {
+      return true;  // without `last` too: a file's first record is synced before its second is
+                    // written
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Bytes encode(const WalMark& mark) {
+  Bytes out;
+  put_fixed(out, mark.synced);
+  put_fixed(out, mark.seal);
+  return out;
+}
+
+std::optional<WalRecord> read_wal_record(ByteView bytes) {
+  Reader reader(bytes);
+  WalRecord record;
+  record.sequence = reader.fixed<std::uint64_t>();
+  record.count = reader.fixed<std::uint32_t>();
+  if (!reader.ok()) {
+    return std::nullopt;
+  }
+  if (reader.fixed<char>() == kLogDataTag && reader.fixed<std::uint8_t>() == kWalMarkBytes) {
+    WalMark mark;
+    mark.synced = reader.fixed<std::uint64_t>();
+    mark.seal = reader.fixed<std::uint64_t>();
+    if (reader.ok()) {
+      record.mark = mark;
+    }
+  }
+  return record;
+}
+
+WalScan scan_wal(ByteView file) {
+  WalScan scan;
+  std::optional<std::uint64_t> last;  // sequence number of the last whole record's last item
+  for (std::size_t at = 0; at < file.size();) {
+    const auto whole = read_whole(file, at);
+    const auto record = whole ? read_wal_record(whole->first) : std::nullopt;
+    if (!record) {
+      scan.damaged = true;
+      scan.lost_synced = synced_behind(file, at, last);
+      return scan;
+    }
+    last = record->sequence + record->count - 1;
+    scan.whole_bytes = whole->end;
+    at = skip_trailer(file, whole->end);
+  }
+  return scan;
+}
+
+}  // namespace kvorum::store

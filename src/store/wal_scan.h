@@ -1,0 +1,39 @@
+// Reads RocksDB's write-ahead log as bytes, to tell a torn tail from damage. RocksDB alone can't:
+// it drops synced records in silence when a damaged length points past the file's end, and refuses
+// a tail that was torn to garbage.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.h"
+
+namespace kvorum::store {
+
+// Goes with every write, into the WAL only. It lets a later record prove that an earlier one had
+// been synced.
+struct WalMark {
+  std::uint64_t synced = 0;  // sequence numbers up to here were synced before this write began
+  std::uint64_t seal = 0;    // the newest seal when it began (docs/store.md)
+};
+inline constexpr std::size_t kWalMarkBytes = 16;
+
+Bytes encode(const WalMark& mark);
+
+// What a record says about itself: a write batch of RocksDB. Empty if it can't be one.
+struct WalRecord {
+  std::uint64_t sequence = 0;
+  std::uint32_t count = 0;
+  std::optional<WalMark> mark;
+};
+std::optional<WalRecord> read_wal_record(ByteView record);
+
+struct WalScan {
+  std::size_t whole_bytes = 0;  // the end of the last record before any damage
+  bool damaged = false;         // something stands behind it
+  bool lost_synced = false;     // and it can't be a torn tail: synced records are among it
+};
+
+WalScan scan_wal(ByteView file);
+
+}  // namespace kvorum::store
