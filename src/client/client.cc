@@ -1,0 +1,65 @@
+#include "client/client.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvorum::client {
+
+void Client::add(const std::vector<Endpoint>& endpoints) {
+  auto& known = options_.endpoints;
+  for (const auto& endpoint : endpoints) {
+    if (std::find(known.begin(), known.end(), endpoint) == known.end()) {
+      known.push_back(endpoint);
+    }
+  }
+}
+
+Result<void> Client::connect() {
+  if (connected()) {
+    return {};
+  }
+  connection_.reset();
+  Error last;
+  for (std::size_t tries = 0; tries < options_.endpoints.size(); ++tries) {
+    auto opened = Connection::open(endpoint(), options_.connect_timeout);
+    if (opened) {
+      connection_ = std::move(*opened);
+      ++connections_;
+      return {};
+    }
+    last = std::move(opened.error());
+    current_ = (current_ + 1) % options_.endpoints.size();
+  }
+  return tl::unexpected(std::move(last));
+}
+
+Result<wire::Reply> Client::call(std::span<const ByteView> args, bool is_read) {
+  Bytes request;
+  append_request(args, request);
+  Error last;
+  // Every node may be met once by a connection that turns out to be dead, and once by a fresh one.
+  for (std::size_t tries = 0; tries < options_.endpoints.size() + 1; ++tries) {
+    if (auto connection = connect(); !connection) {
+      return tl::unexpected(std::move(connection.error()));
+    }
+    if (auto sent = connection_->send(request, options_.request_timeout); !sent) {
+      last = std::move(sent.error());
+    } else {
+      auto reply = connection_->receive(options_.request_timeout);
+      if (reply) {
+        return reply;
+      }
+      last = std::move(reply.error());
+      if (!is_read) {
+        connection_.reset();
+        return fail(ErrorCode::kUnknown, "{}; the outcome is unknown: it may have taken effect",
+                    last.detail);
+      }
+    }
+    connection_.reset();
+    current_ = (current_ + 1) % options_.endpoints.size();
+  }
+  return tl::unexpected(std::move(last));
+}
+
+}  // namespace kvorum::client
