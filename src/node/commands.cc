@@ -1,12 +1,12 @@
 #include "node/commands.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string>
 
 #include "base/parse.h"
+#include "kv/number.h"
 #include "node/command_table.h"
 
 namespace kvorum::node {
@@ -21,18 +21,8 @@ constexpr std::int64_t kMinInt = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kLatestStampMs = std::int64_t{1} << 53;
 constexpr std::size_t kQuotedBytes =
     128;  // of an unknown command that its error repeats, as in Redis
-constexpr std::size_t kLongestFloat = 5 * 1024;
 // A glob that no key matches: an empty set of characters.
 constexpr ByteView kMatchesNothing = "[]";
-
-// Integers as Redis reads them: no plus sign, no leading zeros, no "-0".
-std::optional<std::int64_t> parse_integer(ByteView text) {
-  const auto digits = text.starts_with('-') ? text.substr(1) : text;
-  if (digits.starts_with('0') && text.size() > 1) {
-    return std::nullopt;
-  }
-  return parse_number<std::int64_t>(text);
-}
 
 bool same_word(ByteView word, ByteView upper_case) {
   if (word.size() != upper_case.size()) {
@@ -79,7 +69,7 @@ tl::unexpected<Error> bad_expire_time(const CommandSpec& spec) {
 // say relative or absolute.
 Result<void> set_deadline(const CommandSpec& spec, ByteView text, std::int64_t unit,
                           bool positive_only, Command& command) {
-  const auto value = parse_integer(text);
+  const auto value = kv::parse_integer(text);
   if (!value) {
     return fail(ErrorCode::kNotInteger);
   }
@@ -194,7 +184,7 @@ Result<void> decode_expire(const CommandSpec& spec, Args args, Command& command)
 }
 
 Result<void> decode_set_range(Args args, const Limits& limits, Command& command) {
-  const auto offset = parse_integer(args[2]);
+  const auto offset = kv::parse_integer(args[2]);
   if (!offset) {
     return fail(ErrorCode::kNotInteger);
   }
@@ -211,8 +201,8 @@ Result<void> decode_set_range(Args args, const Limits& limits, Command& command)
 }
 
 Result<void> decode_get_range(Args args, Command& command) {
-  const auto start = parse_integer(args[2]);
-  const auto end = parse_integer(args[3]);
+  const auto start = kv::parse_integer(args[2]);
+  const auto end = kv::parse_integer(args[3]);
   if (!start || !end) {
     return fail(ErrorCode::kNotInteger);
   }
@@ -223,7 +213,7 @@ Result<void> decode_get_range(Args args, Command& command) {
 }
 
 Result<void> decode_delta(const CommandSpec& spec, Args args, Command& command) {
-  const auto delta = parse_integer(args[2]);
+  const auto delta = kv::parse_integer(args[2]);
   if (!delta) {
     return fail(ErrorCode::kNotInteger);
   }
@@ -237,19 +227,14 @@ Result<void> decode_delta(const CommandSpec& spec, Args args, Command& command) 
 
 // Refused here, before the log, is what the machine would refuse too; the text itself goes on.
 Result<void> decode_float_delta(Args args, Command& command) {
-  const auto text = args[2];
-  const std::string terminated(text.substr(0, kLongestFloat + 1));
-  char* end = nullptr;
-  const auto value = std::strtold(terminated.c_str(), &end);
-  const bool blank = text.empty() || static_cast<unsigned char>(text.front()) <= ' ';
-  if (blank || text.size() > kLongestFloat || end != terminated.c_str() + text.size() ||
-      std::isnan(value)) {
+  const auto value = kv::parse_float(args[2]);
+  if (!value) {
     return fail(ErrorCode::kNotFloat);
   }
-  if (std::isinf(value)) {
+  if (std::isinf(*value)) {
     return fail(ErrorCode::kNanOrInfinity);
   }
-  command.args = {args[1], text};
+  command.args = {args[1], args[2]};
   return {};
 }
 
@@ -267,7 +252,7 @@ Result<void> decode_scan(Args args, Command& command) {
       return fail(ErrorCode::kSyntax);
     }
     if (same_word(args[i], "COUNT")) {
-      const auto count = parse_integer(args[i + 1]);
+      const auto count = kv::parse_integer(args[i + 1]);
       if (!count) {
         return fail(ErrorCode::kNotInteger);
       }
