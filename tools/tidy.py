@@ -88,10 +88,12 @@ MUTABLE_STATICS = [
 CPP = (".cc", ".h")
 COLUMNS = 100
 FILE_LINES, TEST_LINES, FUNCTION_LINES = 600, 800, 70
-LEFTOVER = re.compile(r"\b(TOD[O]|FIXM[E]|X{3})\b")  # written so that it does not find itself
+# The brackets keep these two patterns from finding themselves.
+LEFTOVER = re.compile(r"\b(TOD[O]|FIXM[E]|X{3})\b")
 MACHINE_PATH = re.compile(r"(?<![\w.}~-])/(wor[k]|roo[t]|hom[e])/")
 CODE_IN_COMMENT = re.compile(
-    r"\w\(.*\)\s*(const\s*)?[;{]$|^([\w:<>*&]+\s+){0,2}[\w.\[\]>-]+ (=|\+=|-=) .*;$|->\w+.*;$|\w::\w+.*;$"
+    r"^([\w:<>*&]+\s+){0,2}[\w.\[\]>-]+ (=|\+=|-=) .*;$|\w\(.*\)\s*(const\s*)?[;{]$"
+    r"|^(if|for|while|switch) \(.*[;{]$|->\w+.*;$|\w::\w+.*;$"
     r"|^\s*(return|break|continue|delete|using|else|do|struct|class|enum|namespace)\b.{0,40}[;{]$"
 )
 SKIPPED_FOLDERS = {".git", "build", "node_modules", "__pycache__", "kvorum-data"}
@@ -359,8 +361,10 @@ def functions(code):
     while match := for_next.search(text, at):
         sign, statement = match.group(), text[start:match.start()]
         at = match.end()
+        if statement.count("(") > statement.count(")"):
+            continue  # inside an argument list
         if sign != "{" or brace_kind(statement) == "scope":
-            start = at if statement.count("(") <= statement.count(")") else start
+            start = at
             continue
         end = closing_brace(text, match.start())
         at = end + 1
