@@ -1,0 +1,60 @@
+// Frames between nodes: length, checksum, version, a short protobuf head, then raw bytes
+// (docs/wire.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "model/forward.h"
+#include "raft/message.h"
+#include "wire/stream_buffer.h"
+
+namespace kvorum::wire {
+
+inline constexpr std::uint8_t kFrameVersion = 1;
+inline constexpr std::uint32_t kPeerFormat =
+    1;  // of entries, runs and commands inside; nodes must agree on it
+inline constexpr std::size_t kFramePrefixBytes = 12;                  // length u32, checksum u64
+inline constexpr std::size_t kMaxFrameBytes = std::size_t{64} << 20;  // behind the prefix
+inline constexpr std::size_t kMaxHelloBytes = 1024;  // of a frame before the handshake
+
+// Append one frame. False: it would pass kMaxFrameBytes, and nothing was appended.
+bool encode_message(PartitionId partition, const raft::Message& message, Bytes& out);
+bool encode_forward(const Forward& forward, Bytes& out);
+void encode_hello(const PeerHello& hello, Bytes& out);
+
+struct PeerMessage {
+  PartitionId partition;
+  raft::Message message;
+};
+using Frame = std::variant<PeerHello, PeerMessage, Forward>;
+
+class FrameParser {
+ public:
+  explicit FrameParser(std::size_t max_frame_bytes = kMaxFrameBytes)
+      : max_frame_bytes_(max_frame_bytes) {}
+
+  void set_max_frame_bytes(std::size_t bytes) { max_frame_bytes_ = bytes; }
+
+  // Appends bytes, borrowed until keep().
+  void feed(ByteView bytes) { buffer_.feed(bytes); }
+  void keep() { buffer_.keep(); }
+
+  // The next frame; empty: feed more. After an error (kProtocol, or kFormat for another version)
+  // the stream is of no further use, and every call gives the same error.
+  Result<std::optional<Frame>> next();
+
+  std::size_t buffered() const { return buffer_.rest().size(); }
+
+ private:
+  std::size_t max_frame_bytes_;
+  StreamBuffer buffer_;
+  std::optional<Error> error_;
+};
+
+}  // namespace kvorum::wire

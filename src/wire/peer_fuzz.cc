@@ -1,0 +1,53 @@
+// Any bytes as peer frames, as they are and inside a frame whose checksum fits: refused, or decoded
+// and encoded to a frame that decodes again.
+#include <cstddef>
+#include <cstdint>
+
+#include "base/check.h"
+#include "base/checksum.h"
+#include "base/codec.h"
+#include "wire/peer.h"
+
+namespace kvorum::wire {
+namespace {
+
+void reencode(const Frame& frame, Bytes& out) {
+  if (const auto* hello = std::get_if<PeerHello>(&frame)) {
+    encode_hello(*hello, out);
+  } else if (const auto* forward = std::get_if<Forward>(&frame)) {
+    CHECK(encode_forward(*forward, out));
+  } else {
+    const auto& message = std::get<PeerMessage>(frame);
+    CHECK(encode_message(message.partition, message.message, out));
+  }
+}
+
+void parse(ByteView bytes, bool again) {
+  FrameParser parser;
+  parser.feed(bytes);
+  for (auto frame = parser.next(); frame && *frame; frame = parser.next()) {
+    if (again) {
+      Bytes out;
+      reencode(**frame, out);
+      FrameParser second;
+      second.feed(out);
+      const auto back = second.next();
+      CHECK(back && *back);
+      CHECK_EQ((*back)->index(), (*frame)->index());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kvorum::wire
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const kvorum::ByteView bytes(reinterpret_cast<const char*>(data), size);
+  kvorum::wire::parse(bytes, true);
+  kvorum::Bytes framed;
+  kvorum::put_fixed(framed, static_cast<std::uint32_t>(size));
+  kvorum::put_fixed(framed, kvorum::checksum(bytes));
+  framed.append(bytes);
+  kvorum::wire::parse(framed, true);
+  return 0;
+}
