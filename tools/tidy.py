@@ -80,8 +80,9 @@ NAME = r"[A-Za-z_][\w:]*"
 MUTABLE_STATICS = [
     r"^\s*(static\s+thread_local|thread_local|static)\s+(?!const\b|constexpr\b|inline\s+const)"
     r"[^()]*?\w+(\[\w*\])?\s*(=.*|\{.*\})?;",
-    r"^(inline\s+)?(?!(using|return|typedef|extern|const|constexpr|namespace|class|struct|enum|"
-    r"union|friend|template|goto|static|inline|public|private)\b)"
+    r"^(?!.*\boperator\b)(inline\s+)?"
+    r"(?!(using|return|typedef|extern|const|constexpr|namespace|class|struct|enum|union|friend|"
+    r"template|goto|static|inline|public|private)\b)"
     rf"{NAME}(<.*>)?[\s*&]+{NAME}(\[\w*\])?\s*(=.*|\{{.*\}})?;$",
 ]
 

@@ -185,7 +185,8 @@ class Calls(TidyTest):
              "  auto d = deadline.time();", "Result<T> open(PartitionId id);", "using A = int;",
              "  int local = 0;", "const int kA = 1;", "constexpr int kA = 1;", "class A;",
              "// throw, rand() and std::thread in a comment", '  auto a = "std::thread";',
-             "  random(now);", "static A make();", "int f();", "on_connect(peer);"])
+             "  random(now);", "static A make();", "int f();", "on_connect(peer);",
+             "A& A::operator=(A&&) noexcept = default;"])
 
     def test_iteration_over_a_hash_container_of_the_header(self):
         self.expect({"src/raft/elect.h": "#pragma once\n\nstruct A {\n"
