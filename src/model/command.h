@@ -1,4 +1,5 @@
-// Commands as data: what the front door decodes a client's request into, what the log carries, what kv/ executes.
+// Commands as data: what the front door decodes a client's request into, what the log carries, what
+// kv/ executes.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -28,12 +29,13 @@ enum class Op : std::uint8_t {
   kGetDel = 11,      // args key
   kGetEx = 12,       // args key; deadline, or flag kPersistTtl; without either it only reads
   kFlush = 13,       // no args: a new generation
-  kCas = 14,         // args key expected new; flag kExpectAbsent: expected is "absent" and args[1] is ignored
-  kSetNx = 15,       // args key value; answers 1 or 0
-  kOpenClient = 16,  // number = client id (of KV.ONCE); answers OK
+  kCas =
+      14,  // args key expected new; flag kExpectAbsent: expected is "absent" and args[1] is ignored
+  kSetNx = 15,        // args key value; answers 1 or 0
+  kOpenClient = 16,   // number = client id (of KV.ONCE); answers OK
   kCloseClient = 17,  // number = client id; answers 1 or 0
-  kOnce = 18,        // a numbered command of a KV.ONCE client: number = client id, number2 = sequence,
-                     // args[0] = the encoded inner command, args[1] = answered-below mark as decimal text
+  kOnce = 18,  // a numbered command of a KV.ONCE client: number = client id, number2 = sequence,
+               // args[0] = the encoded inner command, args[1] = answered-below mark as decimal text
   // Reads: served from the applied state, never logged.
   kGet = 64,         // args key
   kMGet = 65,        // args key ...
@@ -44,12 +46,13 @@ enum class Op : std::uint8_t {
   kExpireTime = 70,  // args key; number = unit in ms (1000: EXPIRETIME, 1: PEXPIRETIME)
   kType = 71,        // args key
   kKeys = 72,        // args pattern
-  kScan = 73,        // args [pattern]; number = cursor, number2 = count. Answers [next cursor, keys]; see kv/machine.h
+  kScan = 73,  // args [pattern]; number = cursor, number2 = count. Answers [next cursor, keys]; see
+               // kv/machine.h
   kDbSize = 74,
-  kRandomKey = 75,   // number = a draw by the node, uniform over 64 bits
-  kDump = 76,        // KV.DUMP: every row with version and deadline
-  kSearch = 77,      // args key: [value, version, deadline ms or -1], or nil
-  kDigest = 78,      // KV.DIGEST: 16 hex digits over every row (key, value, version, deadline)
+  kRandomKey = 75,  // number = a draw by the node, uniform over 64 bits
+  kDump = 76,       // KV.DUMP: every row with version and deadline
+  kSearch = 77,     // args key: [value, version, deadline ms or -1], or nil
+  kDigest = 78,     // KV.DIGEST: 16 hex digits over every row (key, value, version, deadline)
 };
 
 constexpr bool is_write(Op op) { return static_cast<std::uint8_t>(op) < 64; }
@@ -78,15 +81,18 @@ struct Command {
   bool has(CommandFlag flag) const { return (flags & flag) != 0; }
 };
 
-// Appends the command: op u8, flags varint, number and number2 zigzag varints, count varint, then each argument.
+// Appends the command: op u8, flags varint, number and number2 zigzag varints, count varint, then
+// each argument.
 void encode(const Command& command, Bytes& out);
 
-// False (and reader.ok() false) on malformed bytes. `command` is overwritten; its args borrow the reader's bytes.
+// False (and reader.ok() false) on malformed bytes. `command` is overwritten; its args borrow the
+// reader's bytes.
 bool decode(Reader& reader, Command& command);
 
-// A run: consecutive commands of one node, numbered seq, seq + 1, ... under the node's client id. An entry's payload
-// is runs, one behind another. Nodes send runs go-back-N: kv/ applies a run's commands only from the next
-// expected number on, so a repeat is skipped and a gap is refused (kv/machine.h).
+// A run: consecutive commands of one node, numbered seq, seq + 1, ... under the node's client id.
+// An entry's payload is runs, one behind another. Nodes send runs go-back-N: kv/ applies a run's
+// commands only from the next expected number on, so a repeat is skipped and a gap is refused
+// (kv/machine.h).
 struct RunHead {
   ClientId client;
   std::uint64_t first_seq = 0;  // from 1

@@ -18,7 +18,8 @@ enum class EntryType : std::uint8_t {
   kConfig = 2,    // payload: raft::encode(Config)
 };
 
-// One turn's batch of a partition. `payload` is encoded once, where the commands came in; log, peers and disk share it.
+// One turn's batch of a partition. `payload` is encoded once, where the commands came in; log,
+// peers and disk share it.
 struct Entry {
   Term term;
   Index index;
@@ -30,13 +31,16 @@ struct Entry {
   static constexpr std::size_t kHeadBytes = 37;
 };
 
-inline constexpr std::size_t kMaxEntryCommands = 65536;        // position in the batch has 16 bits
-inline constexpr std::size_t kMaxEntryBytes = std::size_t{32} << 20;  // an entry is closed once it passes this
+inline constexpr std::size_t kMaxEntryCommands = 65536;  // position in the batch has 16 bits
+inline constexpr std::size_t kMaxEntryBytes = std::size_t{32}
+                                              << 20;  // an entry is closed once it passes this
 
-// Appends the entry: term, index, type, stamp, payload length (u32), checksum of the payload (u64), payload.
+// Appends the entry: term, index, type, stamp, payload length (u32), checksum of the payload (u64),
+// payload.
 void encode(const Entry& entry, Bytes& out);
 
-// Reads one entry; reader.ok() turns false on a short read, an unknown type or a checksum that does not fit.
+// Reads one entry; reader.ok() turns false on a short read, an unknown type or a checksum that does
+// not fit.
 Entry decode_entry(Reader& reader);
 
 // What a voter must remember. `commit` may lag: it only bounds what a restart replays at once.
@@ -48,7 +52,8 @@ struct HardState {
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 
-// Where in its partition's order a row was last written; also its ETag. Packed: index 48 bits, position 16 bits.
+// Where in its partition's order a row was last written; also its ETag. Packed: index 48 bits,
+// position 16 bits.
 struct Version {
   std::uint64_t packed = 0;
 

@@ -12,10 +12,12 @@ struct Forward {
   PartitionId partition;
   NodeId from;
   NodeId to;
-  SharedBytes runs = share({});  // encoded runs (model/command.h), all of node `from`; go unchanged into the log
+  SharedBytes runs =
+      share({});  // encoded runs (model/command.h), all of node `from`; go unchanged into the log
 };
 
-// What two nodes tell each other when a peer link opens. Another cluster or an unknown node: the link is refused.
+// What two nodes tell each other when a peer link opens. Another cluster or an unknown node: the
+// link is refused.
 struct PeerHello {
   ClusterId cluster;
   NodeId node;

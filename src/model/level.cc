@@ -22,7 +22,9 @@ constexpr std::array<std::pair<ByteView, LevelKind>, 6> kPlainWords{{
 
 std::optional<Level> parse_bound(ByteView bound) {
   Level level{.kind = LevelKind::kBounded};
-  const auto ends = [&](ByteView unit) { return bound.size() > unit.size() && bound.ends_with(unit); };
+  const auto ends = [&](ByteView unit) {
+    return bound.size() > unit.size() && bound.ends_with(unit);
+  };
   const auto amount = [&](std::size_t unit) {
     return parse_number<std::int64_t>(bound.substr(0, bound.size() - unit));
   };
@@ -140,8 +142,9 @@ Result<SessionToken> parse_token(ByteView text) {
   text.remove_prefix(4);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto dash = i + 1 < parts.size() ? text.find('-') : text.size();
-    const auto value =
-        dash == ByteView::npos ? std::nullopt : parse_number<std::uint64_t>(text.substr(0, dash), 16);
+    const auto value = dash == ByteView::npos
+                           ? std::nullopt
+                           : parse_number<std::uint64_t>(text.substr(0, dash), 16);
     if (!value || (i == 1 && *value > 0xffffffff)) {
       return fail(ErrorCode::kToken, "that is no session token");
     }

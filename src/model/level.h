@@ -24,8 +24,8 @@ enum class LevelKind : std::uint8_t {
   kAll,
 };
 
-// A level as asked for. Words: linearizable sequential bounded:200ms bounded:5v prefix causal session eventual one
-// quorum all, w=2 r=2 w=2,r=1, and 1 / 9 for one / all.
+// A level as asked for. Words: linearizable sequential bounded:200ms bounded:5v prefix causal
+// session eventual one quorum all, w=2 r=2 w=2,r=1, and 1 / 9 for one / all.
 struct Level {
   LevelKind kind = LevelKind::kLinearizable;
   std::int64_t bound_ms = -1;        // kBounded by age
@@ -49,18 +49,20 @@ struct Receipt {
   Level met;
   Path path = Path::kNone;
   PartitionId partition;
-  Index index;            // log index at which a read was served or a write took effect
-  Version version;        // of the row written; packed 0 for reads of several rows
+  Index index;      // log index at which a read was served or a write took effect
+  Version version;  // of the row written; packed 0 for reads of several rows
   Term term;
-  std::uint8_t replicas = 0;  // that are known to hold it: majority for a committed write, 1 for a local read
-  std::int64_t age_ms = -1;   // bound on a read's age where one is known
-  bool durable = false;       // on a majority's disks
-  std::uint64_t client = 0;   // request id: (client, seq), 0 for reads
+  std::uint8_t replicas =
+      0;  // that are known to hold it: majority for a committed write, 1 for a local read
+  std::int64_t age_ms = -1;  // bound on a read's age where one is known
+  bool durable = false;      // on a majority's disks
+  std::uint64_t client = 0;  // request id: (client, seq), 0 for reads
   std::uint64_t seq = 0;
   Outcome outcome = Outcome::kDefinite;
 };
 
-// A session's position, as KV.SESSION hands it out: text "kv1-<cluster>-<partition>-<index>" in hex.
+// A session's position, as KV.SESSION hands it out: text "kv1-<cluster>-<partition>-<index>" in
+// hex.
 struct SessionToken {
   ClusterId cluster;
   PartitionId partition;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 #include "base/checksum.h"
 #include "base/parse.h"
 
@@ -27,7 +26,8 @@ constexpr ByteView kKeyspacePrefix = "keyspace/";
 }  // namespace
 
 PartitionId Keyspace::partition_of(Slot slot) const {
-  const auto offset = static_cast<std::uint32_t>(std::uint64_t{slot.value()} * partitions / kSlotCount);
+  const auto offset =
+      static_cast<std::uint32_t>(std::uint64_t{slot.value()} * partitions / kSlotCount);
   return PartitionId(first_partition.value() + offset);
 }
 

@@ -1,5 +1,6 @@
-// What the metadata group (Raft group 0) holds. It is an ordinary partition: these are its rows, and registering a
-// member is an ordinary SETNX, so the first incarnation that registers is the node's.
+// What the metadata group (Raft group 0) holds. It is an ordinary partition: these are its rows,
+// and registering a member is an ordinary SETNX, so the first incarnation that registers is the
+// node's.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ inline constexpr PartitionId kMetaPartition{0};
 
 enum class Core : std::uint8_t { kOrdered, kLeaderless };
 
-// Row "keyspace/<id>", value "<name> ordered <first partition> <count>". Slot s belongs to partition
-// first + s * count / 16384.
+// Row "keyspace/<id>", value "<name> ordered <first partition> <count>". Slot s belongs to
+// partition first + s * count / 16384.
 struct Keyspace {
   KeyspaceId id;
   std::string name;

@@ -68,9 +68,9 @@ TEST(Entry, RoundTripsAndADamagedByteIsSeen) {
 }
 
 TEST(Level, WordsRoundTrip) {
-  for (const auto* word : {"linearizable", "sequential", "prefix", "causal", "session", "eventual",
-                           "one", "quorum", "all", "w=2", "r=2", "w=2,r=1", "bounded:200ms",
-                           "bounded:5v"}) {
+  for (const auto* word :
+       {"linearizable", "sequential", "prefix", "causal", "session", "eventual", "one", "quorum",
+        "all", "w=2", "r=2", "w=2,r=1", "bounded:200ms", "bounded:5v"}) {
     const auto level = parse_level(word);
     ASSERT_TRUE(level) << word;
     EXPECT_EQ(to_string(*level), word);
@@ -81,8 +81,8 @@ TEST(Level, WordsRoundTrip) {
 }
 
 TEST(Level, NonsenseIsRefused) {
-  for (const auto* word : {"", "strong", "w=", "w=0", "w=2,w=3", "x=1", "w=2,,r=1", "bounded:",
-                           "bounded:-1ms", "bounded:5", "w=999", "2"}) {
+  for (const auto* word : {"", "strong", "w=", "w=0", "w=2,w=3", "x=1", "w=2,,r=1",
+                           "bounded:", "bounded:-1ms", "bounded:5", "w=999", "2"}) {
     EXPECT_FALSE(parse_level(word)) << word;
   }
 }
@@ -94,8 +94,8 @@ TEST(SessionToken, RoundTripsAndRefusesNonsense) {
   EXPECT_EQ(back->cluster, token.cluster);
   EXPECT_EQ(back->partition, token.partition);
   EXPECT_EQ(back->index, token.index);
-  for (const auto* text : {"", "kv1-", "kv1-1-2", "kv1-1-2-3-4", "kv1-1-2-x", "kv2-1-2-3",
-                           "kv1-1-1ffffffff-3"}) {
+  for (const auto* text :
+       {"", "kv1-", "kv1-1-2", "kv1-1-2-3-4", "kv1-1-2-x", "kv2-1-2-3", "kv1-1-1ffffffff-3"}) {
     EXPECT_FALSE(parse_token(text)) << text;
   }
 }

@@ -1,5 +1,6 @@
 // Where an answer goes. kv/ and node/ speak to this; wire/ turns it into RESP bytes right in the
-// connection's output buffer, kv/ itself keeps it for KV.ONCE, and replicas that owe nobody an answer drop it.
+// connection's output buffer, kv/ itself keeps it for KV.ONCE, and replicas that owe nobody an
+// answer drop it.
 #pragma once
 
 #include <cstdint>

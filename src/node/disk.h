@@ -1,5 +1,6 @@
-// The disk's side of the step contract: jobs that a node hands out, run in order on whatever thread the host has for
-// it, and their completions, which are inputs to the node again. Holds the cursors of snapshots being sent.
+// The disk's side of the step contract: jobs that a node hands out, run in order on whatever thread
+// the host has for it, and their completions, which are inputs to the node again. Holds the cursors
+// of snapshots being sent.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +53,8 @@ class Disk {
  public:
   explicit Disk(store::Store& store) : store_(store) {}
 
-  // Runs the jobs in order. Neighbouring writes become one synced write (group commit); appends what happened to `done`.
+  // Runs the jobs in order. Neighbouring writes become one synced write (group commit); appends
+  // what happened to `done`.
   void run(std::vector<DiskJob> jobs, std::vector<DiskDone>& done);
 
   static constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of a snapshot

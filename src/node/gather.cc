@@ -168,8 +168,8 @@ void Replica::scan(const Keyspace& keyspace, const Partition& partition, const C
   std::uint64_t next = 0;
   if (ordinal + 1 < keyspace.partitions) {
     // The first slot whose partition is the next one.
-    const auto slot = (std::uint64_t{ordinal + 1} * kSlotCount + keyspace.partitions - 1) /
-                      keyspace.partitions;
+    const auto slot =
+        (std::uint64_t{ordinal + 1} * kSlotCount + keyspace.partitions - 1) / keyspace.partitions;
     next = slot << 48;
   }
   ScanReply chained(reply, next);

@@ -1,4 +1,5 @@
-// Who a data directory belongs to (docs/architecture.md, Identity). Formed once, synced, checked at every start.
+// Who a data directory belongs to (docs/architecture.md, Identity). Formed once, synced, checked at
+// every start.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,10 @@ struct Identity {
   std::uint64_t boot = 0;  // starts so far, this one included
 };
 
-// Reads the directory's identity, or forms it when the store is empty: `incarnation` is a fresh random number, `init` whether
-// --init was given. Raises the boot count. All of it is on disk when this returns. kIdentity: another cluster's or node's directory.
+// Reads the directory's identity, or forms it when the store is empty: `incarnation` is a fresh
+// random number, `init` whether
+// --init was given. Raises the boot count. All of it is on disk when this returns. kIdentity:
+// another cluster's or node's directory.
 Result<Identity> identify(store::Store& store, ClusterId cluster, NodeId node,
                           Incarnation incarnation, bool init);
 

@@ -19,18 +19,19 @@ std::string Replica::status() const {
   const auto& raft = shown.raft();
   const char* role = options_.may_vote ? raft::to_string(raft.role()) : "learner";
   std::string text = fmt::format(
-      "node:{} role:{} term:{} leader:{} commit:{} applied:{} keys:{} partitions:{} version:{}{}{}\n",
+      "node:{} role:{} term:{} leader:{} commit:{} applied:{} keys:{} partitions:{} "
+      "version:{}{}{}\n",
       options_.self.value(), role, raft.term().value(), raft.leader().value(),
       raft.commit().value(), shown.machine().applied().value(), shown.machine().size(),
       partitions_.size() - 1, options_.version,
       options_.may_vote ? "" : " reason:disk-lost levels:prefix", disk_full_ ? " disk:full" : "");
   for (const auto& [id, partition] : partitions_) {
     const auto& group = partition->raft();
-    text += fmt::format("partition:{} leader:{} term:{} commit:{} applied:{} last:{} keys:{} digest:{:016x}\n",
-                        id.value(), group.leader().value(), group.term().value(),
-                        group.commit().value(), partition->machine().applied().value(),
-                        group.last_index().value(), partition->machine().size(),
-                        partition->machine().digest());
+    text += fmt::format(
+        "partition:{} leader:{} term:{} commit:{} applied:{} last:{} keys:{} digest:{:016x}\n",
+        id.value(), group.leader().value(), group.term().value(), group.commit().value(),
+        partition->machine().applied().value(), group.last_index().value(),
+        partition->machine().size(), partition->machine().digest());
   }
   const auto progress = raft.progress();
   for (const auto node : options_.members) {

@@ -1,4 +1,5 @@
-// The metadata group as this node sees it: members and their incarnations, keyspaces, and what follows from them.
+// The metadata group as this node sees it: members and their incarnations, keyspaces, and what
+// follows from them.
 #include "model/meta.h"
 
 #include "base/check.h"
@@ -26,7 +27,8 @@ Result<void> Replica::add_partition(PartitionId id, const store::Store& store) {
   if (find(id) != nullptr) {
     return {};
   }
-  auto partition = std::make_unique<Partition>(id, options_, static_cast<Partition::Host&>(*this), client_id_);
+  auto partition =
+      std::make_unique<Partition>(id, options_, static_cast<Partition::Host&>(*this), client_id_);
   if (auto opened = partition->open(store, configuration(), now_); !opened) {
     return opened;
   }
@@ -35,7 +37,8 @@ Result<void> Replica::add_partition(PartitionId id, const store::Store& store) {
   return {};
 }
 
-// Until this node is registered and the first keyspace exists, asks for both; both are ordinary writes to group 0.
+// Until this node is registered and the first keyspace exists, asks for both; both are ordinary
+// writes to group 0.
 void Replica::tend_meta() {
   auto& meta = *find(kMetaPartition);
   const bool registered = registered_.contains(options_.self);
@@ -107,7 +110,8 @@ Result<void> Replica::open_partitions(const store::Store& store) {
   return {};
 }
 
-// A voter that comes with another incarnation than the registered one has lost its disk: its votes and acks don't count.
+// A voter that comes with another incarnation than the registered one has lost its disk: its votes
+// and acks don't count.
 void Replica::refresh_trust() {
   for (auto& [id, partition] : partitions_) {
     for (const auto& [node, peer] : peers_) {

@@ -1,11 +1,13 @@
-// One replica's brain: client commands in, replies and peer messages out. It orders writes through raft/, serves
-// reads from kv/, keeps each connection's order, and forwards to leaders. No socket, clock or thread:
-// net/ moves its bytes, sim/ its simulated ones. One thread calls it.
+// One replica's brain: client commands in, replies and peer messages out. It orders writes through
+// raft/, serves reads from kv/, keeps each connection's order, and forwards to leaders. No socket,
+// clock or thread: net/ moves its bytes, sim/ its simulated ones. One thread calls it.
 //
-// The idea in four sentences. Every node answers its own clients from its own applied state; a leader only orders. A write is
-// encoded once into the node's outbox and goes as part of a numbered run to the leader, who makes one entry of a turn's runs. When the
-// node applies an entry that holds its own run, it answers each write, and each read that waits around it, at
-// exactly that point of the order. A read without such a write waits for a confirmed read index, or, at weaker levels, for nothing.
+// The idea in four sentences. Every node answers its own clients from its own applied state; a
+// leader only orders. A write is encoded once into the node's outbox and goes as part of a numbered
+// run to the leader, who makes one entry of a turn's runs. When the node applies an entry that
+// holds its own run, it answers each write, and each read that waits around it, at exactly that
+// point of the order. A read without such a write waits for a confirmed read index, or, at weaker
+// levels, for nothing.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +33,13 @@ namespace kvorum::node {
 class Connections {
  public:
   virtual ~Connections() = default;
-  // Writer into the connection's output. Replies come in the order of its requests, each written whole before the next.
+  // Writer into the connection's output. Replies come in the order of its requests, each written
+  // whole before the next.
   virtual ReplyWriter& reply(ConnId conn) = 0;
   virtual void set_protocol(ConnId conn, int version) = 0;  // 2 or 3, from the next reply on
   virtual void close_after_replies(ConnId conn) = 0;        // QUIT, protocol errors
-  virtual void pause(bool on) = 0;  // stop (or go on) reading from all clients: the node's queues are full
+  virtual void pause(
+      bool on) = 0;  // stop (or go on) reading from all clients: the node's queues are full
 };
 
 // One turn's effects. The caller clears and reuses it.
@@ -49,14 +53,16 @@ struct Output {
   std::vector<Forward> forwards;
   std::vector<LogLine> log;
   Instant wake_at = Instant::max();
-  std::string fatal;  // not empty: stop the process with this text; nothing more may be acknowledged
+  std::string
+      fatal;  // not empty: stop the process with this text; nothing more may be acknowledged
 
   void clear();
 };
 
 class Node {
  public:
-  // Reads the store (identity is checked by the caller, node/identity.h) and rebuilds every partition.
+  // Reads the store (identity is checked by the caller, node/identity.h) and rebuilds every
+  // partition.
   static Result<std::unique_ptr<Node>> open(const Options& options, const store::Store& store,
                                             Connections& connections, Now now);
   virtual ~Node() = default;

@@ -17,22 +17,24 @@ struct Options {
   ClusterId cluster;
   NodeId self;
   Incarnation incarnation;
-  std::uint64_t boot = 1;          // persisted before the node starts, so never used twice
-  std::vector<NodeId> members;     // of cluster.toml, ascending
-  std::uint32_t partitions = 1;    // of `main`, when this node writes the first metadata
+  std::uint64_t boot = 1;        // persisted before the node starts, so never used twice
+  std::vector<NodeId> members;   // of cluster.toml, ascending
+  std::uint32_t partitions = 1;  // of `main`, when this node writes the first metadata
   std::uint64_t seed = 1;
-  bool may_vote = true;            // false: formed without --init, so it may have lost its disk
+  bool may_vote = true;  // false: formed without --init, so it may have lost its disk
   Duration election_timeout = 300ms;
   Duration heartbeat = 50ms;
   Duration request_timeout = 5s;
-  Duration checkpoint_interval = 1s;              // between writes of changed rows to disk
-  std::size_t outbox_bytes = std::size_t{64} << 20;  // waiting client commands; above: clients are paused
-  std::uint64_t log_keep_bytes = std::uint64_t{64} << 20;  // applied entries kept on disk for followers that lag
+  Duration checkpoint_interval = 1s;  // between writes of changed rows to disk
+  std::size_t outbox_bytes = std::size_t{64}
+                             << 20;  // waiting client commands; above: clients are paused
+  std::uint64_t log_keep_bytes = std::uint64_t{64}
+                                 << 20;  // applied entries kept on disk for followers that lag
   std::int64_t max_clock_skew_ms = 500;
   kv::Options kv;
   std::string version = "0.1.0";
-  std::uint16_t resp_port = 0;     // for INFO
-  bool durable = true;             // the store survives a power cut; false with --store mem
+  std::uint16_t resp_port = 0;  // for INFO
+  bool durable = true;          // the store survives a power cut; false with --store mem
 };
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };

@@ -1,9 +1,12 @@
-// The order on a connection: its commands take effect in the order sent, pipelined or not, at any level.
+// The order on a connection: its commands take effect in the order sent, pipelined or not, at any
+// level.
 //
-// Writes of one partition are begun as they come and are applied in that order. A read between them waits at its place: it is
-// answered when the write ahead of it has been applied, or right before the write behind it is. Both are moments after
-// the read arrived, and the neighbouring write's commit, proposed after that arrival too, confirms the leader. Only a
-// read with no open write ahead asks for a confirmed index of its own. A command of another partition waits until the queue is empty.
+// Writes of one partition are begun as they come and are applied in that order. A read between them
+// waits at its place: it is answered when the write ahead of it has been applied, or right before
+// the write behind it is. Both are moments after the read arrived, and the neighbouring write's
+// commit, proposed after that arrival too, confirms the leader. Only a read with no open write
+// ahead asks for a confirmed index of its own. A command of another partition waits until the queue
+// is empty.
 #include "base/check.h"
 #include "node/replica.h"
 
@@ -71,8 +74,9 @@ void Replica::begin_read(Session& session, Item& item) {
     }
     return;
   }
-  // Linearizable; or sequential in another partition than the session's, where only a confirmed index keeps its order
-  // (Lev-Ari et al., Modular composition of coordination services, USENIX ATC 2016).
+  // Linearizable; or sequential in another partition than the session's, where only a confirmed
+  // index keeps its order (Lev-Ari et al., Modular composition of coordination services, USENIX ATC
+  // 2016).
   item.tag = partition.barrier(session.id);
 }
 
@@ -283,7 +287,8 @@ Error Replica::timeout_error(Session& session, const Item& item) {
   return Error{never_sent ? ErrorCode::kNoLeader : ErrorCode::kUnknown, {}};
 }
 
-// The first item's time is over. What waited behind it goes on: a read that leaned on this write must now ask for itself.
+// The first item's time is over. What waited behind it goes on: a read that leaned on this write
+// must now ask for itself.
 void Replica::expire(Session& session) {
   auto& item = session.queue.front();
   const auto error = timeout_error(session, item);

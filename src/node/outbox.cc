@@ -7,7 +7,8 @@ namespace kvorum::node {
 
 void Outbox::push(const Command& command, ConnId owner) {
   if (open_bytes_.empty()) {
-    open_bytes_.resize(kRunHeadBytes);  // room for the head: a run that is sent whole is never copied
+    open_bytes_.resize(
+        kRunHeadBytes);  // room for the head: a run that is sent whole is never copied
   }
   encode(command, open_bytes_);
   open_.push_back({open_bytes_.size(), owner});
@@ -82,7 +83,8 @@ void Outbox::applied(std::uint64_t seq, std::vector<ConnId>& missed) {
   while (done_ < seq && !runs_.empty()) {
     auto& run = runs_.front();
     const auto last = std::min(seq, run.last_seq());
-    for (auto at = std::max(done_ + 1, run.first_seq); at < last || (at == last && at != seq); ++at) {
+    for (auto at = std::max(done_ + 1, run.first_seq); at < last || (at == last && at != seq);
+         ++at) {
       if (auto& waiting = run.owners[at - run.first_seq]; waiting) {
         missed.push_back(waiting);
         waiting = ConnId();

@@ -1,7 +1,9 @@
-// A node's writes of one partition, from the moment a client hands them in until the node itself has applied them.
+// A node's writes of one partition, from the moment a client hands them in until the node itself
+// has applied them.
 //
-// Commands collect in an open run; seal() numbers them and closes it. Closed runs are kept, and sent again from the first
-// unapplied one on whenever they may have been lost (go-back-N): the state machine takes each number once, in order.
+// Commands collect in an open run; seal() numbers them and closes it. Closed runs are kept, and
+// sent again from the first unapplied one on whenever they may have been lost (go-back-N): the
+// state machine takes each number once, in order.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +24,7 @@ class Outbox {
 
   struct Run {
     std::uint64_t first_seq = 0;
-    SharedBytes bytes;          // head and commands, as they go into the log
+    SharedBytes bytes;           // head and commands, as they go into the log
     std::vector<ConnId> owners;  // who gets the reply to each; 0: nobody any more
     std::uint64_t last_seq() const { return first_seq + owners.size() - 1; }
   };
@@ -31,7 +33,8 @@ class Outbox {
   void push(const Command& command, ConnId owner);
   bool has_open() const { return !open_.empty(); }
 
-  // Numbers the open run's commands and closes it, in pieces that fit an entry. Returns how many runs were added.
+  // Numbers the open run's commands and closes it, in pieces that fit an entry. Returns how many
+  // runs were added.
   std::size_t seal();
 
   const std::deque<Run>& runs() const { return runs_; }  // closed and not wholly applied, in order
@@ -40,12 +43,12 @@ class Outbox {
 
   // Who waits for command `seq`; 0 if nobody.
   ConnId owner(std::uint64_t seq) const;
-  // Commands up to and including `seq` were applied. Owners whose command was passed over unseen (its effect came with a
-  // snapshot) are appended to `missed`.
+  // Commands up to and including `seq` were applied. Owners whose command was passed over unseen
+  // (its effect came with a snapshot) are appended to `missed`.
   void applied(std::uint64_t seq, std::vector<ConnId>& missed);
 
-  // The connection gives up on its first waiting command: true if it was never sent and now never will be, false if it may take
-  // effect yet.
+  // The connection gives up on its first waiting command: true if it was never sent and now never
+  // will be, false if it may take effect yet.
   bool abandon(ConnId owner);
 
  private:

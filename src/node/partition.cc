@@ -9,7 +9,8 @@ namespace kvorum::node {
 namespace {
 
 constexpr std::size_t kRestoreBytes = std::size_t{8} << 20;  // of log read at once at start
-constexpr std::size_t kCheckpointBytes = std::size_t{8} << 20;  // of changed rows that call for a checkpoint early
+constexpr std::size_t kCheckpointBytes = std::size_t{8}
+                                         << 20;  // of changed rows that call for a checkpoint early
 
 }  // namespace
 
@@ -17,9 +18,29 @@ Partition::Partition(PartitionId id, const Options& options, Host& host, ClientI
     : id_(id), options_(options), host_(host), outbox_(client) {}
 
 Result<void> Partition::open(const store::Store& store, const raft::Config& fallback, Now now) {
-  machine_ = std::make_unique<kv::Machine>(id_, options_.kv);
   raft::Restored restored;
   restored.config = restored.base.config = fallback;
+  if (const auto rows = load_rows(store, restored); !rows) {
+    return rows;
+  }
+  if (const auto log = load_log(store, restored); !log) {
+    return log;
+  }
+  durable_applied_ = machine_->applied();
+  marks_.push_back({machine_->applied(), machine_->applied_term(), 0});
+  checkpoint_at_ = now.mono + options_.checkpoint_interval;
+  raft::Options group;
+  group.self = options_.self;
+  group.seed = options_.seed * 1000003 + id_.value();
+  group.election_timeout = options_.election_timeout;
+  group.heartbeat = options_.heartbeat;
+  group.may_vote = options_.may_vote;
+  raft_ = std::make_unique<raft::Raft>(group, std::move(restored), now);
+  return {};
+}
+
+Result<void> Partition::load_rows(const store::Store& store, raft::Restored& restored) {
+  machine_ = std::make_unique<kv::Machine>(id_, options_.kv);
   auto record_bytes = store.partition_record(id_);
   if (!record_bytes) {
     return tl::unexpected(record_bytes.error());
@@ -41,14 +62,19 @@ Result<void> Partition::open(const store::Store& store, const raft::Config& fall
     }
     machine_->load_record(*record);
   }
+  restored.applied = machine_->applied();
+  restored.last_stamp = machine_->log_time();
+  return {};
+}
+
+// Everything behind the rows' position, to be replayed; what lies before it stays on disk.
+Result<void> Partition::load_log(const store::Store& store, raft::Restored& restored) {
   const auto hard = store.hard_state(id_);
   const auto extent = store.log(id_);
   if (!hard || !extent) {
     return tl::unexpected(hard ? extent.error() : hard.error());
   }
   restored.hard = *hard;
-  restored.applied = machine_->applied();
-  restored.last_stamp = machine_->log_time();
   restored.base.index = extent->base;
   restored.base.term = extent->base_term;
   restored.first_index = first_index_ = extent->first();
@@ -77,16 +103,6 @@ Result<void> Partition::open(const store::Store& store, const raft::Config& fall
   if (!restored.entries.empty()) {
     restored.last_stamp = restored.entries.back().stamp;
   }
-  durable_applied_ = machine_->applied();
-  marks_.push_back({machine_->applied(), machine_->applied_term(), 0});
-  checkpoint_at_ = now.mono + options_.checkpoint_interval;
-  raft::Options group;
-  group.self = options_.self;
-  group.seed = options_.seed * 1000003 + id_.value();
-  group.election_timeout = options_.election_timeout;
-  group.heartbeat = options_.heartbeat;
-  group.may_vote = options_.may_vote;
-  raft_ = std::make_unique<raft::Raft>(group, std::move(restored), now);
   return {};
 }
 
@@ -220,13 +236,13 @@ void Partition::collect(Output& out, store::Batch& batch) {
   }
   if (turn_.role_changed) {
     host_.note(LogLevel::kInfo, fmt::format("partition {}: {} in term {}, leader {}", id_.value(),
-                              raft::to_string(raft_->role()), raft_->term().value(),
-                              raft_->leader().value()));
+                                            raft::to_string(raft_->role()), raft_->term().value(),
+                                            raft_->leader().value()));
   }
 }
 
-// A snapshot's rows go to a generation of their own, far above any that FLUSHDB could reach meanwhile; one synced batch
-// switches to it, so a crash before that leaves the old state whole.
+// A snapshot's rows go to a generation of their own, far above any that FLUSHDB could reach
+// meanwhile; one synced batch switches to it, so a crash before that leaves the old state whole.
 void Partition::write_snapshot(raft::SnapshotWrite& write, store::Batch& batch) {
   const Generation current = machine_->generation();
   const Generation target((current.value() | 0xffffffff) + 1);
@@ -266,7 +282,7 @@ void Partition::install() {
   marks_.assign(1, {machine_->applied(), machine_->applied_term(), log_bytes_});
   cut_bytes_ = log_bytes_;
   host_.note(LogLevel::kInfo, fmt::format("partition {}: installed a snapshot at {}", id_.value(),
-                            machine_->applied().value()));
+                                          machine_->applied().value()));
 }
 
 void Partition::apply() {
@@ -306,8 +322,8 @@ void Partition::confirm_reads() {
   }
 }
 
-// Changed rows go to disk now and then, behind the entries that changed them and without a sync of their own: until
-// then the log is what restores them.
+// Changed rows go to disk now and then, behind the entries that changed them and without a sync of
+// their own: until then the log is what restores them.
 void Partition::checkpoint(store::Batch& batch, Now now) {
   if (checkpointing_ || installing_ ||
       (now.mono < checkpoint_at_ && machine_->dirty_bytes() < kCheckpointBytes)) {
@@ -326,7 +342,8 @@ void Partition::checkpoint(store::Batch& batch, Now now) {
   checkpointing_ = true;
 }
 
-// The log is cut at the newest durable checkpoint that leaves log_keep_bytes behind it for followers that lag.
+// The log is cut at the newest durable checkpoint that leaves log_keep_bytes behind it for
+// followers that lag.
 void Partition::compact(store::Batch& batch, Flight& flight) {
   std::size_t cut = 0;
   for (std::size_t i = 1; i < marks_.size(); ++i) {
@@ -348,7 +365,8 @@ void Partition::compact(store::Batch& batch, Flight& flight) {
 
 void Partition::ticketed(std::uint64_t ticket) {
   needs_ticket_ = false;
-  for (auto flight = flights_.rbegin(); flight != flights_.rend() && flight->ticket == 0; ++flight) {
+  for (auto flight = flights_.rbegin(); flight != flights_.rend() && flight->ticket == 0;
+       ++flight) {
     flight->ticket = ticket;
   }
 }
@@ -373,7 +391,8 @@ void Partition::persisted(std::uint64_t ticket, Now now) {
 
 void Partition::tick(Now now) { raft_->tick(now); }
 
-// Rows expire by log time, so when a deadline is due somebody must move log time on: the leader does.
+// Rows expire by log time, so when a deadline is due somebody must move log time on: the leader
+// does.
 void Partition::expire_rows(Now now) {
   const auto deadline = machine_->next_deadline();
   if (deadline && *deadline <= now.wall && raft_->role() == raft::Role::kLeader &&

@@ -1,5 +1,6 @@
-// One partition on this node: its Raft group, its state machine, the writes that wait for it and the reads that wait for
-// a confirmed index. Moves effects from raft/ to the disk, the peers and kv/; the node above it knows the clients.
+// One partition on this node: its Raft group, its state machine, the writes that wait for it and
+// the reads that wait for a confirmed index. Moves effects from raft/ to the disk, the peers and
+// kv/; the node above it knows the clients.
 #pragma once
 
 #include <deque>
@@ -25,7 +26,8 @@ class Partition final : public kv::Observer {
   class Host {
    public:
     virtual ~Host() = default;
-    // The command that this connection waits for is about to take effect: serve its reads ahead; where does the reply go?
+    // The command that this connection waits for is about to take effect: serve its reads ahead;
+    // where does the reply go?
     virtual ReplyWriter& before_write(Partition& partition, ConnId conn) = 0;
     // It took effect and was answered.
     virtual void after_write(Partition& partition, ConnId conn, std::uint64_t seq,
@@ -38,7 +40,8 @@ class Partition final : public kv::Observer {
   };
 
   Partition(PartitionId id, const Options& options, Host& host, ClientId client);
-  // Rebuilds log, rows and group from the store; `fallback` is the configuration of a partition that is new here.
+  // Rebuilds log, rows and group from the store; `fallback` is the configuration of a partition
+  // that is new here.
   Result<void> open(const store::Store& store, const raft::Config& fallback, Now now);
 
   PartitionId id() const { return id_; }
@@ -52,7 +55,8 @@ class Partition final : public kv::Observer {
   void forward(const Forward& forward);  // another node's runs for this leader
   void link_up() { resend_ = true; }     // what was sent to that peer may be lost
 
-  // A read barrier for everyone that asks in this turn; the tag is confirmed once confirmed() >= it.
+  // A read barrier for everyone that asks in this turn; the tag is confirmed once confirmed() >=
+  // it.
   std::uint64_t barrier(ConnId conn);
   std::uint64_t confirmed() const { return confirmed_; }
   void wait_applied(Index index, ConnId conn) { index_waiters_.push_back({index, conn}); }
@@ -87,7 +91,7 @@ class Partition final : public kv::Observer {
     Index index;
     ConnId conn;
   };
-  struct Flight {  // one raft turn whose effects wait for the disk
+  struct Flight {                   // one raft turn whose effects wait for the disk
     std::uint64_t ticket = 0;       // node-wide
     std::uint64_t raft_ticket = 0;  // 0: none
     std::vector<raft::Message> messages;
@@ -100,6 +104,8 @@ class Partition final : public kv::Observer {
     std::uint64_t log_bytes;  // written up to there
   };
 
+  Result<void> load_rows(const store::Store& store, raft::Restored& restored);
+  Result<void> load_log(const store::Store& store, raft::Restored& restored);
   void send_runs(Output& out, Now now);
   void collect(Output& out, store::Batch& batch);
   void write_snapshot(raft::SnapshotWrite& write, store::Batch& batch);
@@ -144,8 +150,8 @@ class Partition final : public kv::Observer {
   bool checkpointing_ = false;
   bool installing_ = false;  // the snapshot's last chunk is on its way to disk
   std::deque<Mark> marks_;
-  std::uint64_t log_bytes_ = 0;   // of entries applied since the start
-  std::uint64_t cut_bytes_ = 0;   // of those no longer in the log
+  std::uint64_t log_bytes_ = 0;  // of entries applied since the start
+  std::uint64_t cut_bytes_ = 0;  // of those no longer in the log
   Index first_index_;
   Instant wake_at_ = Instant::max();
 };

@@ -8,10 +8,11 @@
 namespace kvorum::node {
 namespace {
 
-constexpr int kRounds = 16;               // of work that follows from work within one turn
+constexpr int kRounds = 16;                 // of work that follows from work within one turn
 constexpr Duration kSweepInterval = 100ms;  // between looks for requests whose time ran out
 constexpr Duration kDiskRetry = 200ms;
-constexpr std::size_t kReportedVoters = 5;  // groups have at most this many voters; other nodes learn
+constexpr std::size_t kReportedVoters =
+    5;  // groups have at most this many voters; other nodes learn
 
 }  // namespace
 
@@ -113,9 +114,9 @@ void Replica::peer_up(const PeerHello& peer, Now now) {
   known.incarnation = peer.incarnation;
   known.ahead_ms = peer.wall_ms - now.wall.value();
   if (std::abs(known.ahead_ms) > options_.max_clock_skew_ms) {
-    note(LogLevel::kWarn, fmt::format("node {}'s clock is {} ms {} ours", peer.node.value(),
-                                      std::abs(known.ahead_ms),
-                                      known.ahead_ms > 0 ? "ahead of" : "behind"));
+    note(LogLevel::kWarn,
+         fmt::format("node {}'s clock is {} ms {} ours", peer.node.value(),
+                     std::abs(known.ahead_ms), known.ahead_ms > 0 ? "ahead of" : "behind"));
   }
   refresh_trust();
   for (auto& [id, partition] : partitions_) {
@@ -215,9 +216,8 @@ void Replica::drain(Output& out, Now now) {
         advance(*session);
       }
     }
-    more = !woken_.empty() || std::any_of(partitions_.begin(), partitions_.end(), [](auto& entry) {
-      return entry.second->needs_drain();
-    });
+    more = !woken_.empty() || std::any_of(partitions_.begin(), partitions_.end(),
+                                          [](auto& entry) { return entry.second->needs_drain(); });
   }
   bool waits = !batch.empty();
   for (auto& [id, partition] : partitions_) {

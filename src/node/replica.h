@@ -1,4 +1,5 @@
-// The one Node there is: sessions above, partitions below. node.h has the idea, docs/architecture.md the drawing.
+// The one Node there is: sessions above, partitions below. node.h has the idea,
+// docs/architecture.md the drawing.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -135,7 +136,7 @@ class Replica final : public Node, private Partition::Host {
   std::size_t clients_ = 0;
   std::uint64_t commands_ = 0;
   NoReply no_reply_;
-  Bytes inner_;   // scratch: KV.ONCE's encoded inner command
+  Bytes inner_;     // scratch: KV.ONCE's encoded inner command
   Bytes answered_;  // and its answered-below mark
 };
 

@@ -1,4 +1,5 @@
-// From a client's request to its place in the connection's order: wrappers off, level met or refused, keys placed.
+// From a client's request to its place in the connection's order: wrappers off, level met or
+// refused, keys placed.
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/parse.h"
@@ -36,10 +37,9 @@ void Replica::admit(Session& session, std::span<const ByteView> args) {
   bool leveled = false;
   while (args.size() > 1) {  // KV.AT and KV.RECEIPT nest
     if (same_word(args[0], "KV.AT")) {
-      const auto level = args.size() > 2
-                             ? parse_level(args[1])
-                             : fail(ErrorCode::kGeneric,
-                                    "wrong number of arguments for 'kv.at' command");
+      const auto level = args.size() > 2 ? parse_level(args[1])
+                                         : fail(ErrorCode::kGeneric,
+                                                "wrong number of arguments for 'kv.at' command");
       if (!level) {
         return refuse(level.error());
       }
@@ -139,9 +139,7 @@ Result<Command> Replica::number(std::span<const ByteView> args) {
   return command;
 }
 
-std::int64_t Replica::fresh_client() {
-  return static_cast<std::int64_t>(prng_.next() >> 1) | 1;
-}
+std::int64_t Replica::fresh_client() { return static_cast<std::int64_t>(prng_.next() >> 1) | 1; }
 
 // What an ordered keyspace serves for a level word (docs/consistency.md, "the other core's words").
 Result<Level> Replica::met_level(const Level& asked, bool write) const {
@@ -220,7 +218,8 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
   return {};
 }
 
-// Puts the item at the end of the order; begins it if it may, and answers it at once if nothing is ahead of it.
+// Puts the item at the end of the order; begins it if it may, and answers it at once if nothing is
+// ahead of it.
 void Replica::enqueue(Session& session, Item item, const Command* command) {
   const bool first = session.queue.empty();
   const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;

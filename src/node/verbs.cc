@@ -222,7 +222,8 @@ void Replica::select(Session& session, std::span<const ByteView> args, ReplyWrit
     }
   }
   if (args[1] == "1" || args[1] == "fast") {
-    return refuse(reply, "keyspace 'fast' is leaderless, and this version serves ordered keyspaces");
+    return refuse(reply,
+                  "keyspace 'fast' is leaderless, and this version serves ordered keyspaces");
   }
   if (args[1] == "0" || args[1] == "main") {
     return ok(reply);  // the cluster is forming; `main` is what a connection begins with
@@ -279,10 +280,11 @@ void Replica::session_token(Session& session, std::span<const ByteView> args, Re
     return reply.error({ErrorCode::kToken, "that session token is another cluster's"});
   }
   if (token->index && find(token->partition) == nullptr) {
-    return reply.error({ErrorCode::kToken, "that session token names no partition of this cluster"});
+    return reply.error(
+        {ErrorCode::kToken, "that session token names no partition of this cluster"});
   }
-  if (token->index && (token->partition != session.seen_partition ||
-                       token->index > session.seen_index)) {
+  if (token->index &&
+      (token->partition != session.seen_partition || token->index > session.seen_index)) {
     session.seen_partition = token->partition;
     session.seen_index = token->index;
   }
@@ -366,7 +368,8 @@ void Replica::reply_receipt(const Receipt& receipt, ReplyWriter& reply) const {
   field("durability", receipt.path == Path::kNone ? "none"
                       : receipt.durable           ? "disk-quorum"
                                                   : "memory");
-  field("request", receipt.seq == 0 ? "none" : fmt::format("{:016x}:{}", receipt.client, receipt.seq));
+  field("request",
+        receipt.seq == 0 ? "none" : fmt::format("{:016x}:{}", receipt.client, receipt.seq));
   field("outcome", receipt.outcome == Outcome::kDefinite ? "definite" : "unknown");
 }
 
