@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Three nodes of ours, Redis with two replicas and etcd, driven in turn by the same load, A B A B; prints the median rates and
-# ratios. What it needs comes from Debian: redis-tools redis-server etcd-server etcd-client.
+# Three nodes of ours, Redis with two replicas and etcd, driven in turn by the same load, A B A B;
+# prints the median rates and ratios. What it needs comes from Debian: tools/packages.txt and
+# tools/packages-bench.txt (without the latter etcd is left out).
 #   bench/run.sh [ROUNDS=3] [REQUESTS=100000]
 set -euo pipefail
 rounds=${1:-3} requests=${2:-100000}
@@ -21,11 +22,13 @@ start_redis() {
     mkdir -p "$dir/redis$i"
     local extra=()
     if ((i)); then extra=(--replicaof 127.0.0.1 "$redis"); fi
-    redis-server --port $((redis + i)) --dir "$dir/redis$i" --save "" --appendonly no "${extra[@]}" \
-      >"$dir/redis$i/log" 2>&1 &
+    redis-server --port $((redis + i)) --dir "$dir/redis$i" --save "" --appendonly no \
+      "${extra[@]}" >"$dir/redis$i/log" 2>&1 &
     echo $! >"$dir/redis$i/pid"
   done
-  until [ "$(redis-cli -p $redis info replication 2>/dev/null | grep -c state=online)" = 2 ]; do :; done
+  until [ "$(redis-cli -p $redis info replication 2>/dev/null | grep -c state=online)" = 2 ]; do
+    :
+  done
 }
 
 start_etcd() {
@@ -35,11 +38,14 @@ start_etcd() {
     mkdir -p "$dir/etcd$i"
     local client=http://127.0.0.1:$((etcd + i)) peer=http://127.0.0.1:$((etcd + 10 + i))
     etcd --name "e$i" --data-dir "$dir/etcd$i/data" --listen-client-urls "$client" \
-      --advertise-client-urls "$client" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" \
-      --initial-cluster "$all" --initial-cluster-state new >"$dir/etcd$i/log" 2>&1 &
+      --advertise-client-urls "$client" --listen-peer-urls "$peer" \
+      --initial-advertise-peer-urls "$peer" --initial-cluster "$all" \
+      --initial-cluster-state new >"$dir/etcd$i/log" 2>&1 &
     echo $! >"$dir/etcd$i/pid"
   done
-  until ETCDCTL_API=3 etcdctl --endpoints "127.0.0.1:$etcd" endpoint health >/dev/null 2>&1; do :; done
+  until ETCDCTL_API=3 etcdctl --endpoints "127.0.0.1:$etcd" endpoint health >/dev/null 2>&1; do
+    :
+  done
 }
 
 # rate NAME SYSTEM COMMAND...: runs it, keeps requests per second and p50
@@ -64,9 +70,12 @@ start_redis
 start_etcd
 etcd_load=
 if command -v go >/dev/null && [ -d /usr/share/gocode/src/go.etcd.io/etcd ]; then
-  GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$dir/etcd_load" "$root/bench/etcd_load.go" && etcd_load=$dir/etcd_load
+  GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$dir/etcd_load" \
+    "$root/bench/etcd_load.go" && etcd_load=$dir/etcd_load
 fi
-leader=$(for i in 0 1 2; do redis-cli -p $((base + i)) KV.STATUS | grep -q 'role:leader' && echo $((base + i)) && break; done)
+leader=$(for i in 0 1 2; do
+  redis-cli -p $((base + i)) KV.STATUS | grep -q 'role:leader' && echo $((base + i)) && break
+done)
 
 load() { redis-benchmark -p "$1" -d 64 -r 100000 -n "$requests" -t "$2" -c "$3" -P "$4"; }
 for ((round = 1; round <= rounds; ++round)); do
@@ -90,7 +99,10 @@ done
 
 # Fail-over: from the leader's kill -9 until a write through another node is acknowledged.
 python3 "$root/bench/failover.py" "$kvorum" "$dir/kvorum" $base 5 >"$dir/failover"
-memory=$(for i in 1 2 3; do pid=$(pgrep -f "server --node $i .*$dir/kvorum" | head -1); grep VmRSS "/proc/$pid/status" | awk '{print int($2/1024)}'; done | sort -n | tail -1)
+memory=$(for i in 1 2 3; do
+  pid=$(pgrep -f "server --node $i .*$dir/kvorum" | head -1)
+  awk '/VmRSS/ {print int($2 / 1024)}' "/proc/$pid/status"
+done | sort -n | tail -1)
 python3 "$root/bench/table.py" "$results"
 cat "$dir/failover"
 echo "largest node: $memory MB resident after the runs above (100,000 keys of 64 bytes)"

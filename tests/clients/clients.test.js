@@ -1,4 +1,4 @@
-// Stock Redis clients against a running cluster: KVORUM_PORTS names the nodes' ports, separated by commas.
+// Stock Redis clients against a running cluster: KVORUM_PORTS names the nodes' ports, with commas.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
@@ -16,7 +16,14 @@ for (const port of ports) {
       assert.equal(await redis.set(key, "v"), "OK");
       assert.equal(await redis.get(key), "v");
       assert.deepEqual(
-        await redis.pipeline().set(key, "1").incr(key).get(key).mset("a", "1", "b", "2").mget("a", "b").exec(),
+        await redis
+          .pipeline()
+          .set(key, "1")
+          .incr(key)
+          .get(key)
+          .mset("a", "1", "b", "2")
+          .mget("a", "b")
+          .exec(),
         [[null, "OK"], [null, 2], [null, "2"], [null, "OK"], [null, ["1", "2"]]],
       );
       assert.equal(await redis.set(key, "x", "PX", 60000, "NX"), null);
@@ -31,7 +38,9 @@ for (const port of ports) {
       assert.match(await redis.call("KV.AT", "sequential", "PING").catch((e) => e.message), /data/);
       assert.equal((await redis.call("KV.AT", "sequential", "GET", "a")), "1");
       const keys = new Set();
-      for await (const page of redis.scanStream({ match: "ioredis:*", count: 5 })) page.forEach((k) => keys.add(k));
+      for await (const page of redis.scanStream({ match: "ioredis:*", count: 5 })) {
+        page.forEach((found) => keys.add(found));
+      }
       assert.ok(keys.has(key));
     } finally {
       redis.disconnect();
@@ -48,8 +57,8 @@ for (const port of ports) {
         assert.equal(await client.set(key, "v", { EX: 100 }), "OK");
         assert.equal(await client.get(key), "v");
         assert.ok((await client.ttl(key)) > 90);
-        const [a, b, c] = await Promise.all([client.set(key, "1"), client.incr(key), client.get(key)]);
-        assert.deepEqual([a, b, c], ["OK", 2, "2"]);
+        const all = [client.set(key, "1"), client.incr(key), client.get(key)];
+        assert.deepEqual(await Promise.all(all), ["OK", 2, "2"]);
         assert.equal(await client.exists(key), 1);
         assert.equal(await client.append(key, "!"), 2);
         assert.equal(await client.getDel(key), "2!");
@@ -64,7 +73,8 @@ for (const port of ports) {
 }
 
 test("redis-cli", () => {
-  const cli = (...args) => execFileSync("redis-cli", ["-p", String(ports[0]), ...args], { encoding: "utf8" }).trim();
+  const port = ["-p", String(ports[0])];
+  const cli = (...args) => execFileSync("redis-cli", [...port, ...args], { encoding: "utf8" }).trim();
   assert.equal(cli("set", "cli", "v"), "OK");
   assert.equal(cli("get", "cli"), "v");
   assert.equal(cli("-3", "get", "cli"), "v");

@@ -1,4 +1,4 @@
-"""Real processes, real disks: what a cluster promises when nodes are killed, stopped, wiped and cut off."""
+"""Real processes, real disks: what a cluster promises when nodes are killed, stopped or wiped."""
 
 import os
 import shutil
@@ -46,7 +46,8 @@ class Serving(ClusterTest):
             self.assertEqual(self.cluster.ask(node, "GET", "k"), "v")
 
     def test_one_packet_keeps_its_order_at_every_node(self):
-        packet = encode("SET", "k", 1) + encode("GET", "k") + encode("SET", "k", 2) + encode("GET", "k")
+        packet = b"".join(encode(*words) for words in (
+            ("SET", "k", 1), ("GET", "k"), ("SET", "k", 2), ("GET", "k")))
         for node in (1, 2, 3):
             with self.cluster.connect(node) as connection:
                 connection.send_raw(packet)
@@ -95,12 +96,14 @@ class Crashes(ClusterTest):
             writer.start()
         for _ in range(3):
             before = {w: len(w.acknowledged) for w in writers}
-            wait_for(lambda: all(len(w.acknowledged) > before[w] + 50 for w in writers), "writes at all nodes")
+            wait_for(lambda: all(len(w.acknowledged) > before[w] + 50 for w in writers),
+                     "writes at all nodes")
             leader = self.cluster.leader()
             self.cluster.kill(leader)
             rest = [w for w in writers if w.node != leader]
             before = {w: len(w.acknowledged) for w in rest}
-            wait_for(lambda: all(len(w.acknowledged) > before[w] + 50 for w in rest), "writes to resume")
+            wait_for(lambda: all(len(w.acknowledged) > before[w] + 50 for w in rest),
+                     "writes to resume")
             self.cluster.restart(leader)
         for node in (1, 2, 3):
             self.cluster.kill(node)
@@ -154,7 +157,8 @@ class Crashes(ClusterTest):
         leader = self.cluster.leader()
         self.cluster.ask(leader, "SET", "k", "v")
         rest = [node for node in (1, 2, 3) if node != leader]
-        wait_for(lambda: self.cluster.ask(rest[0], "KV.AT", "prefix", "GET", "k") == "v", "the follower")
+        wait_for(lambda: self.cluster.ask(rest[0], "KV.AT", "prefix", "GET", "k") == "v",
+                 "the follower")
         self.cluster.kill(leader)
         self.cluster.kill(rest[1])
         with self.cluster.connect(rest[0]) as connection:
@@ -173,7 +177,8 @@ class Crashes(ClusterTest):
         shutil.rmtree(os.path.join(self.cluster.data, f"node{victim}"))
         self.cluster.ask(leader, "SET", "after", "wipe")
         self.cluster.restart(victim)
-        wait_for(lambda: self.cluster.ask(victim, "KV.AT", "prefix", "GET", "after") == "wipe", "catch-up")
+        wait_for(lambda: self.cluster.ask(victim, "KV.AT", "prefix", "GET", "after") == "wipe",
+                 "catch-up")
         self.assertEqual(self.cluster.status(victim)["role"], "learner")
         for i in range(200):
             self.assertEqual(self.cluster.ask(victim, "KV.AT", "prefix", "GET", f"k{i}"), str(i))
@@ -190,7 +195,8 @@ class Crashes(ClusterTest):
                     self.assertEqual(connection.read(), "OK")
         self.cluster.signal(victim, signal.SIGCONT)
         want = self.cluster.ask(leader, "KV.DIGEST")
-        wait_for(lambda: self.cluster.ask(victim, "KV.AT", "prefix", "KV.DIGEST") == want, "equal digests")
+        wait_for(lambda: self.cluster.ask(victim, "KV.AT", "prefix", "KV.DIGEST") == want,
+                 "equal digests")
         self.assertEqual(self.cluster.ask(victim, "DBSIZE"), 200_000)
 
 
@@ -249,7 +255,8 @@ class BadInput(ClusterTest):
 
     def test_a_port_that_is_taken_is_named(self):
         other = self.cluster.dir + "/other"
-        done = run("cluster", "start", "--base-port", self.cluster.base, "--data", other, "--detach", check=False)
+        done = run("cluster", "start", "--base-port", self.cluster.base, "--data", other,
+                   "--detach", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(f"port {self.cluster.base} is in use", done.stderr)
 

@@ -1,4 +1,4 @@
-"""Real kvorum processes for tests: a RESP client, a cluster in a temporary directory, waiting for conditions."""
+"""Real kvorum processes for tests: a RESP client, a cluster in a temporary directory, waiting."""
 
 import os
 import shutil
@@ -52,7 +52,9 @@ class Connection:
             return int(rest)
         if kind == b"$":
             size = int(rest)
-            return None if size < 0 else self.file.read(size + 2)[:-2].decode("utf-8", "surrogateescape")
+            if size < 0:
+                return None
+            return self.file.read(size + 2)[:-2].decode("utf-8", "surrogateescape")
         if kind == b"*":
             return [self.read() for _ in range(int(rest))]
         raise OSError(f"not RESP: {line!r}")
@@ -77,7 +79,7 @@ def encode(*args):
 
 
 def wait_for(condition, what, deadline=DEADLINE):
-    """Polls until condition() is truthy and returns it; OSError and RespError count as "not yet"."""
+    """Polls until condition() is truthy, returns it; OSError and RespError count as "not yet"."""
     end = time.monotonic() + deadline
     last = None
     while time.monotonic() < end:
@@ -112,7 +114,8 @@ def free_base_port(nodes=3):
 
 def run(*args, check=True, **kwargs):
     """Runs the kvorum program; returns the finished process with text output."""
-    done = subprocess.run([BINARY, *map(str, args)], capture_output=True, text=True, timeout=120, **kwargs)
+    done = subprocess.run([BINARY, *map(str, args)], capture_output=True, text=True, timeout=120,
+                          **kwargs)
     if check and done.returncode != 0:
         raise AssertionError(f"kvorum {args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
@@ -129,8 +132,8 @@ class Cluster:
         self.start(*extra)
 
     def start(self, *extra):
-        run("cluster", "start", "--nodes", self.nodes, "--base-port", self.base, "--data", self.data,
-            "--detach", *extra)
+        run("cluster", "start", "--nodes", self.nodes, "--base-port", self.base,
+            "--data", self.data, "--detach", *extra)
 
     def port(self, node):
         return self.base + node - 1
