@@ -74,7 +74,8 @@ for (const port of ports) {
 
 test("redis-cli", () => {
   const port = ["-p", String(ports[0])];
-  const cli = (...args) => execFileSync("redis-cli", [...port, ...args], { encoding: "utf8" }).trim();
+  const cli = (...args) =>
+    execFileSync("redis-cli", [...port, ...args], { encoding: "utf8" }).trim();
   assert.equal(cli("set", "cli", "v"), "OK");
   assert.equal(cli("get", "cli"), "v");
   assert.equal(cli("-3", "get", "cli"), "v");

@@ -19,7 +19,7 @@ class RespError(Exception):
 
 
 class Connection:
-    """A blocking RESP2 client. Raises RespError on error replies, OSError when the connection breaks."""
+    """A blocking RESP2 client: RespError for error replies, OSError when the connection breaks."""
 
     def __init__(self, port, timeout=15.0):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
