@@ -14,6 +14,23 @@ void Client::add(const std::vector<Endpoint>& endpoints) {
   }
 }
 
+Result<Connection> Client::open() {
+  auto connection = Connection::open(endpoint(), options_.connect_timeout);
+  for (std::size_t i = 0; connection && i < prelude_.size(); ++i) {
+    auto sent = connection->send(prelude_[i], options_.request_timeout);
+    auto reply = sent ? connection->receive(options_.request_timeout)
+                      : Result<wire::Reply>(tl::unexpected(std::move(sent.error())));
+    if (!reply) {
+      return tl::unexpected(std::move(reply.error()));
+    }
+    if (reply->is_error()) {
+      return fail(ErrorCode::kIo, "{} refused the connection's settings: {}", to_string(endpoint()),
+                  reply->text);
+    }
+  }
+  return connection;
+}
+
 Result<void> Client::connect() {
   if (connected()) {
     return {};
@@ -21,7 +38,7 @@ Result<void> Client::connect() {
   connection_.reset();
   Error last;
   for (std::size_t tries = 0; tries < options_.endpoints.size(); ++tries) {
-    auto opened = Connection::open(endpoint(), options_.connect_timeout);
+    auto opened = open();
     if (opened) {
       connection_ = std::move(*opened);
       ++connections_;

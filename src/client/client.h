@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "client/connection.h"
@@ -40,10 +40,15 @@ class Client {
 
   // Adds nodes to fail over to; those that are known already are skipped.
   void add(const std::vector<Endpoint>& endpoints);
-  void drop_connection() { connection_.reset(); }
+  // Requests to begin every new connection with, such as the level that the last one had. One that
+  // is not answered, or with an error, makes the connection count as failed.
+  void set_prelude(std::vector<Bytes> requests) { prelude_ = std::move(requests); }
 
  private:
+  Result<Connection> open();
+
   Options options_;
+  std::vector<Bytes> prelude_;
   std::size_t current_ = 0;
   std::size_t connections_ = 0;
   std::optional<Connection> connection_;

@@ -152,6 +152,21 @@ TEST(Client, AClosedConnectionIsSeenBeforeAWriteIsSent) {
   EXPECT_EQ(client.connections(), 2u);
 }
 
+TEST(Client, APreludeBeginsEveryConnection) {
+  constexpr ByteView kLevel[] = {"KV.LEVEL", "prefix"};
+  FakeNode node({[](tcp::socket& socket) {
+    answer(encoded(kLevel), "+OK\r\n")(socket);
+    answer(encoded(kGet), "$1\r\na\r\n")(socket);
+  }});
+  FakeNode refuses({answer(encoded(kLevel), "-LEVEL no\r\n")});
+  Client client({.endpoints = {refuses.endpoint(), node.endpoint()}});
+  client.set_prelude({encoded(kLevel)});
+  const auto reply = client.call(kGet, true);
+  ASSERT_TRUE(reply) << reply.error().detail;
+  EXPECT_EQ(reply->text, "a");
+  EXPECT_EQ(client.endpoint(), node.endpoint());
+}
+
 TEST(Client, GarbageIsAnErrorNotAReply) {
   FakeNode node({answer(encoded(kSet), "hello\r\n")});
   Client client({.endpoints = {node.endpoint()}});
