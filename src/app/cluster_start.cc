@@ -1,0 +1,193 @@
+// kvorum cluster start
+#include <fmt/format.h>
+
+#include <csignal>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "app/cluster_ops.h"
+#include "app/cluster_run.h"
+#include "app/verbs.h"
+
+namespace kvorum::app {
+namespace {
+
+constexpr std::uint32_t kDefaultNodes = 3;
+constexpr std::uint32_t kDefaultBasePort = 7001;
+constexpr std::uint32_t kPeerOffset = 1000;
+constexpr std::uint32_t kHttpOffset = 2000;
+constexpr Duration kWatchInterval = 500ms;
+
+Result<ClusterConfig> new_config(const StartOptions& options) {
+  ClusterConfig config;
+  const auto nodes = options.nodes.value_or(kDefaultNodes);
+  const auto base = options.base_port.value_or(kDefaultBasePort);
+  if (base + nodes - 1 + kHttpOffset > 65535) {
+    return fail(ErrorCode::kConfig,
+                "--base-port {} leaves no room for {} nodes: the highest port "
+                "would be {}",
+                base, nodes, base + nodes - 1 + kHttpOffset);
+  }
+  std::random_device random;
+  while (!config.cluster) {
+    config.cluster = ClusterId(std::uint64_t{random()} << 32 | random());
+  }
+  config.partitions = options.partitions.value_or(config.partitions);
+  config.store = options.store.value_or(config.store);
+  for (std::uint32_t i = 0; i < nodes; ++i) {
+    const auto port = [&](std::uint32_t offset) {
+      return static_cast<std::uint16_t>(base + i + offset);
+    };
+    config.nodes.push_back({.id = NodeId(i + 1),
+                            .resp_port = port(0),
+                            .peer_port = port(kPeerOffset),
+                            .http_port = port(kHttpOffset)});
+  }
+  return config;
+}
+
+// A cluster that was formed keeps what it was formed with.
+Result<void> check_unchanged(const StartOptions& options, const ClusterConfig& config,
+                             const std::string& path) {
+  const auto differs = [&](const char* flag, const auto& wanted, const auto& is) -> Result<void> {
+    if (!wanted || *wanted == is) {
+      return {};
+    }
+    return fail(ErrorCode::kConfig, "{} {} differs from the cluster that exists ({}; see {})", flag,
+                *wanted, is, path);
+  };
+  const auto same = differs("--nodes", options.nodes, config.nodes.size());
+  const auto same_port = differs("--base-port", options.base_port, config.nodes[0].resp_port);
+  const auto same_partitions = differs("--partitions", options.partitions, config.partitions);
+  const auto same_store = differs("--store", options.store, config.store);
+  for (const auto& check : {same, same_port, same_partitions, same_store}) {
+    if (!check) {
+      return check;
+    }
+  }
+  return {};
+}
+
+std::string list_ids(const std::vector<Member>& members) {
+  std::string out = members.size() == 1 ? "node " : "nodes ";
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    out += fmt::format("{}{}", i == 0 ? "" : ", ", members[i].config.id.value());
+  }
+  return out;
+}
+
+// Starts every node; stops them again if one does not come to serve.
+Result<std::vector<Member>> start_all(const ClusterDir& dir, const ClusterConfig& config,
+                                      bool detach) {
+  std::vector<Member> members;
+  Result<void> serving;
+  for (const auto& node : config.nodes) {
+    auto process = dir.start(node.id, !detach);
+    if (!process) {
+      serving = tl::unexpected(std::move(process.error()));
+      break;
+    }
+    members.push_back({node, std::move(*process)});
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
+  for (std::size_t i = 0; serving && i < members.size(); ++i) {
+    serving = await(dir, members[i], Readiness::kAnswers, deadline);
+  }
+  for (std::size_t i = 0; serving && i < members.size(); ++i) {
+    serving = await(dir, members[i], Readiness::kServes, deadline);
+  }
+  if (serving) {
+    return members;
+  }
+  stop_all(members);
+  for (const auto& node : config.nodes) {
+    dir.unmark_if_empty(node.id);
+  }
+  return tl::unexpected(std::move(serving.error()));
+}
+
+void print_summary(const ClusterDir& dir, const ClusterConfig& config, bool detach) {
+  const auto port = config.nodes[0].resp_port;
+  const auto data = dir.shown() == "./kvorum-data" ? "" : " --data " + dir.shown();
+  fmt::print("{} node{} of cluster {:016x} serve{}; data and logs in {}\n", config.nodes.size(),
+             config.nodes.size() == 1 ? "" : "s", config.cluster.value(),
+             config.nodes.size() == 1 ? "s" : "", dir.shown());
+  for (const auto& node : config.nodes) {
+    fmt::print("  node {}   redis-cli -p {}\n", node.id.value(), node.resp_port);
+  }
+  fmt::print("Try:    kvorum cli -p {}   or   redis-cli -p {} set k v\n", port, port);
+  fmt::print("Look:   kvorum cluster status{}\n", data);
+  fmt::print("Stop:   {}kvorum cluster stop{}\n", detach ? "" : "Ctrl-C, or ", data);
+  std::fflush(stdout);
+}
+
+// Until a signal asks us to stop, or no node is left.
+int stay(const ClusterDir& dir, const ClusterConfig& config, std::vector<Member> members) {
+  while (true) {
+    const int number = held_signal(kWatchInterval);
+    for (auto& member : members) {
+      if (!member.process.wait(Duration(0))) {
+        continue;
+      }
+      fmt::print("node {} ended: {}\n", member.config.id.value(),
+                 dir.last_log_line(member.config.id));
+      std::fflush(stdout);
+    }
+    std::erase_if(members, [](const Member& member) { return member.process.wait(Duration(0)); });
+    auto now = running(dir, config);
+    if (number != 0) {
+      fmt::print("stopping {} nodes\n", now.size());
+      stop_all(now);
+      return kOk;
+    }
+    if (now.empty()) {
+      fmt::print("no node is left\n");
+      return kOk;
+    }
+    members = std::move(now);  // those that `cluster restart` started, too
+  }
+}
+
+}  // namespace
+
+int cluster_start(const StartOptions& options) {
+  ClusterDir dir(options.data);
+  const bool exists = dir.has_config();
+  const auto config = exists ? dir.config() : new_config(options);
+  if (!config) {
+    return complain(kBadInput, config.error().detail);
+  }
+  if (exists) {
+    if (const auto same = check_unchanged(options, *config, dir.config_path()); !same) {
+      return complain(kBadInput, same.error().detail);
+    }
+    if (const auto up = running(dir, *config); !up.empty()) {
+      return complain(kFailed, fmt::format("the cluster in {} is already running ({})", dir.shown(),
+                                           list_ids(up)));
+    }
+  }
+  for (const auto& node : config->nodes) {
+    if (const auto taken = taken_port(node)) {
+      return complain(kFailed, *taken);
+    }
+  }
+  if (const auto locked = dir.lock(true); !locked) {
+    return complain(kFailed, locked.error().detail);
+  }
+  if (!exists) {
+    if (const auto written = dir.write_config(*config); !written) {
+      return complain(kFailed, written.error().detail);
+    }
+  }
+  hold_signals();
+  auto members = start_all(dir, *config, options.detach);
+  if (!members) {
+    return complain(kFailed, members.error().detail);
+  }
+  dir.unlock();
+  print_summary(dir, *config, options.detach);
+  return options.detach ? kOk : stay(dir, *config, std::move(*members));
+}
+
+}  // namespace kvorum::app

@@ -1,0 +1,51 @@
+// Other processes, as `kvorum cluster` starts, finds, signals and awaits them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace kvorum::app {
+
+// A running process, held by a descriptor: a number that the system gives to another process
+// later is never mistaken for it.
+class Process {
+ public:
+  // The process `pid`, if it runs and its command line has `arguments` in a row; empty otherwise.
+  static std::optional<Process> find(pid_t pid, const std::vector<std::string>& arguments);
+
+  // Starts `command`, its output appended to `log_path`, in a session of its own, so that a Ctrl-C
+  // at the terminal does not reach it. With die_with_parent it gets SIGTERM when this process ends.
+  static Result<Process> spawn(const std::vector<std::string>& command, const std::string& log_path,
+                               bool die_with_parent);
+
+  Process(Process&& other) noexcept;
+  Process& operator=(Process&& other) noexcept;
+  ~Process();
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const;
+  // True once it has ended; a child of ours is reaped.
+  bool wait(Duration timeout) const;
+
+ private:
+  Process(pid_t pid, int descriptor) : pid_(pid), descriptor_(descriptor) {}
+
+  pid_t pid_ = 0;
+  int descriptor_ = -1;
+};
+
+// This program's own file.
+std::string own_path();
+
+// True if nobody listens there. False and errno EADDRINUSE if somebody does; other failures leave
+// another errno.
+bool port_is_free(const std::string& host, std::uint16_t port);
+
+}  // namespace kvorum::app
