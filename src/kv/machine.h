@@ -1,8 +1,10 @@
-// The state machine of one partition: applies the log's entries, in order, to rows in memory. Deterministic: the same
-// entries give the same rows, replies and digest on every node. Single-threaded, no clock.
+// The state machine of one partition: applies the log's entries, in order, to rows in memory.
+// Deterministic: the same entries give the same rows, replies and digest on every node.
+// Single-threaded, no clock.
 //
-// Log time. Every entry carries the leader's wall clock. A row whose deadline <= the stamp of the last applied entry is
-// gone, for reads and writes alike. Relative deadlines become absolute here: stamp + ttl.
+// Log time. Every entry carries the leader's wall clock. A row whose deadline <= the stamp of the
+// last applied entry is gone, for reads and writes alike. Relative deadlines become absolute here:
+// stamp + ttl.
 #pragma once
 
 #include <cstddef>
@@ -21,22 +23,23 @@ namespace kvorum::kv {
 
 struct Options {
   std::size_t max_value_bytes = std::size_t{16} << 20;
-  std::size_t once_window = 256;                        // replies kept per KV.ONCE client
-  std::size_t once_bytes = std::size_t{1} << 20;        // and their bytes
-  std::int64_t client_idle_ms = 600'000;                // log time after which an idle KV.ONCE client is closed
-  std::size_t free_slice = 4096;                        // rows of a dropped generation freed per call of free_some()
+  std::size_t once_window = 256;                  // replies kept per KV.ONCE client
+  std::size_t once_bytes = std::size_t{1} << 20;  // and their bytes
+  std::int64_t client_idle_ms = 600'000;  // log time after which an idle KV.ONCE client is closed
+  std::size_t free_slice = 4096;  // rows of a dropped generation freed per call of free_some()
 };
 
 // Who wants to know what happens while entries are applied. Called in the order of the log.
 class Observer {
  public:
   virtual ~Observer() = default;
-  // Right before command `seq` of this client takes effect. Reads that the node owes an answer before this write can be
-  // served now. Returns where the reply goes.
+  // Right before command `seq` of this client takes effect. Reads that the node owes an answer
+  // before this write can be served now. Returns where the reply goes.
   virtual ReplyWriter& before(ClientId client, std::uint64_t seq) = 0;
   // Right after it took effect, before the next command. Reads waiting behind it can be served now.
   virtual void after(ClientId client, std::uint64_t seq, Version version) = 0;
-  // A run of this client began beyond `expected`, or carried malformed commands: nothing of it was applied.
+  // A run of this client began beyond `expected`, or carried malformed commands: nothing of it was
+  // applied.
   virtual void refused(ClientId client, std::uint64_t expected) = 0;
 };
 
@@ -52,27 +55,33 @@ class Machine {
   Machine(Machine&&) noexcept;
   Machine& operator=(Machine&&) noexcept;
 
-  // Applies the entry at applied() + 1. kConfig and kEmpty entries only move index, term and log time.
+  // Applies the entry at applied() + 1. kConfig and kEmpty entries only move index, term and log
+  // time.
   //
-  // Runs (model/command.h) are applied go-back-N: the machine keeps, per node client, the next number it expects. A
-  // run that lies wholly below it is skipped in silence, the part below of an overlapping one too; one that begins above it is refused.
-  // The table is part of the replicated state. A client that a newer boot of the same node replaced ages out
-  // after client_idle_ms of log time without a run.
+  // Runs (model/command.h) are applied go-back-N: the machine keeps, per node client, the next
+  // number it expects. A run that lies wholly below it is skipped in silence, the part below of an
+  // overlapping one too; one that begins above it is refused. The table is part of the replicated
+  // state. A client that a newer boot of the same node replaced ages out after client_idle_ms of
+  // log time without a run.
   //
-  // KV.ONCE (Op::kOnce): number = client, number2 = seq. Not open: answers error kUnknown, applies nothing. seq below the
-  // answered mark: kUnknown. seq answered before and kept: the kept reply, byte for byte. A window full of unanswered replies: kBusy,
-  // applies nothing. Clients are opened by kOpenClient.
+  // KV.ONCE (Op::kOnce): number = client, number2 = seq. Not open: answers error kUnknown, applies
+  // nothing. seq below the answered mark: kUnknown. seq answered before and kept: the kept reply,
+  // byte for byte. A window full of unanswered replies: kBusy, applies nothing. Clients are opened
+  // by kOpenClient.
   void apply(const Entry& entry, Observer& observer);
 
   // Serves a read command (Op >= 64) from the applied state.
   //
-  // kScan: rows are walked in the order (slot, key hash, key). The cursor is a position in that order, not in the table, so it
-  // survives rehash, restart and a change of node; a key present throughout is returned. number = cursor (0: start), number2 = count hint;
-  // args[0], if any, a glob. Answers array(2): next cursor as a bulk decimal ("0": done), array of keys.
-  // A cursor packs slot (14 bits) and the upper 48 bits of the key's hash; rows that share both come in one answer.
+  // kScan: rows are walked in the order (slot, key hash, key). The cursor is a position in that
+  // order, not in the table, so it survives rehash, restart and a change of node; a key present
+  // throughout is returned. number = cursor (0: start), number2 = count hint; args[0], if any, a
+  // glob. Answers array(2): next cursor as a bulk decimal ("0": done), array of keys. A cursor
+  // packs slot (14 bits) and the upper 48 bits of the key's hash; rows that share both come in one
+  // answer.
   void read(const Command& command, const ReadContext& context, ReplyWriter& reply) const;
 
-  // Direct look at one row's value, without reply, for the node's own metadata. Empty optional: absent or expired.
+  // Direct look at one row's value, without reply, for the node's own metadata. Empty optional:
+  // absent or expired.
   std::optional<Bytes> get(ByteView key) const;
   // Calls visit(key, value) for every live row, in no particular order.
   void each(const std::function<void(ByteView, ByteView)>& visit) const;
@@ -80,14 +89,17 @@ class Machine {
   Index applied() const;
   Term applied_term() const;
   WallMs log_time() const;
-  std::size_t size() const;  // live rows
+  std::size_t size() const;          // live rows
   std::size_t memory_bytes() const;  // estimate of what the rows take
-  std::optional<WallMs> next_deadline() const;  // of the row that expires first: the leader then proposes an empty entry
-  std::uint64_t digest() const;  // over every live row: key, value, version, deadline. Order-independent, kept up as rows change
+  std::optional<WallMs> next_deadline()
+      const;  // of the row that expires first: the leader then proposes an empty entry
+  std::uint64_t digest() const;  // over every live row: key, value, version, deadline.
+                                 // Order-independent, kept up as rows change
 
-  // Durability. Rows change in memory first; take_dirty() appends to the batch what changed since the last call: rows
-  // (their present value), dropped generations, clients, and the partition record with generation, applied index and term, log time. `config` is
-  // carried in the record for whoever reads a snapshot.
+  // Durability. Rows change in memory first; take_dirty() appends to the batch what changed since
+  // the last call: rows (their present value), dropped generations, clients, and the partition
+  // record with generation, applied index and term, log time. `config` is carried in the record for
+  // whoever reads a snapshot.
   std::size_t dirty_bytes() const;
   void take_dirty(ByteView config, store::Batch& batch);
 
@@ -102,7 +114,8 @@ class Machine {
   static Bytes encode(const Record& record);
   static std::optional<Record> decode(ByteView bytes);
 
-  // Loading, at start or from a snapshot: rows in any order, then the record. False: malformed bytes.
+  // Loading, at start or from a snapshot: rows in any order, then the record. False: malformed
+  // bytes.
   bool load_row(ByteView key, ByteView value);
   void load_record(const Record& record);
 

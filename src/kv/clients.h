@@ -1,0 +1,145 @@
+// Who numbers commands. Part of the replicated state: it decides which of them take effect, so
+// every replica must hold the same, and it is on disk and in snapshots beside the rows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/codec.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "model/reply.h"
+
+namespace kvorum::kv {
+
+// A node's command stream: go-back-N.
+struct NodeClient {
+  std::uint64_t next = 1;  // the number expected of the next command
+
+  void save(Bytes& out) const;
+  bool load(Reader& reader);
+};
+
+// A KV.ONCE client: the replies that it may still ask for.
+struct OnceClient {
+  std::uint64_t mark = 0;  // it has the answers of every command below
+  std::map<std::uint64_t, Bytes> replies;
+  std::size_t bytes = 0;
+
+  void raise_mark(std::uint64_t to);
+  void keep(std::uint64_t seq, Bytes reply);
+  void save(Bytes& out) const;
+  bool load(Reader& reader);
+};
+
+// Clients of one kind by id, the longest idle first in line to be closed, and which of them the
+// disk must hear of.
+template <class Client>
+class ClientTable {
+ public:
+  ClientTable() = default;
+  ClientTable(const ClientTable&) = delete;  // clients hold places in the list
+  ClientTable& operator=(const ClientTable&) = delete;
+
+  Client* find(ClientId id) {
+    const auto at = clients_.find(id);
+    return at == clients_.end() ? nullptr : &at->second.client;
+  }
+  std::size_t size() const { return clients_.size(); }
+
+  // The client at work at `now`: made if it is not there, and no longer idle.
+  Client& touch(ClientId id, WallMs now) {
+    const auto [at, made] = clients_.try_emplace(id);
+    auto& slot = at->second;
+    if (made) {
+      slot.place = idle_.insert(idle_.end(), id);
+    } else {
+      idle_.splice(idle_.end(), idle_, slot.place);
+    }
+    slot.last_use = now;
+    slot.dirty = true;
+    return slot.client;
+  }
+
+  bool remove(ClientId id) {
+    const auto at = clients_.find(id);
+    if (at == clients_.end()) {
+      return false;
+    }
+    removed_.push_back(id);
+    idle_.erase(at->second.place);
+    clients_.erase(at);
+    return true;
+  }
+
+  // Closes those idle since before `since`, the longest idle first, as long as more than `keep` are
+  // open.
+  void close_idle(WallMs since, std::size_t keep) {
+    while (clients_.size() > keep && clients_.find(idle_.front())->second.last_use < since) {
+      remove(ClientId(idle_.front()));
+    }
+  }
+
+  // What the disk does not know: gone(id), then changed(id, bytes).
+  template <class Gone, class Changed>
+  void take_dirty(Gone gone, Changed changed) {
+    for (const auto id : std::exchange(removed_, {})) {
+      gone(id);
+    }
+    for (auto& [id, slot] : clients_) {
+      if (std::exchange(slot.dirty, false)) {
+        Bytes bytes;
+        put_fixed(bytes, slot.last_use.value());
+        slot.client.save(bytes);
+        changed(id, std::move(bytes));
+      }
+    }
+  }
+  // The disk has lost them all (their generation is dropped).
+  void all_dirty() {
+    removed_.clear();
+    for (auto& [id, slot] : clients_) {
+      slot.dirty = true;
+    }
+  }
+
+  bool load(ClientId id, ByteView bytes) {
+    Reader reader(bytes);
+    Slot slot;
+    slot.last_use = WallMs(reader.fixed<std::int64_t>());
+    if (!slot.client.load(reader) || !reader.done()) {
+      return false;
+    }
+    if (const auto at = clients_.find(id); at != clients_.end()) {
+      idle_.erase(at->second.place);
+      clients_.erase(at);
+    }
+    slot.place = idle_.insert(idle_.end(), id);
+    clients_.emplace(id, std::move(slot));
+    return true;
+  }
+  // Rows come in any order; this puts the idle ones in front again.
+  void loaded() {
+    idle_.sort(
+        [this](ClientId a, ClientId b) { return clients_[a].last_use < clients_[b].last_use; });
+  }
+
+ private:
+  struct Slot {
+    Client client;
+    WallMs last_use;
+    bool dirty = false;
+    std::list<ClientId>::iterator place;
+  };
+
+  std::map<ClientId, Slot> clients_;
+  std::list<ClientId> idle_;  // least recently used first
+  std::vector<ClientId> removed_;
+};
+
+}  // namespace kvorum::kv

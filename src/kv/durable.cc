@@ -1,0 +1,162 @@
+// How the state lies on disk and travels in snapshots (docs/store.md).
+//
+//   row key      'r' slot(u16, big-endian) key     value: version(u64) timed(u8) [deadline(i64)]
+//   bytes node client  'c' id(u64, big-endian)           value: last use(i64) next(varint) once
+//   client  'o' id(u64, big-endian)           value: last use(i64) mark, count, (seq, reply)...
+//   record                                         format(u8) generation applied term (u64) log
+//   time(i64) config
+#include <utility>
+
+#include "kv/state.h"
+
+namespace kvorum::kv {
+namespace {
+
+constexpr char kRowType = 'r';
+constexpr char kNodeType = 'c';
+constexpr char kOnceType = 'o';
+constexpr std::uint8_t kRecordFormat = 1;
+
+template <class Int>
+Bytes typed_key(char type, Int number) {
+  Bytes key(1, type);
+  for (auto shift = static_cast<int>(8 * sizeof number); shift > 0;) {
+    shift -= 8;
+    key.push_back(static_cast<char>(number >> shift));
+  }
+  return key;
+}
+
+template <class Int>
+Int big_endian(ByteView bytes) {
+  Int number = 0;
+  for (const char c : bytes.substr(0, sizeof number)) {
+    number = static_cast<Int>(number << 8 | static_cast<unsigned char>(c));
+  }
+  return number;
+}
+
+Bytes row_key(const Row& row, Slot slot) {
+  auto key = typed_key(kRowType, slot.value());
+  key.append(row.key());
+  return key;
+}
+
+Bytes row_value(const Row& row, std::optional<WallMs> deadline) {
+  Bytes bytes;
+  bytes.reserve(row.value().size() + 17);
+  put_fixed(bytes, row.version().packed);
+  put_fixed(bytes, static_cast<std::uint8_t>(deadline ? 1 : 0));
+  if (deadline) {
+    put_fixed(bytes, deadline->value());
+  }
+  bytes.append(row.value());
+  return bytes;
+}
+
+bool load_table_row(Table& table, ByteView key, ByteView bytes) {
+  constexpr std::size_t kHead = 3;
+  if (key.size() < kHead || key.size() - kHead >= Row::kMaxBytes ||
+      bytes.size() >= Row::kMaxBytes ||
+      big_endian<std::uint16_t>(key.substr(1)) != slot_of(key.substr(kHead)).value()) {
+    return false;
+  }
+  Reader reader(bytes);
+  const Version version{reader.fixed<std::uint64_t>()};
+  const auto timed = reader.fixed<std::uint8_t>();
+  std::optional<WallMs> deadline;
+  if (timed == 1) {
+    deadline = WallMs(reader.fixed<std::int64_t>());
+  }
+  if (!reader.ok() || timed > 1) {
+    return false;
+  }
+  table.load(key.substr(kHead), reader.rest(), version, deadline);
+  return true;
+}
+
+}  // namespace
+
+std::size_t Machine::dirty_bytes() const { return state_->table.dirty_bytes(); }
+
+void Machine::take_dirty(ByteView config, store::Batch& batch) {
+  auto& s = *state_;
+  auto& out = batch.operations;
+  if (const auto dropped = std::exchange(s.dropped, std::nullopt)) {
+    out.push_back(store::DropGeneration{s.partition, *dropped});
+  }
+  s.table.take_dirty([&](const Row& row, Slot slot) {
+    if (row.gone()) {
+      out.push_back(store::DeleteRow{s.partition, s.generation, row_key(row, slot)});
+    } else {
+      out.push_back(store::PutRow{s.partition, s.generation, row_key(row, slot),
+                                  row_value(row, s.table.deadline(row))});
+    }
+  });
+  const auto take_clients = [&](char type, auto& clients) {
+    clients.take_dirty(
+        [&](ClientId id) {
+          out.push_back(store::DeleteRow{s.partition, s.generation, typed_key(type, id.value())});
+        },
+        [&](ClientId id, Bytes bytes) {
+          out.push_back(store::PutRow{s.partition, s.generation, typed_key(type, id.value()),
+                                      std::move(bytes)});
+        });
+  };
+  take_clients(kNodeType, s.nodes);
+  take_clients(kOnceType, s.once_clients);
+  out.push_back(store::PutPartition{
+      s.partition, encode(Record{s.generation, s.applied, s.term, s.log_time, Bytes(config)})});
+}
+
+Bytes Machine::encode(const Record& record) {
+  Bytes bytes;
+  put_fixed(bytes, kRecordFormat);
+  put_fixed(bytes, record.generation.value());
+  put_fixed(bytes, record.applied.value());
+  put_fixed(bytes, record.term.value());
+  put_fixed(bytes, record.log_time.value());
+  put_bytes(bytes, record.config);
+  return bytes;
+}
+
+std::optional<Machine::Record> Machine::decode(ByteView bytes) {
+  Reader reader(bytes);
+  const auto format = reader.fixed<std::uint8_t>();
+  Record record;
+  record.generation = Generation(reader.fixed<std::uint64_t>());
+  record.applied = Index(reader.fixed<std::uint64_t>());
+  record.term = Term(reader.fixed<std::uint64_t>());
+  record.log_time = WallMs(reader.fixed<std::int64_t>());
+  record.config = reader.bytes();
+  return format == kRecordFormat && reader.done() ? std::optional(std::move(record)) : std::nullopt;
+}
+
+bool Machine::load_row(ByteView key, ByteView value) {
+  if (key.empty()) {
+    return false;
+  }
+  if (key.front() == kRowType) {
+    return load_table_row(state_->table, key, value);
+  }
+  if (key.size() != 1 + sizeof(std::uint64_t)) {
+    return false;
+  }
+  const ClientId id(big_endian<std::uint64_t>(key.substr(1)));
+  if (key.front() == kNodeType) {
+    return state_->nodes.load(id, value);
+  }
+  return key.front() == kOnceType && state_->once_clients.load(id, value);
+}
+
+void Machine::load_record(const Record& record) {
+  auto& s = *state_;
+  s.generation = record.generation;
+  s.applied = record.applied;
+  s.term = record.term;
+  s.log_time = record.log_time;
+  s.nodes.loaded();
+  s.once_clients.loaded();
+}
+
+}  // namespace kvorum::kv

@@ -1,0 +1,44 @@
+// What a Machine holds.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "kv/clients.h"
+#include "kv/machine.h"
+#include "kv/table.h"
+
+namespace kvorum::kv {
+
+struct Machine::State {
+  State(PartitionId p, const Options& o) : partition(p), options(o) {}
+
+  // At its place in the log: the run's position and what it is answered.
+  struct Place {
+    Version version;
+    ReplyWriter& reply;
+  };
+
+  void apply_runs(ByteView payload, Index index, Observer& observer);
+  bool apply_run(const RunHead& head, ByteView body, Version first, Observer& observer);
+  void execute(const Command& command, Place place);
+  void flush();
+  void open_client(ClientId id, ReplyWriter& reply);
+  void once(const Command& command, Place place);
+  void move_log_time(WallMs stamp);
+
+  PartitionId partition;
+  Options options;
+  Table table;
+  ClientTable<NodeClient> nodes;
+  ClientTable<OnceClient> once_clients;
+  Index applied;
+  Term term;
+  WallMs log_time;
+  Generation generation{1};
+  std::optional<Generation> dropped;  // the first generation dropped since the last take_dirty()
+  std::vector<Rows> garbage;          // what FLUSHDB left behind, freed in slices
+};
+
+}  // namespace kvorum::kv
