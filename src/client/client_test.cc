@@ -153,7 +153,7 @@ TEST(Client, AClosedConnectionIsSeenBeforeAWriteIsSent) {
 }
 
 TEST(Client, APreludeBeginsEveryConnection) {
-  constexpr ByteView kLevel[] = {"KV.LEVEL", "prefix"};
+  static constexpr ByteView kLevel[] = {"KV.LEVEL", "prefix"};
   FakeNode node({[](tcp::socket& socket) {
     answer(encoded(kLevel), "+OK\r\n")(socket);
     answer(encoded(kGet), "$1\r\na\r\n")(socket);
