@@ -14,7 +14,8 @@ namespace kvorum::quorum {
 
 using Voters = std::span<const NodeId>;
 
-// Two sets of voters that must agree separately (Raft paper, section 6). An empty `outgoing` asks nobody.
+// Two sets of voters that must agree separately (Raft paper, section 6). An empty `outgoing` asks
+// nobody.
 struct Joint {
   Voters voters;  // never empty
   Voters outgoing;
@@ -23,7 +24,8 @@ struct Joint {
 // The least number of n that any two such groups of n have a member in common.
 constexpr std::size_t majority(std::size_t n) { return n / 2 + 1; }
 
-// The greatest value that a majority of the voters has reached, where of(id) is what one voter has reached.
+// The greatest value that a majority of the voters has reached, where of(id) is what one voter has
+// reached.
 //
 //   voter   1    2    3    4    5          of(id) sorted downwards: 9 7 6 4 2
 //   of(id)  7    2    9    6    4          majority is 3, so the third one: 6
@@ -36,7 +38,8 @@ auto reached(Voters voters, Of&& of) {
     values.push_back(of(id));
   }
   const auto nth = values.begin() + static_cast<std::ptrdiff_t>(majority(values.size()) - 1);
-  std::nth_element(values.begin(), nth, values.end(), [](const Value& a, const Value& b) { return a > b; });
+  std::nth_element(values.begin(), nth, values.end(),
+                   [](const Value& a, const Value& b) { return a > b; });
   return *nth;
 }
 
@@ -55,7 +58,8 @@ Verdict verdict(std::size_t yes, std::size_t no, std::size_t n);
 // Lost if either half is lost, won if both are won.
 Verdict both(Verdict a, Verdict b);
 
-// of(id): true for yes, false for no, nullopt for a vote that has not come (or that must not count).
+// of(id): true for yes, false for no, nullopt for a vote that has not come (or that must not
+// count).
 template <class Of>
 Verdict tally(Voters voters, Of&& of) {
   std::size_t yes = 0;

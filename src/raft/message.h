@@ -59,9 +59,11 @@ struct Message {
   Index hint_index;      // kAppendReply on rejection: best guess where the logs agree, and its term
   Term hint_term;
   std::uint64_t round = 0;  // kHeartbeat and reply: read round that this confirms
-  std::uint64_t tag = 0;    // kReadIndex and reply: the follower's own number for its batch of reads
+  std::uint64_t tag = 0;    // kReadIndex and reply: the follower's own number for its batch of reads; kSnapshot and
+                            // reply: the leader's number for this stream of chunks
   std::vector<Entry> entries;  // kAppend
-  // kSnapshot and its reply: chunks are numbered from 0; the data is opaque here.
+  // kSnapshot: chunks are numbered from 0; the data is opaque here. The reply repeats tag, chunk and last_chunk; with
+  // `reject` the chunk did not follow what the receiver holds: begin again at 0.
   SnapshotMeta snapshot;
   std::uint64_t chunk = 0;
   bool last_chunk = false;

@@ -96,14 +96,16 @@ struct ReadReady {  // reads with this tag may be served once applied >= index
 
 // The effects of one turn. The caller clears and reuses it. Order of work: hand `persist` to the disk under `ticket`;
 // send send_now; hold send_after_persist until the disk reports the ticket; then apply, reads, loads.
+// Entries are handed out for apply once a quorum has them, which may be before our own disk does.
 struct Output {
-  // Persist. ticket 0: nothing to write and nothing waits. Tickets rise by one and complete in order.
+  // Persist. ticket 0: nothing to write and nothing waits. Tickets rise by one and complete in order. A ticket with
+  // nothing to write marks a place in the queue: its messages wait for what was written before.
   std::uint64_t ticket = 0;
   std::optional<HardState> hard_state;
   bool must_sync = false;               // term, vote, entries or a snapshot: needs an fsync. A lone commit index does not.
   std::optional<Index> truncate_from;   // drop entries at and after this index first
   std::vector<Entry> append;
-  std::vector<SnapshotWrite> snapshot_writes;
+  std::vector<SnapshotWrite> snapshot_writes;  // never together with `append` when one of them has `last`
 
   std::vector<Message> send_now;
   // Votes, and acks that claim entries or snapshot chunks, exist only here: the type carries the durability rule.
@@ -176,7 +178,8 @@ class Raft {
   std::vector<Progress> progress() const;  // empty unless leader
 
  private:
-  // ... the implementer's choice
+  class Core;
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace kvorum::raft
