@@ -77,9 +77,15 @@ LineResult CliSession::run_command(std::span<const ByteView> args, const std::st
     fmt::print(out_, "{}\n", text);
   }
   if (!where.empty()) {
-    fmt::print(err_, "{}{}\n", where, reply->text);
+    say(where + format_reply(*reply, style));
   }
   return LineResult::kFailed;
+}
+
+// Behind what was printed before, also when both streams end in one file.
+void CliSession::say(const std::string& text) {
+  std::fflush(out_);
+  fmt::print(err_, "{}\n", text);
 }
 
 LineResult CliSession::tell_failure(const Error& error, const std::string& where) {
@@ -88,7 +94,7 @@ LineResult CliSession::tell_failure(const Error& error, const std::string& where
     fmt::print(out_, "{}\n", format_failure_json(text));
   }
   if (!options_.json || !where.empty()) {
-    fmt::print(err_, "{}{}\n", where, format_failure(text, {.colour = options_.colour}));
+    say(where + format_failure(text, {.colour = options_.colour}));
   }
   return error.code == ErrorCode::kIo ? LineResult::kNoNode : LineResult::kFailed;
 }
@@ -124,9 +130,9 @@ void CliSession::tell_move(std::size_t connections_before, const client::Endpoin
     return;
   }
   if (client_.endpoint() == before) {
-    fmt::print(err_, "(connected again to {})\n", to_string(before));
+    say(fmt::format("(connected again to {})", to_string(before)));
   } else {
-    fmt::print(err_, "({} is gone; now on {})\n", to_string(before), to_string(client_.endpoint()));
+    say(fmt::format("({} is gone; now on {})", to_string(before), to_string(client_.endpoint())));
   }
 }
 

@@ -44,6 +44,7 @@ class CliSession {
  private:
   void remember_settings(std::span<const ByteView> args);
   void tell_move(std::size_t connections_before, const client::Endpoint& before);
+  void say(const std::string& text);
   LineResult tell_failure(const Error& error, const std::string& where);
   bool is_local(std::span<const ByteView> args, LineResult& result);
 

@@ -1,24 +1,37 @@
 // kvorum: one program, several verbs.
 #include <CLI/CLI.hpp>
+#include <string>
 
 #include "app/verbs.h"
 #include "app/version.h"
 
-int main(int argc, char** argv) {
-  using namespace kvorum::app;
+namespace kvorum::app {
+namespace {
+
+// One line that says what is wrong with the command line, and where to read on.
+std::string failure_message(const CLI::App* app, const CLI::Error& error) {
+  std::string verb = "kvorum";
+  const auto* chosen = app;
+  for (; !chosen->get_subcommands().empty(); chosen = chosen->get_subcommands().front()) {
+    verb += ' ' + chosen->get_subcommands().front()->get_name();
+  }
+  std::string line = error.what();
+  const auto rest = app->remaining(true);
+  const bool verb_missing = line == "A subcommand is required";
+  if (verb_missing) {
+    line = rest.empty() ? "a verb is missing" : "unknown verb '" + rest.front() + "'";
+  }
+  for (auto& c : line) {
+    c = c == '\n' ? ' ' : c;
+  }
+  return "kvorum: " + line + " (try `" + verb + " --help`)\n";
+}
+
+int run(int argc, char** argv) {
   CLI::App app("kvorum: a replicated key-value store that speaks the Redis protocol", "kvorum");
   app.set_version_flag("--version", std::string("kvorum ") + kVersion);
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
-    std::string line = error.what();
-    for (auto& c : line) {
-      c = c == '\n' ? ' ' : c;
-    }
-    const auto named = failed->get_subcommands().empty()
-                           ? "kvorum"
-                           : "kvorum " + failed->get_subcommands().front()->get_name();
-    return "kvorum: " + line + " (try `" + named + " --help`)\n";
-  });
+  app.failure_message(failure_message);
   int exit_code = kOk;
   add_server_verb(app, exit_code);
   add_cluster_verb(app, exit_code);
@@ -30,3 +43,8 @@ int main(int argc, char** argv) {
   }
   return exit_code;
 }
+
+}  // namespace
+}  // namespace kvorum::app
+
+int main(int argc, char** argv) { return kvorum::app::run(argc, argv); }
