@@ -4,8 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -42,10 +42,6 @@ struct OnceClient {
 template <class Client>
 class ClientTable {
  public:
-  ClientTable() = default;
-  ClientTable(const ClientTable&) = delete;  // clients hold places in the list
-  ClientTable& operator=(const ClientTable&) = delete;
-
   Client* find(ClientId id) {
     const auto at = clients_.find(id);
     return at == clients_.end() ? nullptr : &at->second.client;
@@ -57,9 +53,11 @@ class ClientTable {
     const auto [at, made] = clients_.try_emplace(id);
     auto& slot = at->second;
     if (made) {
-      slot.place = idle_.insert(idle_.end(), id);
-    } else {
-      idle_.splice(idle_.end(), idle_, slot.place);
+      idle_.insert({now, id});
+    } else if (slot.last_use != now) {
+      auto place = idle_.extract({slot.last_use, id});
+      place.value().first = now;
+      idle_.insert(std::move(place));
     }
     slot.last_use = now;
     slot.dirty = true;
@@ -72,7 +70,7 @@ class ClientTable {
       return false;
     }
     removed_.push_back(id);
-    idle_.erase(at->second.place);
+    idle_.erase({at->second.last_use, id});
     clients_.erase(at);
     return true;
   }
@@ -80,8 +78,8 @@ class ClientTable {
   // Closes those idle since before `since`, the longest idle first, as long as more than `keep` are
   // open.
   void close_idle(WallMs since, std::size_t keep) {
-    while (clients_.size() > keep && clients_.find(idle_.front())->second.last_use < since) {
-      remove(ClientId(idle_.front()));
+    while (clients_.size() > keep && idle_.begin()->first < since) {
+      remove(idle_.begin()->second);
     }
   }
 
@@ -116,17 +114,12 @@ class ClientTable {
       return false;
     }
     if (const auto at = clients_.find(id); at != clients_.end()) {
-      idle_.erase(at->second.place);
+      idle_.erase({at->second.last_use, id});
       clients_.erase(at);
     }
-    slot.place = idle_.insert(idle_.end(), id);
+    idle_.insert({slot.last_use, id});
     clients_.emplace(id, std::move(slot));
     return true;
-  }
-  // Rows come in any order; this puts the idle ones in front again.
-  void loaded() {
-    idle_.sort(
-        [this](ClientId a, ClientId b) { return clients_[a].last_use < clients_[b].last_use; });
   }
 
  private:
@@ -134,11 +127,10 @@ class ClientTable {
     Client client;
     WallMs last_use;
     bool dirty = false;
-    std::list<ClientId>::iterator place;
   };
 
   std::map<ClientId, Slot> clients_;
-  std::list<ClientId> idle_;  // least recently used first
+  std::set<std::pair<WallMs, ClientId>> idle_;  // by last use; by id where that is the same
   std::vector<ClientId> removed_;
 };
 

@@ -155,8 +155,6 @@ void Machine::load_record(const Record& record) {
   s.applied = record.applied;
   s.term = record.term;
   s.log_time = record.log_time;
-  s.nodes.loaded();
-  s.once_clients.loaded();
 }
 
 }  // namespace kvorum::kv

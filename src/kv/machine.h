@@ -22,7 +22,8 @@
 namespace kvorum::kv {
 
 struct Options {
-  std::size_t max_value_bytes = std::size_t{16} << 20;
+  std::size_t max_value_bytes = std::size_t{16}
+                                << 20;            // decides what is applied: alike on all nodes
   std::size_t once_window = 256;                  // replies kept per KV.ONCE client
   std::size_t once_bytes = std::size_t{1} << 20;  // and their bytes
   std::int64_t client_idle_ms = 600'000;  // log time after which an idle KV.ONCE client is closed
@@ -61,8 +62,9 @@ class Machine {
   // Runs (model/command.h) are applied go-back-N: the machine keeps, per node client, the next
   // number it expects. A run that lies wholly below it is skipped in silence, the part below of an
   // overlapping one too; one that begins above it is refused. The table is part of the replicated
-  // state. A client that a newer boot of the same node replaced ages out after client_idle_ms of
-  // log time without a run.
+  // state. A client idle for client_idle_ms of log time is forgotten only while more than 1024 are
+  // known: an idle node keeps its place, and boots that were replaced can't pile up for ever. A
+  // command with wrong arguments or an op that doesn't exist is answered with an error and counts.
   //
   // KV.ONCE (Op::kOnce): number = client, number2 = seq. Not open: answers error kUnknown, applies
   // nothing. seq below the answered mark: kUnknown. seq answered before and kept: the kept reply,
