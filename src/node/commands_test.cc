@@ -233,6 +233,7 @@ TEST(Commands, VerbsOfTheNodeAreNamed) {
       {"KV.RECEIPT", Verb::kKvReceipt},
       {"KV.SESSION", Verb::kKvSession},
       {"KV.ONCE 1 2 INCR k", Verb::kKvOnce},
+      {"KV.ONCE OPEN", Verb::kKvOnce},
       {"KV.STATUS", Verb::kKvStatus},
       {"KV.WHERE k", Verb::kKvWhere},
       {"KV.KEYSPACE LIST", Verb::kKvKeyspace},

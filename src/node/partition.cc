@@ -9,6 +9,7 @@ namespace kvorum::node {
 namespace {
 
 constexpr std::size_t kRestoreBytes = std::size_t{8} << 20;  // of log read at once at start
+constexpr std::size_t kWindowBytes = std::size_t{32} << 20;  // of log kept in memory too
 constexpr std::size_t kCheckpointBytes = std::size_t{8}
                                          << 20;  // of changed rows that call for a checkpoint early
 
@@ -35,6 +36,7 @@ Result<void> Partition::open(const store::Store& store, const raft::Config& fall
   group.election_timeout = options_.election_timeout;
   group.heartbeat = options_.heartbeat;
   group.may_vote = options_.may_vote;
+  group.window_bytes = std::min<std::uint64_t>(kWindowBytes, options_.log_keep_bytes);
   raft_ = std::make_unique<raft::Raft>(group, std::move(restored), now);
   return {};
 }
@@ -139,6 +141,7 @@ void Partition::send_runs(Output& out, Now now) {
     resend_ = true;
   }
   if (!leader) {
+    resend_at_ = Instant::max();
     return;  // what is open stays open: a command that times out now was never sent
   }
   const bool leads = leader == options_.self;
@@ -147,6 +150,7 @@ void Partition::send_runs(Output& out, Now now) {
   auto fresh = std::min(resend_ ? runs.size() : unsent_runs_, runs.size());
   if (fresh == 0 && forwarded_.empty()) {
     resend_ = false;
+    resend_at_ = runs.empty() ? Instant::max() : resend_at_;
     return;
   }
   resend_ = false;
@@ -325,12 +329,11 @@ void Partition::confirm_reads() {
 // Changed rows go to disk now and then, behind the entries that changed them and without a sync of
 // their own: until then the log is what restores them.
 void Partition::checkpoint(store::Batch& batch, Now now) {
-  if (checkpointing_ || installing_ ||
-      (now.mono < checkpoint_at_ && machine_->dirty_bytes() < kCheckpointBytes)) {
+  if (now.mono < checkpoint_at_ && machine_->dirty_bytes() < kCheckpointBytes) {
     return;
   }
   checkpoint_at_ = now.mono + options_.checkpoint_interval;
-  if (machine_->applied() == durable_applied_) {
+  if (checkpointing_ || installing_ || machine_->applied() == durable_applied_) {
     return;
   }
   machine_->take_dirty(raft::encode(raft_->config()), batch);

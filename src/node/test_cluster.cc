@@ -179,6 +179,7 @@ void TestCluster::deliver() {
 }
 
 void TestCluster::turn() {
+  ++turns_;
   auto wake_at = Instant::max();
   bool busy = false;
   for (auto& [id, node] : nodes_) {
@@ -190,6 +191,9 @@ void TestCluster::turn() {
     node.out.clear();
     node.node->drain(node.out, now_);
     CHECK(node.out.fatal.empty(), "{}", node.out.fatal);
+    for (const auto& line : node.out.log) {
+      node.notes += line.text + '\n';
+    }
     for (auto& job : node.out.disk) {
       node.jobs.push_back(std::move(job));
     }

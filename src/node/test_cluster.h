@@ -57,6 +57,7 @@ struct TestNode {
   std::vector<DiskJob> jobs;   // handed out and not run
   bool disk_held = false;
   Output out;
+  std::string notes;  // its log, since it was made
   Incarnation incarnation;
 };
 
@@ -87,6 +88,7 @@ class TestCluster {
   // reply").
   std::string ask(std::uint32_t id, const std::string& line);
 
+  std::uint64_t turns() const { return turns_; }
   // Turns until the condition holds; false after `limit` of simulated time.
   bool run_until(const std::function<bool()>& condition, Duration limit = 20s);
   void run_for(Duration duration);
@@ -114,6 +116,7 @@ class TestCluster {
   Now now_{Instant(1s), WallMs(1'000'000)};
   Prng prng_;
   std::uint64_t drop_percent_ = 0;
+  std::uint64_t turns_ = 0;
   std::function<void(Options&)> tune_;
 };
 
