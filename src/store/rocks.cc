@@ -10,10 +10,10 @@ namespace {
 
 using rocksdb::Slice;
 
-constexpr std::size_t kRotateBytes = std::size_t{16} << 20;  // written between two flushes
 constexpr std::size_t kItemBytes = 64;  // what an item takes in memory besides its bytes
 constexpr std::size_t kRoomBytes = std::size_t{1}
                                    << 20;  // written between two looks at the free space
+constexpr std::size_t kRotatesBehind = 3;  // below kWriteBufferRotates
 constexpr std::uint64_t kSealsKept = 8;    // more than write-ahead logs that can be alive at once
 
 class RocksCursor final : public RowCursor {
@@ -103,10 +103,7 @@ Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
   }
   auto& batch = builder_.batch();
   if (batch.Count() == 0) {
-    if (const auto status = sync ? db_->SyncWAL() : rocksdb::Status::OK(); !status.ok()) {
-      return tl::unexpected(stop(status, "syncing"));
-    }
-    return {};
+    return sync ? sync_log() : Result<void>();
   }
   const auto bytes = batch.GetDataSize() + batch.Count() * kItemBytes;
   if (builder_.adds_data()) {
@@ -137,12 +134,45 @@ Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
     mark_.synced = db_->GetLatestSequenceNumber();
   }
   since_rotate_ += bytes;
-  return since_rotate_ < kRotateBytes ? Result<void>() : rotate();
+  return make_room_in_memory(sync);
 }
 
-// Flushes what is in memory, and with that begins a new write-ahead log. RocksDB could do so by
-// itself, but would not sync the old log first: after a power cut the new one's records could then
-// stand there without the old one's last.
+// A new flush begins only once the one before is done: two that overlap run into an assertion of
+// RocksDB 7.8 when the disk fails (memtable_list.cc, RollbackMemtableFlush). Far behind, RocksDB
+// begins one by itself, and slows writes down. Either way the present write-ahead log ends, so it
+// is synced first.
+Result<void> RocksStore::make_room_in_memory(bool synced) {
+  if (since_rotate_ < options_.rotate_bytes) {
+    return {};
+  }
+  const bool flushing = is_flushing();
+  if (!synced && (!flushing || since_rotate_ >= kRotatesBehind * options_.rotate_bytes)) {
+    if (auto done = sync_log(); !done) {
+      return done;
+    }
+  }
+  return flushing ? Result<void>() : rotate();
+}
+
+bool RocksStore::is_flushing() const {
+  return std::any_of(families_.begin(), families_.end(), [this](auto* family) {
+    std::uint64_t waiting = 0;
+    return db_->GetIntProperty(family, rocksdb::DB::Properties::kNumImmutableMemTable, &waiting) &&
+           waiting > 0;
+  });
+}
+
+Result<void> RocksStore::sync_log() {
+  if (const auto status = db_->SyncWAL(); !status.ok()) {
+    return tl::unexpected(stop(status, "syncing"));
+  }
+  mark_.synced = db_->GetLatestSequenceNumber();
+  return {};
+}
+
+// Flushes what is in memory, and with that begins a new write-ahead log. The old one has been
+// synced as a whole: else, after a power cut, the new one's records could stand there without the
+// old one's last.
 Result<void> RocksStore::rotate() {
   ++mark_.seal;
   if (auto sealed = write_seal(); !sealed) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <utility>
 
 #include "base/parse.h"
@@ -15,8 +16,9 @@ namespace {
 
 using rocksdb::Slice;
 
-constexpr std::size_t kWriteBufferBytes = std::size_t{64}
-                                          << 20;  // never reached: rotate() comes first
+constexpr std::size_t kWriteBufferRotates = 4;  // rotate() comes first, unless flushes fall behind
+// The most that RocksDB writes to a manifest between two syncs: a few edits of a few hundred bytes.
+constexpr std::size_t kManifestWriteBytes = std::size_t{64} << 10;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "log", "meta", "data"};
 
@@ -42,8 +44,8 @@ rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env
   db.keep_log_file_num = 2;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
-  db.write_buffer_size = kWriteBufferBytes;
-  db.arena_block_size = std::size_t{1} << 20;
+  db.write_buffer_size = kWriteBufferRotates * options.rotate_bytes;
+  db.arena_block_size = std::max<std::size_t>(4096, options.rotate_bytes / 16);
   db.max_write_buffer_number = 4;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kCacheBytes);
@@ -54,11 +56,10 @@ rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env
 
 }  // namespace
 
+// Everything is looked at before anything is changed, but for torn tails: those are cut off first.
 Result<void> RocksStore::open() {
-  for (const auto step :
-       {&RocksStore::check_presence, &RocksStore::check_families, &RocksStore::check_tail,
-        &RocksStore::open_database, &RocksStore::check_format, &RocksStore::load_logs,
-        &RocksStore::check_seal, &RocksStore::rotate}) {
+  for (const auto step : {&RocksStore::check_presence, &RocksStore::inspect,
+                          &RocksStore::open_database, &RocksStore::rotate}) {
     if (auto done = (this->*step)(); !done) {
       return done;
     }
@@ -80,49 +81,74 @@ Result<void> RocksStore::check_presence() {
   if (!options_.create) {
     return fail(ErrorCode::kIo, "there is no database in {}", options_.path);
   }
-  if (const auto status = env_->CreateDirIfMissing(options_.path); !status.ok()) {
-    return failed(status, "creating " + options_.path);
-  }
-  return {};
+  fresh_ = true;
+  return make_folder();
 }
 
-// Column families are the one part of the layout that can be seen without opening the database for
-// writing.
-Result<void> RocksStore::check_families() {
-  std::vector<std::string> names;
-  rocksdb::DBOptions options;
-  options.env = env_.get();
-  if (!file_system_->FileExists(at("CURRENT"), {}, nullptr).ok()) {
-    return {};
+// RocksDB syncs the names inside of its folder, but not the folder's own.
+Result<void> RocksStore::make_folder() {
+  const auto folder = std::filesystem::absolute(options_.path + "/.").lexically_normal();
+  rocksdb::Status status = env_->CreateDirIfMissing(options_.path);
+  std::unique_ptr<rocksdb::FSDirectory> parent;
+  if (status.ok()) {
+    const auto name = folder.parent_path().parent_path().string();
+    status = file_system_->NewDirectory(name, {}, &parent, nullptr);
   }
-  if (const auto status = rocksdb::DB::ListColumnFamilies(options, options_.path, &names);
-      !status.ok()) {
-    return failed(status, "opening " + options_.path);
+  if (status.ok()) {
+    status = parent->Fsync({}, nullptr);
   }
-  for (const auto& name : names) {
-    if (std::find(kFamilyNames.begin(), kFamilyNames.end(), name) == kFamilyNames.end()) {
-      return fail(ErrorCode::kFormat, "{} has a column family '{}' of a later version",
-                  options_.path, name);
-    }
-  }
-  return {};
+  return status.ok() ? Result<void>() : failed(status, "creating " + options_.path);
 }
 
-Result<void> RocksStore::check_tail() {
+Result<void> RocksStore::inspect() {
   rocksdb::FileLock* lock = nullptr;
   if (const auto status = env_->LockFile(at("LOCK"), &lock); !status.ok()) {
     return fail(ErrorCode::kIo, "another process uses the database in {} ({})", options_.path,
                 status.ToString());
   }
-  std::vector<std::string> names;
-  const auto status = env_->GetChildren(options_.path, &names);
-  auto checked = status.ok() ? check_logs_of_writes(names)
-                             : Result<void>(failed(status, "reading " + options_.path));
+  Result<void> done;
+  if (!fresh_) {
+    for (const auto step : {&RocksStore::check_manifest, &RocksStore::check_logs_of_writes,
+                            &RocksStore::check_families, &RocksStore::read_database}) {
+      if (done = (this->*step)(); !done) {
+        break;
+      }
+    }
+  }
   env_->UnlockFile(lock).PermitUncheckedError();
-  return checked;
+  return done;
 }
 
-Result<void> RocksStore::check_logs_of_writes(const std::vector<std::string>& names) {
+// The last write to a manifest may be torn. Were it damaged instead, a table or a write-ahead log
+// that it spoke of would be missing, or check_seal() would see it; further back, damage is none
+// that a power cut can do.
+Result<void> RocksStore::check_manifest() {
+  std::string current;
+  auto status = rocksdb::ReadFileToString(env_, at("CURRENT"), &current);
+  if (!status.ok()) {
+    return failed(status, "reading " + at("CURRENT"));
+  }
+  if (!current.starts_with("MANIFEST-") || !current.ends_with('\n')) {
+    return fail(ErrorCode::kCorrupt, "{} is damaged", at("CURRENT"));
+  }
+  current.pop_back();
+  std::string bytes;
+  if (status = rocksdb::ReadFileToString(env_, at(current), &bytes); !status.ok()) {
+    return fail(ErrorCode::kCorrupt, "reading {}: {}", at(current), status.ToString());
+  }
+  const auto whole = whole_manifest_bytes(bytes);
+  if (whole == 0 || bytes.size() - whole > kManifestWriteBytes) {
+    return fail(ErrorCode::kCorrupt, "{} is damaged at byte {} of {}", at(current), whole,
+                bytes.size());
+  }
+  return whole == bytes.size() ? Result<void>() : cut(at(current), bytes.size(), whole);
+}
+
+Result<void> RocksStore::check_logs_of_writes() {
+  std::vector<std::string> names;
+  if (const auto status = env_->GetChildren(options_.path, &names); !status.ok()) {
+    return failed(status, "reading " + options_.path);
+  }
   std::map<std::uint64_t, std::string> logs;
   for (const auto& name : names) {
     const auto number = name.ends_with(".log")
@@ -134,19 +160,20 @@ Result<void> RocksStore::check_logs_of_writes(const std::vector<std::string>& na
   }
   for (const auto& [number, name] : logs) {
     std::string bytes;
-    if (const auto status = rocksdb::ReadFileToString(env_.get(), name, &bytes); !status.ok()) {
+    if (const auto status = rocksdb::ReadFileToString(env_, name, &bytes); !status.ok()) {
       return failed(status, "reading " + name);
     }
     const auto scan = scan_wal(bytes);
     const bool newest = number == logs.rbegin()->first;
     if (scan.damaged && (scan.lost_synced || !newest)) {
-      return fail(ErrorCode::kCorrupt, "{} is damaged at byte {}, and it is no torn tail", name,
-                  scan.whole_bytes);
+      return fail(ErrorCode::kCorrupt, "{} is damaged at byte {} of {}, and {}: no torn tail", name,
+                  scan.whole_bytes, bytes.size(),
+                  newest ? "records behind it were synced later" : "a newer log is there");
     }
     if (newest) {
       // Synced even if whole: RocksDB will flush its records and may leave the file for the next
       // start to look at.
-      if (auto done = cut(name, scan.whole_bytes); !done) {
+      if (auto done = cut(name, bytes.size(), scan.whole_bytes); !done) {
         return done;
       }
     }
@@ -154,67 +181,124 @@ Result<void> RocksStore::check_logs_of_writes(const std::vector<std::string>& na
   return {};
 }
 
-Result<void> RocksStore::cut(const std::string& name, std::size_t bytes) {
-  std::uint64_t size = 0;
-  auto status = env_->GetFileSize(name, &size);
-  if (status.ok() && size > bytes) {
-    status = file_system_->Truncate(name, bytes, {}, nullptr);
+Result<void> RocksStore::cut(const std::string& name, std::size_t size, std::size_t whole) {
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  rocksdb::Status status = file_system_->ReopenWritableFile(name, {}, &file, nullptr);
+  if (status.ok() && size > whole) {
+    status = file->Truncate(whole, {}, nullptr);
+    if (status.ok() && options_.notice) {
+      options_.notice(fmt::format("cut a torn tail of {} bytes off {}", size - whole, name));
+    }
   }
-  std::unique_ptr<rocksdb::WritableFile> file;
   if (status.ok()) {
-    status = env_->ReopenWritableFile(name, &file, {});
-  }
-  if (status.ok()) {
-    status = file->Sync();
+    status = file->Sync({}, nullptr);
   }
   return status.ok() ? Result<void>() : failed(status, "cutting " + name);
 }
 
-Result<void> RocksStore::open_database() {
-  const auto options = database_options(options_, env_.get(), &watch_);
+// A creation that was cut short leaves some of the column families, or no format record, and no
+// data; it is finished when asked to create.
+Result<void> RocksStore::check_families() {
+  std::vector<std::string> names;
+  rocksdb::DBOptions options;
+  options.env = env_;
+  if (const auto status = rocksdb::DB::ListColumnFamilies(options, options_.path, &names);
+      !status.ok()) {
+    return failed(status, "opening " + options_.path);
+  }
+  for (const auto& name : names) {
+    if (std::find(kFamilyNames.begin(), kFamilyNames.end(), name) == kFamilyNames.end()) {
+      return fail(ErrorCode::kFormat, "{} has a column family '{}' of a later version",
+                  options_.path, name);
+    }
+  }
+  fresh_ = names.size() < kFamilyNames.size();
+  return fresh_ && !options_.create ? cut_short() : Result<void>();
+}
+
+tl::unexpected<Error> RocksStore::cut_short() const {
+  return fail(ErrorCode::kCorrupt, "{} has no format record: its creation was cut short",
+              options_.path);
+}
+
+// Opens for reading only: RocksDB replays the logs in memory and writes nothing.
+Result<void> RocksStore::read_database() {
+  if (fresh_) {
+    return {};
+  }
+  if (auto opened = open_with(true); !opened) {
+    return opened;
+  }
+  auto done = check_format();
+  for (const auto step : {&RocksStore::check_tables, &RocksStore::load_logs,
+                          &RocksStore::load_log_entries, &RocksStore::check_seal}) {
+    if (done && !fresh_) {
+      done = (this->*step)();
+    }
+  }
+  close();
+  return done;
+}
+
+Result<void> RocksStore::open_with(bool read_only) {
+  ReplayWatch watch;
+  const auto options = database_options(options_, env_, read_only ? &watch : nullptr);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const auto* name : kFamilyNames) {
     descriptors.emplace_back(name, options);
   }
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(options, options_.path, descriptors, &families_, &db);
+  const auto status =
+      read_only ? rocksdb::DB::OpenForReadOnly(options, options_.path, descriptors, &families_, &db)
+                : rocksdb::DB::Open(options, options_.path, descriptors, &families_, &db);
   db_.reset(db);
-  if (!watch_.problem().empty()) {
-    return fail(ErrorCode::kCorrupt, "{}", watch_.problem());
+  replayed_seal_ = watch.seal();
+  if (!watch.problem().empty()) {
+    return fail(ErrorCode::kCorrupt, "{}", watch.problem());
   }
-  if (status.ok()) {
-    if (const auto sums = db_->VerifyChecksum(); !sums.ok()) {
-      return failed(sums, "checking " + options_.path);
-    }
-    return {};
+  return status.ok() ? Result<void>() : failed(status, "opening " + options_.path);
+}
+
+void RocksStore::close() {
+  for (auto* family : families_) {
+    db_->DestroyColumnFamilyHandle(family);
   }
-  return failed(status, "opening " + options_.path);
+  families_.clear();
+  db_.reset();
 }
 
 Result<void> RocksStore::check_format() {
-  const Bytes key(keys::kFormatKey);
-  const auto found = get(kMeta, key);
+  const auto found = get(kMeta, Bytes(keys::kFormatKey));
   if (!found) {
     return tl::unexpected(found.error());
   }
-  if (*found) {
-    const auto version = parse_number<std::uint32_t>(**found);
-    if (!version) {
-      return fail(ErrorCode::kCorrupt, "{}: the format record is malformed", options_.path);
-    }
-    if (*version > keys::kFormat) {
-      return fail(ErrorCode::kFormat, "{} has format {}; this program knows {} at most",
-                  options_.path, *version, keys::kFormat);
-    }
-    return {};
+  if (!*found) {
+    fresh_ = options_.create && db_->GetLatestSequenceNumber() == 0;
+    return fresh_ ? Result<void>() : cut_short();
   }
-  if (!options_.create || db_->GetLatestSequenceNumber() != 0) {
-    return fail(ErrorCode::kCorrupt, "{} has no format record: its creation was cut short",
-                options_.path);
+  const auto version = parse_number<std::uint32_t>(**found);
+  if (!version) {
+    return fail(ErrorCode::kCorrupt, "{}: the format record is malformed", options_.path);
+  }
+  if (*version > keys::kFormat) {
+    return fail(ErrorCode::kFormat, "{} has format {}; this program knows {} at most",
+                options_.path, *version, keys::kFormat);
+  }
+  return {};
+}
+
+Result<void> RocksStore::check_tables() {
+  const auto status = db_->VerifyChecksum();
+  return status.ok() ? Result<void>() : failed(status, "checking " + options_.path);
+}
+
+Result<void> RocksStore::open_database() {
+  if (auto opened = open_with(false); !opened || !fresh_) {
+    return opened;
   }
   rocksdb::WriteBatch batch;
   batch.PutLogData(encode(mark_));
-  batch.Put(families_[kMeta], key, std::to_string(keys::kFormat));
+  batch.Put(families_[kMeta], Bytes(keys::kFormatKey), std::to_string(keys::kFormat));
   rocksdb::WriteOptions options;
   options.sync = true;
   const auto status = db_->Write(options, &batch);
@@ -232,10 +316,7 @@ Result<void> RocksStore::load_logs() {
     }
     extents_[keys::partition_of(view(iterator->key()))] = *extent;
   }
-  if (!iterator->status().ok()) {
-    return failed(iterator->status(), "reading log bases");
-  }
-  return load_log_entries();
+  return iterator->status().ok() ? Result<void>() : failed(iterator->status(), "reading log bases");
 }
 
 Result<void> RocksStore::load_log_entries() {
@@ -258,14 +339,14 @@ Result<void> RocksStore::load_log_entries() {
 // so is all the rest of what was flushed with it: RocksDB reads a manifest with a damaged end as a
 // shorter one.
 Result<void> RocksStore::check_seal() {
-  if (watch_.seal() != 0) {
-    const auto sealed = get(kMeta, keys::seal_key(watch_.seal()));
+  if (replayed_seal_ != 0) {
+    const auto sealed = get(kMeta, keys::seal_key(replayed_seal_));
     if (!sealed) {
       return tl::unexpected(sealed.error());
     }
     if (!*sealed) {
       return fail(ErrorCode::kCorrupt, "{}: tables written before {} records are missing",
-                  options_.path, watch_.seal());
+                  options_.path, replayed_seal_);
     }
   }
   const auto iterator = walk(kMeta);

@@ -85,17 +85,12 @@ class ReplayWatch final : public rocksdb::WalFilter {
 
 class RocksStore final : public Store {
  public:
-  explicit RocksStore(const RocksOptions& options) : options_(options) {
-    file_system_ = options.file_system
-                       ? *static_cast<std::shared_ptr<rocksdb::FileSystem>*>(options.file_system)
-                       : rocksdb::FileSystem::Default();
-    env_ = rocksdb::NewCompositeEnv(file_system_);
-  }
-  ~RocksStore() override {
-    for (auto* family : families_) {
-      db_->DestroyColumnFamilyHandle(family);
-    }
-  }
+  explicit RocksStore(const RocksOptions& options)
+      : options_(options),
+        env_(options.environment ? static_cast<rocksdb::Env*>(options.environment)
+                                 : rocksdb::Env::Default()),
+        file_system_(env_->GetFileSystem()) {}
+  ~RocksStore() override { close(); }
 
   Result<void> open();
 
@@ -117,17 +112,28 @@ class RocksStore final : public Store {
  private:
   // Steps of open(), in their order.
   Result<void> check_presence();
-  Result<void> check_tail();  // under the database's lock
-  Result<void> check_logs_of_writes(const std::vector<std::string>& names);
-  Result<void> cut(const std::string& name, std::size_t bytes);
+  Result<void> make_folder();
+  Result<void> inspect();  // under the database's lock, without changing anything but torn tails
+  Result<void> check_manifest();
+  Result<void> check_logs_of_writes();
+  Result<void> cut(const std::string& name, std::size_t size, std::size_t whole);
   Result<void> check_families();
-  Result<void> open_database();
+  Result<void> read_database();
   Result<void> check_format();
+  Result<void> check_tables();
   Result<void> load_logs();
   Result<void> load_log_entries();
   Result<void> check_seal();
+  Result<void> open_database();
+
+  Result<void> open_with(bool read_only);
+  void close();
+  tl::unexpected<Error> cut_short() const;
 
   Result<void> check_room(std::size_t bytes);
+  Result<void> sync_log();
+  Result<void> make_room_in_memory(bool synced);
+  bool is_flushing() const;
   Result<void> rotate();
   Result<void> write_seal();
   Error stop(const rocksdb::Status& status, ByteView doing);
@@ -146,9 +152,10 @@ class RocksStore final : public Store {
   std::string at(ByteView name) const { return fmt::format("{}/{}", options_.path, name); }
 
   RocksOptions options_;
+  rocksdb::Env* env_;
   std::shared_ptr<rocksdb::FileSystem> file_system_;
-  std::unique_ptr<rocksdb::Env> env_;
-  ReplayWatch watch_;
+  bool fresh_ = false;               // nothing is there yet, or a creation that was cut short
+  std::uint64_t replayed_seal_ = 0;  // that the first replayed record names
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
 

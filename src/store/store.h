@@ -131,10 +131,14 @@ class Store {
 struct RocksOptions {
   std::string path;
   bool create = false;  // false: a missing database is an error
-  std::uint64_t reserve_bytes = std::uint64_t{64}
-                                << 20;  // free space below which writes that add data get kDiskFull
-  void* file_system =
-      nullptr;  // tests: a std::shared_ptr<rocksdb::FileSystem>*; null: the operating system's
+  // Free space below which writes that add data get kDiskFull.
+  std::uint64_t reserve_bytes = std::uint64_t{64} << 20;
+  std::size_t rotate_bytes = std::size_t{16}
+                             << 20;  // written between two flushes to tables; bounds memory
+  std::function<void(const std::string&)>
+      notice;  // told at open about a torn tail that was cut off
+  void* environment =
+      nullptr;  // tests: a rocksdb::Env* that outlives the store; null: the operating system's
 };
 
 // In memory: for tests, the simulator and `--store mem`. Nothing survives it.

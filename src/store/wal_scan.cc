@@ -16,7 +16,7 @@ constexpr std::size_t kFragmentHeadBytes = 7;
 enum FragmentType : std::uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
 constexpr char kLogDataTag = 3;  // a write batch's item that reaches the WAL only
-constexpr std::size_t kBatchHeadBytes = 12;
+constexpr std::size_t kRecordHeadBytes = 12 + 2 + kWalMarkBytes;  // of a write batch with a mark
 
 struct Fragment {
   FragmentType type;
@@ -56,38 +56,48 @@ std::size_t skip_trailer(ByteView file, std::size_t at) {
   return left < kFragmentHeadBytes ? std::min(file.size(), at + left) : at;
 }
 
-// The end of the whole record at `at`, and its first fragment. Empty if anything of it is missing
-// or damaged.
-struct Whole {
-  ByteView first;
-  std::size_t end;
+// A record's beginning, which may be spread over fragments, and its end. `all`: every fragment must
+// be there.
+struct Record {
+  Bytes head;
+  std::size_t end = 0;
 };
-std::optional<Whole> read_whole(ByteView file, std::size_t at) {
+std::optional<Record> read_record(ByteView file, std::size_t at, bool all) {
   auto fragment = read_fragment(file, at);
-  if (!fragment || (fragment->type != kFull && fragment->type != kFirst)) {
+  if (!fragment || fragment->type > kFirst) {
     return std::nullopt;
   }
-  const auto first = fragment->bytes;
-  while (fragment->type != kFull && fragment->type != kLast) {
+  Record record;
+  const auto take = [&] {
+    record.head.append(fragment->bytes.substr(0, kRecordHeadBytes - record.head.size()));
+    record.end = fragment->end;
+  };
+  take();
+  while (fragment->type != kFull && fragment->type != kLast &&
+         (all || record.head.size() < kRecordHeadBytes)) {
     fragment = read_fragment(file, skip_trailer(file, fragment->end));
     if (!fragment || fragment->type < kMiddle) {
       return std::nullopt;
     }
+    take();
   }
-  return Whole{first, fragment->end};
+  return record;
 }
 
 // Whether a record that begins behind the damage was written after `last` had been synced. Damage
-// may have broken the framing, so every offset is tried; asking for the mark first spares nearly
+// may have broken the framing, so every offset is tried; a look for the mark first spares nearly
 // all of the checksums.
 bool synced_behind(ByteView file, std::size_t damage, std::optional<std::uint64_t> last) {
-  for (auto at = damage + 1; at + kFragmentHeadBytes + kBatchHeadBytes < file.size(); ++at) {
-    const auto record = read_wal_record(file.substr(at + kFragmentHeadBytes));
-    if (!record || !record->mark) {
-      continue;
+  for (auto at = damage + 1; at + kFragmentHeadBytes < file.size(); ++at) {
+    if (left_in_block(at) >= kFragmentHeadBytes + kRecordHeadBytes) {
+      const auto likely = read_wal_record(file.substr(at + kFragmentHeadBytes));
+      if (!likely || !likely->mark) {
+        continue;
+      }
     }
-    const auto fragment = read_fragment(file, at);
-    if (fragment && fragment->type <= kFirst && (!last || record->mark->synced > *last)) {
+    const auto record = read_record(file, at, false);
+    const auto batch = record ? read_wal_record(record->head) : std::nullopt;
+    if (batch && batch->mark && (!last || batch->mark->synced > *last)) {
       return true;  // without `last` too: a file's first record is synced before its second is
                     // written
     }
@@ -127,18 +137,30 @@ WalScan scan_wal(ByteView file) {
   WalScan scan;
   std::optional<std::uint64_t> last;  // sequence number of the last whole record's last item
   for (std::size_t at = 0; at < file.size();) {
-    const auto whole = read_whole(file, at);
-    const auto record = whole ? read_wal_record(whole->first) : std::nullopt;
-    if (!record) {
+    const auto record = read_record(file, at, true);
+    const auto batch = record ? read_wal_record(record->head) : std::nullopt;
+    if (!batch) {
       scan.damaged = true;
       scan.lost_synced = synced_behind(file, at, last);
       return scan;
     }
-    last = record->sequence + record->count - 1;
-    scan.whole_bytes = whole->end;
-    at = skip_trailer(file, whole->end);
+    last = batch->sequence + batch->count - 1;
+    scan.whole_bytes = record->end;
+    at = skip_trailer(file, record->end);
   }
   return scan;
+}
+
+std::size_t whole_manifest_bytes(ByteView file) {
+  std::size_t whole = 0;
+  for (std::size_t at = 0; at < file.size(); at = skip_trailer(file, whole)) {
+    const auto record = read_record(file, at, true);
+    if (!record) {
+      return whole;
+    }
+    whole = record->end;
+  }
+  return file.size();
 }
 
 }  // namespace kvorum::store

@@ -36,4 +36,7 @@ struct WalScan {
 
 WalScan scan_wal(ByteView file);
 
+// Where the whole records of a manifest end; the file's size if nothing stands behind them.
+std::size_t whole_manifest_bytes(ByteView file);
+
 }  // namespace kvorum::store
