@@ -153,9 +153,6 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
   spdlog::info("node {} of cluster {:016x}: clients on port {}, peers on port {}, start {}{}",
                self.id.value(), config.cluster.value(), self.resp_port, self.peer_port,
                identity->boot, identity->may_vote ? "" : ", without a vote (its disk was empty)");
-  if (flags.faults) {
-    spdlog::info("faults may be injected (--faults)");
-  }
   node::Disk disk(**store);
   return (*server)->run(**node, disk);
 }
