@@ -94,6 +94,9 @@ void Raft::Core::accept_entries(const std::vector<Entry>& entries) {
             held->value(), entry.term.value());
       drop_configs_from(entry.index);
       log_.truncate_from(entry.index);
+      for (Ticket& ticket : tickets_) {  // what they write behind here is no longer our log
+        ticket.last = std::min(ticket.last, entry.index.prev());
+      }
     }
     last_stamp_ = std::max(last_stamp_, entry.stamp);
     if (entry.type == EntryType::kConfig) {
@@ -221,8 +224,12 @@ void Raft::Core::on_ack(Peer& peer, Index through) {
     trace("n{} has caught up to where it was: it counts again", peer.node.value());
     peer.lost_below.reset();
   }
-  const bool behind_disk = peer.match.next() < log_.disk_first();
-  if (peer.state == PeerState::kProbe || (peer.state == PeerState::kSnapshot && !behind_disk)) {
+  // A snapshot that it is past already would never be taken; nor is it needed where the log
+  // suffices.
+  const bool needs_snapshot = peer.snapshot && peer.match < log_.base().index &&
+                              peer.match.next() < log_.disk_first() &&
+                              !(peer.snapshot->meta && peer.snapshot->meta->index <= peer.match);
+  if (peer.state == PeerState::kProbe || (peer.state == PeerState::kSnapshot && !needs_snapshot)) {
     peer.replicate_after_match();
   } else if (peer.state == PeerState::kReplicate) {
     peer.inflight.acknowledged(peer.match);

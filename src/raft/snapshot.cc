@@ -1,4 +1,6 @@
 // Snapshots for followers that need entries which are gone (Raft paper, section 7), chunk by chunk.
+#include <algorithm>
+
 #include "raft/core.h"
 
 namespace kvorum::raft {
@@ -6,7 +8,7 @@ namespace kvorum::raft {
 // ---- The leader.
 
 void Raft::Core::begin_snapshot(Peer& peer) {
-  peer.probe_from(peer.next);
+  peer.probe_from(std::max(peer.next, peer.match.next()));
   peer.state = PeerState::kSnapshot;
   peer.snapshot.emplace();
   peer.snapshot->stream = ++snapshot_stream_;
@@ -70,10 +72,7 @@ void Raft::Core::on_snapshot_reply(const Message& message) {
     begin_snapshot(*peer);
   } else if (stream.outstanding->last_chunk) {
     trace("n{} has the snapshot at {}", peer->node.value(), stream.meta->index.value());
-    const Index through = stream.meta->index;
-    peer->state = PeerState::kProbe;  // so that the ack ends the snapshot, even if the log on disk
-                                      // moved on meanwhile
-    on_ack(*peer, through);
+    on_ack(*peer, stream.meta->index);
   } else {
     read_chunk(*peer, stream.chunk + 1);
   }
