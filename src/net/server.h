@@ -1,7 +1,8 @@
-// One node's sockets, timer and disk thread: moves bytes between them and node::Node, and decides nothing.
+// One node's sockets, timer and disk thread: moves bytes between them and node::Node, and decides
+// nothing.
 //
-// Order of calls: open() binds the ports; Node::open() gets the server as its Connections; run() serves until a signal,
-// stop() or a fatal error. Everything but stop() belongs to one thread.
+// Order of calls: open() binds the ports; Node::open() gets the server as its Connections; run()
+// serves until a signal, stop() or a fatal error. Everything but stop() belongs to one thread.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,9 @@
 namespace kvorum::net {
 
 struct Address {
-  std::string host = "127.0.0.1";  // a name or an IP address; nothing but the loopback unless told otherwise
-  std::uint16_t port = 0;          // 0: any free one
+  std::string host =
+      "127.0.0.1";  // a name or an IP address; nothing but the loopback unless told otherwise
+  std::uint16_t port = 0;  // 0: any free one
 };
 
 struct Peer {
@@ -37,11 +39,13 @@ struct ServerOptions {
   Address peer_listener;    // where the other nodes connect
   std::vector<Peer> peers;  // the other nodes; `self` is skipped if it is among them
 
-  std::size_t max_clients = 10'000;                       // above: an error and a closed connection
+  std::size_t max_clients = 10'000;  // above: an error and a closed connection
   wire::RequestLimits requests;
-  std::size_t output_pause_bytes = std::size_t{1} << 20;  // unsent replies; above: that client is not read from
+  std::size_t output_pause_bytes = std::size_t{1}
+                                   << 20;  // unsent replies; above: that client is not read from
   std::size_t output_limit_bytes = std::size_t{64} << 20;  // above: that client is cut off
-  std::size_t peer_queue_bytes = std::size_t{64} << 20;   // unsent bytes to one peer; above: messages are dropped
+  std::size_t peer_queue_bytes = std::size_t{64}
+                                 << 20;  // unsent bytes to one peer; above: messages are dropped
   Duration handshake_timeout = 2s;
   Duration min_redial = 50ms;  // between attempts to reach a peer: doubles, with jitter,
   Duration max_redial = 1s;    // up to this
@@ -51,7 +55,8 @@ struct ServerOptions {
 
 class Server final : public node::Connections {
  public:
-  // Binds both ports and raises the limit on open files. kConfig, "port 7001 is in use", when one is taken.
+  // Binds both ports and raises the limit on open files. kConfig, "port 7001 is in use", when one
+  // is taken.
   static Result<std::unique_ptr<Server>> open(ServerOptions options);
   ~Server() override;
   Server(const Server&) = delete;
@@ -60,10 +65,12 @@ class Server final : public node::Connections {
   std::uint16_t client_port() const;
   std::uint16_t peer_port() const;
 
-  // Tells where a peer is reached, before run(): for tests, whose ports are not known before they are open.
+  // Tells where a peer is reached, before run(): for tests, whose ports are not known before they
+  // are open.
   void set_peer_address(NodeId peer, Address address);
 
-  // Serves. 0: shut down cleanly; 1: the node reported a fatal error, which was logged. Call it once.
+  // Serves. 0: shut down cleanly; 1: the node reported a fatal error, which was logged. Call it
+  // once.
   int run(node::Node& node, node::Disk& disk);
 
   // Begins the shutdown, as SIGTERM does. From any thread, also before run().

@@ -41,6 +41,12 @@ class FrameParser {
 
   void set_max_frame_bytes(std::size_t bytes) { max_frame_bytes_ = bytes; }
 
+  // A new stream begins.
+  void reset() {
+    buffer_.clear();
+    error_.reset();
+  }
+
   // Appends bytes, borrowed until keep().
   void feed(ByteView bytes) { buffer_.feed(bytes); }
   void keep() { buffer_.keep(); }

@@ -44,6 +44,12 @@ class StreamBuffer {
     }
   }
 
+  // Forgets everything; a new stream begins.
+  void clear() {
+    borrowed_ = false;
+    release();
+  }
+
   ByteView rest() const { return rest_; }
   void consume(std::size_t count) { rest_.remove_prefix(count); }
 

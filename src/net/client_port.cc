@@ -1,0 +1,169 @@
+#include "net/client_port.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace kvorum::net {
+namespace {
+
+constexpr ByteView kTooManyClients = "-ERR max number of clients reached\r\n";
+
+}  // namespace
+
+ClientPort::ClientPort(Loop& loop, const ServerOptions& options)
+    : loop_(loop),
+      options_(options),
+      listener_(loop),
+      read_buffer_(std::make_unique<std::array<char, kReadBytes>>()),
+      linger_timer_(loop.io()) {}
+
+void ClientPort::start(node::Node& node) {
+  node_ = &node;
+  listener_.start([this](Socket socket) { accept(std::move(socket)); });
+}
+
+void ClientPort::accept(Socket socket) {
+  set_client_options(socket);
+  if (connected_ >= std::min(options_.max_clients, std::size_t{1} << kSlotBits)) {
+    return refuse(std::move(socket));
+  }
+  if (free_slots_.empty()) {
+    free_slots_.push_back(slots_.size());
+    slots_.emplace_back();
+  }
+  const auto slot = free_slots_.back();
+  free_slots_.pop_back();
+  const node::ConnId id(++serial_ << kSlotBits | slot);
+  const auto address = remote_address(socket);
+  const auto session = std::make_shared<ClientSession>(*this, std::move(socket), id);
+  slots_[slot] = session;
+  node_->set_client_count(++connected_);
+  node_->connect(id, address, Loop::now());
+  session->go_on();
+}
+
+void ClientPort::refuse(Socket socket) {
+  ErrorOf ignored;
+  socket.write_some(asio::buffer(kTooManyClients), ignored);
+  socket.close(ignored);
+}
+
+ClientSession* ClientPort::find(node::ConnId conn) {
+  const auto slot = conn.value() & ((std::uint64_t{1} << kSlotBits) - 1);
+  if (slot >= slots_.size() || slots_[slot] == nullptr || slots_[slot]->id() != conn) {
+    return nullptr;
+  }
+  return slots_[slot].get();
+}
+
+ReplyWriter& ClientPort::reply(node::ConnId conn) {
+  auto* const session = find(conn);
+  if (session == nullptr) {
+    return no_reply_;
+  }
+  if (!session->dirty) {
+    session->dirty = true;
+    dirty_.push_back(session->shared_from_this());
+    loop_.schedule_turn();
+  }
+  auto* const writer = session->writer();
+  return writer != nullptr ? *writer : no_reply_;
+}
+
+void ClientPort::pause(bool on) {
+  resumed_ = paused_ && !on;
+  paused_ = on;
+}
+
+void ClientPort::serve_next_turn(ClientSession& session) {
+  if (!session.waiting) {
+    session.waiting = true;
+    waiting_.push_back(session.shared_from_this());
+    loop_.schedule_turn();
+  }
+}
+
+void ClientPort::begin_turn() {
+  ++turn_;
+  batch_.swap(waiting_);
+  for (const auto& session : batch_) {
+    session->waiting = false;
+    session->go_on();
+  }
+  batch_.clear();
+}
+
+void ClientPort::flush() {
+  batch_.swap(dirty_);
+  for (const auto& session : batch_) {
+    session->dirty = false;
+    session->flush();
+  }
+  batch_.clear();
+  if (resumed_) {
+    resumed_ = false;
+    for (const auto& session : slots_) {
+      if (session != nullptr) {
+        serve_next_turn(*session);
+      }
+    }
+  }
+}
+
+void ClientPort::begin_shutdown() {
+  shutting_down_ = true;
+  listener_.close();
+}
+
+bool ClientPort::all_sent() const {
+  return std::none_of(slots_.begin(), slots_.end(), [](const auto& session) {
+    return session != nullptr && session->has_unsent();
+  });
+}
+
+// A session's output left behind the turn's back: the shutdown may be waiting for it.
+void ClientPort::on_drained() {
+  if (shutting_down_) {
+    loop_.schedule_turn();
+  }
+}
+
+void ClientPort::forget(ClientSession& session) {
+  const auto slot = session.id().value() & ((std::uint64_t{1} << kSlotBits) - 1);
+  node_->disconnect(session.id());
+  node_->set_client_count(--connected_);
+  loop_.schedule_turn();
+  free_slots_.push_back(slot);
+  slots_[slot] = nullptr;
+}
+
+void ClientPort::close_soon(std::shared_ptr<ClientSession> session) {
+  if (lingering_.size() >= kMaxLingering) {
+    const auto oldest = std::move(lingering_.front().second);
+    lingering_.pop_front();
+    oldest->close();
+  }
+  lingering_.emplace_back(Loop::now().mono + kLinger, std::move(session));
+  if (lingering_.size() == 1) {
+    sweep();
+  }
+}
+
+void ClientPort::sweep() {
+  const auto now = Loop::now().mono;
+  while (!lingering_.empty() && lingering_.front().first <= now) {
+    lingering_.front().second->close();
+    lingering_.pop_front();
+  }
+  if (!lingering_.empty()) {
+    linger_timer_.expires_after(lingering_.front().first - now);
+    linger_timer_.async_wait([this](const ErrorOf& cancelled) {
+      if (!cancelled) {
+        sweep();
+      }
+    });
+  }
+}
+
+}  // namespace kvorum::net

@@ -1,0 +1,89 @@
+// The port that clients connect to, and their sessions.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "model/reply.h"
+#include "net/client_session.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/server.h"
+#include "node/node.h"
+
+namespace kvorum::net {
+
+class ClientPort {
+ public:
+  static constexpr std::size_t kReadBytes = std::size_t{256} << 10;
+
+  ClientPort(Loop& loop, const ServerOptions& options);
+
+  Result<void> open() { return listener_.open(options_.clients); }
+  std::uint16_t port() const { return listener_.port(); }
+  void start(node::Node& node);
+  // No connection and no request is taken any more; what is owed is still answered.
+  void begin_shutdown();
+  bool all_sent() const;
+
+  // One turn: requests that waited for it, then, once the node has answered, everyone's replies.
+  void begin_turn();
+  void flush();
+
+  ReplyWriter& reply(node::ConnId conn);
+  ClientSession* find(node::ConnId conn);
+  void pause(bool on);
+
+  // For sessions.
+  const ServerOptions& options() const { return options_; }
+  node::Node& node() { return *node_; }
+  bool paused() const { return paused_ || shutting_down_; }
+  std::uint64_t turn() const { return turn_; }
+  std::array<char, kReadBytes>& read_buffer() { return *read_buffer_; }
+  void schedule_turn() { loop_.schedule_turn(); }
+  void serve_next_turn(ClientSession& session);
+  void forget(ClientSession& session);
+  void close_soon(std::shared_ptr<ClientSession> session);
+  void on_drained();
+
+ private:
+  static constexpr unsigned kSlotBits =
+      20;  // of a ConnId; above them a serial number, so that none comes twice
+  static constexpr Duration kLinger =
+      1s;  // between the last reply and the end of a connection that we close
+  static constexpr std::size_t kMaxLingering = 1024;
+
+  void accept(Socket socket);
+  void refuse(Socket socket);
+  void sweep();
+
+  Loop& loop_;
+  const ServerOptions& options_;
+  Listener listener_;
+  node::Node* node_ = nullptr;
+  NoReply no_reply_;
+  std::unique_ptr<std::array<char, kReadBytes>> read_buffer_;
+
+  std::vector<std::shared_ptr<ClientSession>> slots_;
+  std::vector<std::size_t> free_slots_;
+  std::size_t connected_ = 0;
+  std::uint64_t serial_ = 0;
+  std::uint64_t turn_ = 0;
+
+  std::vector<std::shared_ptr<ClientSession>> dirty_;    // have replies to send
+  std::vector<std::shared_ptr<ClientSession>> waiting_;  // go on next turn
+  std::vector<std::shared_ptr<ClientSession>> batch_;    // of either, while it is worked off
+  bool paused_ = false;
+  bool resumed_ = false;  // pause(false) came in this turn
+  bool shutting_down_ = false;
+
+  std::deque<std::pair<Instant, std::shared_ptr<ClientSession>>> lingering_;
+  Timer linger_timer_;
+};
+
+}  // namespace kvorum::net

@@ -1,0 +1,220 @@
+#include "net/client_session.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "net/client_port.h"
+
+namespace kvorum::net {
+
+ClientSession::ClientSession(ClientPort& port, Socket socket, node::ConnId id)
+    : port_(port), socket_(std::move(socket)), id_(id), parser_(port.options().requests) {}
+
+ReplyWriter* ClientSession::writer() {
+  if (closed_ || closing_ || overflow_) {
+    return nullptr;
+  }
+  // Asked before each reply, so that no turn's answers take more memory than the bound and one
+  // reply.
+  overflow_ = out_.unsent() > port_.options().output_limit_bytes;
+  return overflow_ ? nullptr : &writer_;
+}
+
+bool ClientSession::may_parse() const {
+  return !closed_ && !closing_ && !fatal_ && !port_.paused() && open() < window_ &&
+         out_.unsent() <= port_.options().output_pause_bytes;
+}
+
+void ClientSession::parse() {
+  if (turn_ != port_.turn()) {
+    turn_ = port_.turn();
+    left_this_turn_ = kRequestsPerTurn;
+  }
+  auto& node = port_.node();
+  const auto now = Loop::now();
+  while (may_parse()) {
+    if (left_this_turn_ == 0) {
+      return port_.serve_next_turn(*this);
+    }
+    const auto status = parser_.next();
+    if (status == wire::RequestParser::Status::kNeedMore) {
+      hungry_ = true;
+      return;
+    }
+    ++requests_;
+    --left_this_turn_;
+    port_.schedule_turn();
+    if (status == wire::RequestParser::Status::kRequest) {
+      node.request(id_, parser_.args(), now);
+    } else {
+      fatal_ = status == wire::RequestParser::Status::kFatal;
+      node.reject(id_, parser_.error(), fatal_, now);
+    }
+  }
+}
+
+void ClientSession::take(ByteView bytes) {
+  hungry_ = false;
+  parser_.feed(bytes);
+  parse();
+  parser_.keep();
+}
+
+void ClientSession::go_on() {
+  if (closed_) {
+    return;
+  }
+  if (!hungry_) {
+    parse();
+    parser_.keep();
+  }
+  if (hungry_ && eof_) {
+    return after_flush();
+  }
+  read();
+}
+
+void ClientSession::read() {
+  if (!hungry_ || reading_ || eof_ || closed_ || port_.paused()) {
+    return;
+  }
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(buffer_),
+                          [self = shared_from_this()](const ErrorOf& failed, std::size_t count) {
+                            self->on_read(failed, count);
+                          });
+}
+
+void ClientSession::on_read(const ErrorOf& failed, std::size_t count) {
+  reading_ = false;
+  if (closed_) {
+    return;
+  }
+  if (failed == asio::error::eof) {
+    eof_ = true;
+    return after_flush();
+  }
+  if (failed) {
+    return close();
+  }
+  take({buffer_.data(), count});
+  if (count == buffer_.size()) {
+    read_more();
+  }
+  read();
+}
+
+// More than the small buffer holds is there: reads it at once, within bounds, through the large
+// one.
+void ClientSession::read_more() {
+  auto& large = port_.read_buffer();
+  for (int i = 0; i < kReadsPerTurn && hungry_ && !port_.paused(); ++i) {
+    ErrorOf failed;
+    const auto count = socket_.read_some(asio::buffer(large), failed);
+    if (failed) {
+      return;  // nothing more now; or an end that the next read meets again
+    }
+    take({large.data(), count});
+    if (count < large.size()) {
+      return;
+    }
+  }
+}
+
+void ClientSession::flush() {
+  if (closed_) {
+    return;
+  }
+  adapt_window();
+  if (!writing_) {
+    switch (out_.send(socket_)) {
+      case OutBuffer::Sent::kBroken:
+        return close();
+      case OutBuffer::Sent::kSome:
+        wait_writable();
+        break;
+      case OutBuffer::Sent::kAll:
+        break;
+    }
+  }
+  flushed_unsent_ = out_.unsent();
+  if (overflow_ || flushed_unsent_ > port_.options().output_limit_bytes) {
+    spdlog::warn("client {} is cut off: it left {} bytes of replies unread",
+                 remote_address(socket_), flushed_unsent_);
+    return close();
+  }
+  after_flush();
+}
+
+// As many open requests as keep a turn's answers, at their size of late, well below what would cut
+// the client off.
+void ClientSession::adapt_window() {
+  const auto replies = writer_.replies() - flushed_replies_;
+  if (replies == 0) {
+    return;
+  }
+  const auto mean = std::max<std::size_t>((out_.unsent() - flushed_unsent_) / replies, 1);
+  const auto fit = port_.options().output_limit_bytes / 4 / mean;
+  window_ = std::clamp<std::uint64_t>(std::min<std::uint64_t>(fit, 2 * window_), 1, kMaxOpen);
+  flushed_replies_ = writer_.replies();
+}
+
+void ClientSession::wait_writable() {
+  writing_ = true;
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const ErrorOf& failed) {
+    self->writing_ = false;
+    if (!failed) {
+      self->flush();
+      self->port_.on_drained();
+    }
+  });
+}
+
+// What the bytes that left make possible.
+void ClientSession::after_flush() {
+  const bool sent = out_.unsent() == 0;
+  if (closing_) {
+    return sent ? end_politely() : void();
+  }
+  if (eof_ && hungry_ && open() == 0) {
+    return sent ? close() : void();
+  }
+  if (hungry_) {
+    return read();
+  }
+  if (may_parse()) {
+    port_.serve_next_turn(*this);
+  }
+}
+
+void ClientSession::close() {
+  if (!closed_) {
+    closed_ = true;
+    port_.forget(*this);
+  }
+  ErrorOf ignored;
+  socket_.close(ignored);
+}
+
+// Closing while bytes of the client are unread would make the system drop replies that it has not
+// delivered yet. So only the sending side is closed; what still comes is thrown away until the
+// client closes too, or its time is up.
+void ClientSession::end_politely() {
+  closed_ = true;
+  port_.forget(*this);
+  port_.close_soon(shared_from_this());
+  ErrorOf ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  discard();
+}
+
+void ClientSession::discard() {
+  socket_.async_read_some(asio::buffer(buffer_),
+                          [self = shared_from_this()](const ErrorOf& failed, std::size_t) {
+                            return failed ? self->close() : self->discard();
+                          });
+}
+
+}  // namespace kvorum::net

@@ -1,0 +1,178 @@
+#include "net/peer_port.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "net/peer_link.h"
+
+namespace kvorum::net {
+
+PeerSession::PeerSession(PeerPort& port, Socket socket)
+    : port_(port),
+      socket_(std::move(socket)),
+      timer_(port.loop().io()),
+      address_(remote_address(socket_)) {}
+
+void PeerSession::start() {
+  set_peer_options(socket_);
+  timer_.expires_after(port_.options().handshake_timeout);
+  timer_.async_wait([self = shared_from_this()](const ErrorOf& cancelled) {
+    if (!cancelled && !self->node_ && self->socket_.is_open()) {
+      self->refuse("it did not greet in time");
+    }
+  });
+  read();
+}
+
+void PeerSession::close() {
+  ErrorOf ignored;
+  socket_.close(ignored);
+  timer_.cancel();
+  port_.forget(*this);
+}
+
+void PeerSession::refuse(const std::string& why) {
+  if (port_.log_limit().allow(Loop::now().mono)) {
+    spdlog::warn("peer connection from {} is refused: {}{}", address_, why,
+                 port_.log_limit().more());
+  }
+  close();
+}
+
+void PeerSession::read() {
+  socket_.async_read_some(asio::buffer(buffer_),
+                          [self = shared_from_this()](const ErrorOf& failed, std::size_t count) {
+                            if (self->socket_.is_open()) {
+                              failed ? self->close() : self->on_read(count);
+                            }
+                          });
+}
+
+void PeerSession::on_read(std::size_t count) {
+  parser_.feed({buffer_.data(), count});
+  while (true) {
+    auto frame = parser_.next();
+    if (!frame) {
+      return refuse(frame.error().detail);
+    }
+    if (!*frame) {
+      break;
+    }
+    if (!on_frame(**frame)) {
+      return;
+    }
+  }
+  parser_.keep();
+  read();
+}
+
+bool PeerSession::on_frame(wire::Frame& frame) {
+  if (const auto* const hello = std::get_if<PeerHello>(&frame)) {
+    return on_hello(*hello);
+  }
+  const auto* const message = std::get_if<wire::PeerMessage>(&frame);
+  const auto* const forward = std::get_if<Forward>(&frame);
+  const auto from = message != nullptr ? message->message.from : forward->from;
+  const auto to = message != nullptr ? message->message.to : forward->to;
+  if (!from_peer(from, to)) {
+    return false;
+  }
+  // Until the node has been told of this very incarnation (by our own link's handshake) it could
+  // mistake a peer that lost its disk for the one that it knew. Dropping is safe: everything is
+  // sent again.
+  const auto* const link = port_.link(node_);
+  if (link->incarnation() != incarnation_) {
+    return true;
+  }
+  if (message != nullptr) {
+    port_.node().step(node_, message->partition, message->message, Loop::now());
+  } else {
+    port_.node().step(*forward, Loop::now());
+  }
+  port_.loop().schedule_turn();
+  return true;
+}
+
+bool PeerSession::from_peer(NodeId from, NodeId to) {
+  if (!node_) {
+    refuse("it did not greet");
+    return false;
+  }
+  if (from != node_ || to != port_.options().self) {
+    refuse(fmt::format("node {} sent a message from {} to {}", node_.value(), from.value(),
+                       to.value()));
+    return false;
+  }
+  return true;
+}
+
+// Answered before it is judged, so that the other side can tell what is wrong too.
+bool PeerSession::on_hello(const PeerHello& hello) {
+  if (node_) {
+    refuse("it greeted twice");
+    return false;
+  }
+  answer_hello();
+  std::string why;
+  if (hello.cluster != port_.options().cluster) {
+    why = fmt::format("it is of another cluster, {:016x}", hello.cluster.value());
+  } else if (hello.node == port_.options().self) {
+    why = "it says that it is this node";
+  } else if (port_.link(hello.node) == nullptr) {
+    why = fmt::format("node {} is not in the configuration", hello.node.value());
+  }
+  if (!why.empty()) {
+    refuse(why);
+    return false;
+  }
+  node_ = hello.node;
+  incarnation_ = hello.incarnation;
+  timer_.cancel();
+  parser_.set_max_frame_bytes(wire::kMaxFrameBytes);
+  port_.replace_older(*this);
+  port_.link(node_)->nudge();
+  return true;
+}
+
+// A hello fits any fresh connection's buffer; where it does not, the other side runs into its
+// time-out.
+void PeerSession::answer_hello() {
+  Bytes out;
+  wire::encode_hello(port_.self(), out);
+  ErrorOf ignored;
+  socket_.write_some(asio::buffer(out), ignored);
+}
+
+void PeerPort::start(node::Node& node, std::function<PeerHello()> self,
+                     std::function<PeerLink*(NodeId)> link) {
+  node_ = &node;
+  self_ = std::move(self);
+  link_ = std::move(link);
+  listener_.start([this](Socket socket) { accept(std::move(socket)); });
+}
+
+void PeerPort::accept(Socket socket) {
+  if (sessions_.size() >= kMaxSessions) {
+    return;  // closes it
+  }
+  sessions_.push_back(std::make_shared<PeerSession>(*this, std::move(socket)));
+  sessions_.back()->start();
+}
+
+// A node dials anew when it believes the old connection dead: so do we.
+void PeerPort::replace_older(const PeerSession& session) {
+  const auto all = sessions_;
+  for (const auto& other : all) {
+    if (other.get() != &session && other->node() == session.node()) {
+      other->close();
+    }
+  }
+}
+
+void PeerPort::forget(const PeerSession& session) {
+  std::erase_if(sessions_, [&session](const auto& other) { return other.get() == &session; });
+}
+
+}  // namespace kvorum::net
