@@ -126,10 +126,11 @@ void CliSession::remember_settings(std::span<const ByteView> args) {
 }
 
 void CliSession::tell_move(std::size_t connections_before, const client::Endpoint& before) {
-  if (connections_before == 0 || client_.connections() == connections_before) {
+  const bool moved = !(client_.endpoint() == before);
+  if (client_.connections() == connections_before || (connections_before == 0 && !moved)) {
     return;
   }
-  if (client_.endpoint() == before) {
+  if (!moved) {
     say(fmt::format("(connected again to {})", to_string(before)));
   } else {
     say(fmt::format("({} is gone; now on {})", to_string(before), to_string(client_.endpoint())));
