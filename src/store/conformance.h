@@ -20,6 +20,7 @@ class Home {
  public:
   virtual ~Home() = default;
   virtual Result<std::unique_ptr<Store>> open() = 0;  // makes it the first time
+  virtual void close(std::unique_ptr<Store> store) { store.reset(); }
   virtual bool remembers() const = 0;  // what was written, after the store was closed
 };
 

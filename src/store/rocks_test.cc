@@ -1,0 +1,388 @@
+// What only a store on disk can get wrong: presence, format, lock, damage, a full disk, failing
+// writes and syncs.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <rocksdb/db.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/prng.h"
+#include "store/conformance.h"
+#include "store/rocks_forgetful_fs.h"
+
+namespace kvorum::store::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+constexpr PartitionId kOne{1};
+constexpr Generation kFirst{1};
+
+RocksOptions options_for(const std::string& path, bool create) {
+  RocksOptions options;
+  options.path = path;
+  options.create = create;
+  return options;
+}
+
+std::string read_file(const fs::path& name) {
+  std::ifstream in(name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+void write_file(const fs::path& name, const std::string& bytes) {
+  std::ofstream(name, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+// The newest write-ahead log in the folder.
+fs::path newest_log(const std::string& folder) {
+  fs::path newest;
+  for (const auto& file : fs::directory_iterator(folder)) {
+    if (file.path().extension() == ".log" && file.path() > newest) {
+      newest = file.path();
+    }
+  }
+  return newest;
+}
+
+Error error_of_open(const RocksOptions& options) {
+  const auto store = open_rocks(options);
+  EXPECT_FALSE(store) << "it opened";
+  return store ? Error{} : store.error();
+}
+
+class RocksTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Store> open(bool create = false) {
+    auto options = options_for(path_, create);
+    options.notice = [this](const std::string& text) { notices_ += text + "\n"; };
+    auto store = open_rocks(options);
+    EXPECT_TRUE(store) << to_string(store.error());
+    return store ? std::move(*store) : nullptr;
+  }
+  // `count` entries of 100 bytes, one synced batch each, behind what is there.
+  void append(Store& store, std::uint64_t count) {
+    const auto last = store.log(kOne).value().last.value();
+    for (auto index = last + 1; index <= last + count; ++index) {
+      ASSERT_TRUE(write(store, {AppendLog{kOne, {entry(index, 1, Bytes(100, 'e'))}}}, true));
+    }
+  }
+  Error refusal() { return error_of_open(options_for(path_, false)); }
+
+  TemporaryFolder folder_;
+  std::string path_ = folder_.database();
+  std::string notices_;
+};
+
+TEST_F(RocksTest, AMissingDatabaseIsAnErrorUnlessItIsToBeMade) {
+  const auto error = refusal();
+  EXPECT_EQ(error.code, ErrorCode::kIo);
+  EXPECT_THAT(error.detail, HasSubstr("there is no database in " + path_));
+  EXPECT_FALSE(fs::exists(path_)) << "a refusal leaves nothing behind";
+  EXPECT_TRUE(open(true));
+  EXPECT_TRUE(open(false));
+  EXPECT_TRUE(open(true));
+}
+
+TEST_F(RocksTest, AFormatFromTheFutureIsRefusedAndLeftAlone) {
+  open(true).reset();
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto* name : {"default", "log", "meta", "data"}) {
+    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open({}, path_, families, &handles, &db).ok());
+  ASSERT_TRUE(db->Put({}, handles[2], "f", "2").ok());
+  for (auto* handle : handles) {
+    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  delete db;
+  const auto log = newest_log(path_);
+  const auto before = read_file(log);
+  const auto error = refusal();
+  EXPECT_EQ(error.code, ErrorCode::kFormat);
+  EXPECT_THAT(error.detail, HasSubstr("has format 2; this program knows 1"));
+  EXPECT_EQ(read_file(log), before);
+}
+
+TEST_F(RocksTest, AnUnknownColumnFamilyIsAFormatFromTheFuture) {
+  open(true).reset();
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto* name : {"default", "log", "meta", "data", "versions"}) {
+    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  }
+  rocksdb::Options create;
+  create.create_missing_column_families = true;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(create, path_, families, &handles, &db).ok());
+  for (auto* handle : handles) {
+    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  delete db;
+  const auto error = refusal();
+  EXPECT_EQ(error.code, ErrorCode::kFormat);
+  EXPECT_THAT(error.detail, HasSubstr("'versions'"));
+}
+
+TEST_F(RocksTest, TwoStoresCantShareADatabase) {
+  const auto first = open(true);
+  const auto error = refusal();
+  EXPECT_EQ(error.code, ErrorCode::kIo);
+  EXPECT_THAT(error.detail, HasSubstr("another process uses the database in " + path_));
+  append(*first, 1);
+}
+
+TEST_F(RocksTest, AnotherProcessHoldsTheDatabase) {
+  open(true).reset();
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const auto child = fork();
+  if (child == 0) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    const int file = ::open((path_ + "/LOCK").c_str(), O_RDWR);
+    if (file >= 0 && fcntl(file, F_SETLK, &lock) == 0 && ::write(ready[1], "", 1) == 1) {
+      pause();
+    }
+    _exit(1);
+  }
+  char byte;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  const auto error = refusal();
+  EXPECT_EQ(error.code, ErrorCode::kIo);
+  EXPECT_THAT(error.detail, HasSubstr("another process uses the database"));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_TRUE(open());
+}
+
+TEST_F(RocksTest, ATornLastRecordIsCutOff) {
+  for (std::size_t lost = 1; lost < 130; lost += 43) {
+    for (const bool zeros : {false, true}) {
+      fs::remove_all(path_);
+      append(*open(true), 20);
+      const auto log = newest_log(path_);
+      const auto whole = read_file(log);
+      write_file(log, whole.substr(0, whole.size() - lost) + Bytes(zeros ? lost + 50'000 : 0, 0));
+      notices_.clear();
+      auto store = open();
+      ASSERT_EQ(extent(*store, kOne), "0/0..19") << lost;
+      EXPECT_THAT(notices_, HasSubstr("cut a torn tail"));
+      append(*store, 1);
+      store.reset();
+      EXPECT_EQ(extent(*open(), kOne), "0/0..20");
+    }
+  }
+}
+
+TEST_F(RocksTest, AFlippedByteInTheLastRecordIsATornTail) {
+  for (std::size_t back = 1; back < 130; back += 25) {
+    fs::remove_all(path_);
+    append(*open(true), 20);
+    const auto log = newest_log(path_);
+    auto bytes = read_file(log);
+    bytes[bytes.size() - back] = static_cast<char>(bytes[bytes.size() - back] ^ 0x10);
+    write_file(log, bytes);
+    EXPECT_EQ(extent(*open(), kOne), "0/0..19") << back;
+    EXPECT_THAT(notices_, HasSubstr("cut a torn tail"));
+  }
+}
+
+// The same flip with synced records behind it is damage, wherever it hits: head, length, type or
+// bytes. RocksDB drops the records behind in silence when a length in the last block points past
+// the end.
+TEST_F(RocksTest, AFlippedByteBeforeSyncedRecordsIsRefusedAndNothingIsChanged) {
+  append(*open(true), 20);
+  const auto log = newest_log(path_);
+  const auto whole = read_file(log);
+  const auto last_record = whole.size() - 190;
+  for (std::size_t at = 0; at < last_record; at += 19) {
+    for (const int flip : {0x01, 0x80}) {
+      auto bytes = whole;
+      bytes[at] = static_cast<char>(bytes[at] ^ flip);
+      write_file(log, bytes);
+      const auto error = refusal();
+      ASSERT_EQ(error.code, ErrorCode::kCorrupt) << at << " of " << whole.size();
+      ASSERT_THAT(error.detail, HasSubstr(log.string()));
+      ASSERT_EQ(read_file(log), bytes);
+    }
+  }
+  write_file(log, whole);
+  EXPECT_EQ(extent(*open(), kOne), "0/0..20");
+}
+
+TEST_F(RocksTest, UnsyncedRecordsBehindATornOneAreCutOffWithIt) {
+  auto store = open(true);
+  append(*store, 10);
+  const auto synced = fs::file_size(newest_log(path_));
+  for (std::uint64_t index = 11; index <= 13; ++index) {
+    ASSERT_TRUE(write(*store, {AppendLog{kOne, entries(index, index, 1)}}, false));
+  }
+  store.reset();
+  const auto log = newest_log(path_);
+  auto bytes = read_file(log);
+  bytes[synced + 20] = static_cast<char>(bytes[synced + 20] ^ 1);
+  write_file(log, bytes);
+  EXPECT_EQ(extent(*open(), kOne), "0/0..10");
+}
+
+// Whatever single byte of whatever file is flipped: the store refuses to open, or all that was
+// synced is there but for the very last record, which can't be told from a torn one.
+TEST_F(RocksTest, OneFlippedByteAnywhereLosesNothingInSilence) {
+  {
+    auto options = options_for(path_, true);
+    options.rotate_bytes = 70'000;
+    auto store = open_rocks(options).value();
+    append(*store, 600);
+    ASSERT_TRUE(write(*store, {PutRow{kOne, kFirst, "key", "value"}}, true));
+    append(*store, 3);
+  }
+  const auto kept = folder_.path() + "/kept";
+  fs::copy(path_, kept);
+  Prng prng(5);
+  int refused = 0;
+  for (const auto& file : fs::directory_iterator(kept)) {
+    const auto whole = read_file(file.path());
+    const auto tries = std::min<std::size_t>(whole.size(), 12);
+    for (std::size_t i = 0; i < tries; ++i) {
+      fs::remove_all(path_);
+      fs::copy(kept, path_);
+      auto bytes = whole;
+      const auto at = i == 0 ? bytes.size() - 1 : prng.below(bytes.size());
+      bytes[at] = static_cast<char>(bytes[at] ^ (1u << prng.below(8)));
+      write_file(fs::path(path_) / file.path().filename(), bytes);
+      SCOPED_TRACE(fmt::format("{} byte {} of {}", file.path().string(), at, bytes.size()));
+      const auto store = open_rocks(options_for(path_, false));
+      if (!store) {
+        ++refused;
+        EXPECT_THAT(store.error().code, ::testing::AnyOf(ErrorCode::kCorrupt, ErrorCode::kIo));
+        const auto again = open_rocks(options_for(path_, false));
+        EXPECT_FALSE(again) << "refused once, accepted later: " << to_string(store.error());
+        continue;
+      }
+      EXPECT_THAT(extent(**store, kOne), ::testing::AnyOf("0/0..603", "0/0..602"));
+      EXPECT_EQ(show((*store)->read_log(kOne, Index(1), Index(2), SIZE_MAX)), "1:1 2:1");
+      EXPECT_EQ(rows(**store, kOne, kFirst), "key=value");
+    }
+  }
+  EXPECT_GT(refused, 20);
+}
+
+TEST_F(RocksTest, AMissingFileIsDamage) {
+  {
+    auto options = options_for(path_, true);
+    options.rotate_bytes = 70'000;
+    append(*open_rocks(options).value(), 600);
+  }
+  const auto kept = folder_.path() + "/kept";
+  fs::copy(path_, kept);
+  for (const auto& file : fs::directory_iterator(kept)) {
+    const auto name = file.path().filename();
+    if (name.extension() != ".sst" && name != "CURRENT" && !name.string().starts_with("MANIFEST")) {
+      continue;
+    }
+    fs::remove_all(path_);
+    fs::copy(kept, path_);
+    fs::remove(fs::path(path_) / name);
+    for (const bool create : {false, true}) {
+      EXPECT_EQ(error_of_open(options_for(path_, create)).code, ErrorCode::kCorrupt) << name;
+    }
+  }
+}
+
+// The rest: a file system that fails.
+class FailingDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    options_ = options_for(disk_->disk() + "/db", true);
+    options_.environment = &environment_;
+    options_.reserve_bytes = 1'000'000;
+    store_ = open_rocks(options_).value();
+    ASSERT_TRUE(
+        write(*store_, {PutRow{kOne, kFirst, "k", "1"}, AppendLog{kOne, entries(1, 3, 1)}}, true));
+  }
+
+  TemporaryFolder folder_;
+  std::shared_ptr<ForgetfulFileSystem> disk_ =
+      std::make_shared<ForgetfulFileSystem>(folder_.path());
+  ForgetfulEnvironment environment_{disk_};
+  RocksOptions options_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(FailingDisk, AFailedSyncStopsAllFurtherWrites) {
+  disk_->fail_syncs(true);
+  const auto failed = write(*store_, {AppendLog{kOne, entries(4, 4, 1)}}, true);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::kIo);
+  EXPECT_THAT(failed.error().detail, HasSubstr("syncing fails"));
+  disk_->fail_syncs(false);
+  const auto later = write(*store_, {PutHardState{kOne, {Term(9), {}, {}}}}, false);
+  ASSERT_FALSE(later);
+  EXPECT_EQ(to_string(later.error()), to_string(failed.error()));
+  EXPECT_EQ(rows(*store_, kOne, kFirst), "k=1") << "reads go on";
+}
+
+TEST_F(FailingDisk, AFailedWriteStopsAllFurtherWrites) {
+  disk_->fail_appends(true);
+  const auto failed = write(*store_, {AppendLog{kOne, entries(4, 4, 1)}}, false);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::kIo);
+  disk_->fail_appends(false);
+  EXPECT_FALSE(write(*store_, {AppendLog{kOne, entries(4, 4, 1)}}, false));
+  store_.reset();
+  store_ = open_rocks(options_).value();
+  EXPECT_EQ(show(store_->read_log(kOne, Index(1), Index(9), SIZE_MAX)), "1:1 2:1 3:1");
+}
+
+TEST_F(FailingDisk, AnEmptySyncedBatchSyncsTheWritesBeforeIt) {
+  ASSERT_TRUE(write(*store_, {PutRow{kOne, kFirst, "k", "2"}}, false));
+  ASSERT_TRUE(write(*store_, {}, true));
+  disk_->cut_power_after(0);
+  store_.reset();
+  Prng prng(1);
+  disk_->restore(false, prng);
+  store_ = open_rocks(options_).value();
+  EXPECT_EQ(rows(*store_, kOne, kFirst), "k=2");
+}
+
+TEST_F(FailingDisk, BelowTheReserveWritesThatAddDataAreRefusedAndNothingElse) {
+  disk_->set_free_bytes(900'000);
+  for (int i = 0; i < 100; ++i) {  // sooner or later it looks
+    if (!write(*store_, {PutRow{kOne, kFirst, "k", "2"}}, false)) {
+      break;
+    }
+  }
+  const Batch adds{{PutRow{kOne, kFirst, "k", "3"}, AppendLog{kOne, entries(4, 4, 1)}}, true};
+  const Batch state{{PutHardState{kOne, {Term(5), {}, {}}}}, true};
+  const auto refused = store_->write({&state, &adds});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kDiskFull);
+  EXPECT_EQ(rows(*store_, kOne, kFirst), "k=2");
+  EXPECT_EQ(extent(*store_, kOne), "0/0..3");
+  EXPECT_EQ(store_->hard_state(kOne).value(), HardState{}) << "merged with what was refused";
+  EXPECT_TRUE(store_->write({&state}));
+  EXPECT_TRUE(write(*store_,
+                    {DeleteRow{kOne, kFirst, "k"}, CompactLog{kOne, Index(3), Term(1)},
+                     DropGeneration{kOne, kFirst}, PutRecord{"boot", "2"}},
+                    true));
+  disk_->set_free_bytes(10'000'000);
+  EXPECT_TRUE(store_->write({&adds}));
+  EXPECT_EQ(extent(*store_, kOne), "2/1..4");
+}
+
+TEST_F(FailingDisk, AWriteLargerThanTheRoomIsRefused) {
+  disk_->set_free_bytes(2'100'000);
+  const auto refused = write(*store_, {PutRow{kOne, kFirst, "big", Bytes(1'200'000, 'x')}}, false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kDiskFull);
+  EXPECT_TRUE(write(*store_, {PutRow{kOne, kFirst, "small", "x"}}, false));
+}
+
+}  // namespace
+}  // namespace kvorum::store::testing
