@@ -91,7 +91,7 @@ TEST_F(DurableTest, MalformedRowsAreRefused) {
 // go on like it.
 TEST_F(DurableTest, ALoadedMachineEqualsTheOriginal) {
   Prng prng(5);
-  const auto key = [&] { return "k" + std::to_string(prng.below(40)); };
+  const auto key = [&] { return fmt::format("k{}", prng.below(40)); };
   const Options options{.once_window = 4, .client_idle_ms = 3'000};
   Machine original(kTestPartition, options);
   TestLog log(original);

@@ -22,6 +22,7 @@ struct WriteStep {
   WallMs now;  // log time
   Version version;
   ReplyWriter& reply;
+  const KeyRef& first;  // of the first argument, where there is one
 };
 
 // Ops below 64 that concern rows: not kFlush and those of clients. Must be well formed.

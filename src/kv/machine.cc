@@ -17,18 +17,11 @@ namespace {
 constexpr std::size_t kNodeClients = 1024;
 // KV.ONCE clients that may be open at a time; above: kBusy.
 constexpr std::size_t kMaxOnceClients = 16384;
-
-// Whether the bytes are `count` commands and nothing else.
-bool is_whole(ByteView body, std::uint32_t count) {
-  Reader reader(body);
-  Command command;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (!decode(reader, command)) {
-      return false;
-    }
-  }
-  return reader.done();
-}
+// How many commands ahead a row is asked for: the time of a cache miss is that of a few commands.
+constexpr std::size_t kPrefetch = 4;
+// Of prepared commands, what is kept for the next run.
+constexpr std::size_t kKeptPrepared = 1024;
+constexpr std::size_t kKeptArgs = 64;
 
 bool may_be_numbered(Op op) {
   return op != Op::kOnce && op != Op::kOpenClient && op != Op::kCloseClient;
@@ -72,21 +65,46 @@ void Machine::State::apply_runs(ByteView payload, Index index, Observer& observe
     }
     const auto body = reader.take(head->bytes);
     const bool fits = head->count <= kMaxEntryCommands - position;
-    if (!fits || !is_whole(body, head->count)) {
+    if (!fits || !prepare(body, head->count)) {
       const auto* client = nodes.find(head->client);
       observer.refused(head->client, client != nullptr ? client->next : 1);
       continue;
     }
-    if (apply_run(*head, body, Version::at(index, static_cast<std::uint16_t>(position)),
-                  observer)) {
+    if (apply_run(*head, Version::at(index, static_cast<std::uint16_t>(position)), observer)) {
       position += head->count;
     }
   }
 }
 
+// Decodes the whole run before any of it is applied. False: the bytes are not `count` commands and
+// nothing else.
+bool Machine::State::prepare(ByteView body, std::uint32_t count) {
+  if (prepared.size() > kKeptPrepared) {
+    prepared.resize(kKeptPrepared);
+    prepared.shrink_to_fit();
+  }
+  Reader reader(body);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (i == prepared.size()) {
+      prepared.emplace_back();
+    }
+    auto& [command, first] = prepared[i];
+    if (command.args.capacity() > kKeptArgs) {
+      command = Command();
+    }
+    if (!kvorum::decode(reader, command)) {
+      return false;
+    }
+    if (!command.args.empty() && command.op != Op::kOnce) {
+      first = KeyRef(command.args[0]);
+      table.rows().prefetch_bucket(first);
+    }
+  }
+  return reader.done();
+}
+
 // False: nothing of it was applied.
-bool Machine::State::apply_run(const RunHead& head, ByteView body, Version first,
-                               Observer& observer) {
+bool Machine::State::apply_run(const RunHead& head, Version first, Observer& observer) {
   const auto* known = nodes.find(head.client);
   const auto expected = known != nullptr ? known->next : 1;
   if (head.first_seq > expected) {
@@ -98,22 +116,19 @@ bool Machine::State::apply_run(const RunHead& head, ByteView body, Version first
     return false;
   }
   nodes.touch(head.client, log_time).next = head.first_seq + head.count;
-  Reader reader(body);
-  Command command;
-  for (std::uint32_t i = 0; i < head.count; ++i) {
-    kvorum::decode(reader, command);
-    if (i < skip) {
-      continue;
+  for (std::size_t i = skip; i < head.count; ++i) {
+    if (i + kPrefetch < head.count) {
+      table.rows().prefetch_row(prepared[i + kPrefetch].first);
     }
     const Version version{first.packed + i};
     const auto seq = head.first_seq + i;
-    execute(command, {version, observer.before(head.client, seq)});
+    execute(prepared[i].command, prepared[i].first, {version, observer.before(head.client, seq)});
     observer.after(head.client, seq, version);
   }
   return true;
 }
 
-void Machine::State::execute(const Command& command, Place place) {
+void Machine::State::execute(const Command& command, const KeyRef& first, Place place) {
   if (!well_formed(command)) {
     return place.reply.error({ErrorCode::kGeneric, "malformed command"});
   }
@@ -132,7 +147,8 @@ void Machine::State::execute(const Command& command, Place place) {
       break;
   }
   if (is_write(command.op)) {
-    kv::write(command, {table, options.max_value_bytes, log_time, place.version, place.reply});
+    kv::write(command,
+              {table, options.max_value_bytes, log_time, place.version, place.reply, first});
   } else {
     kv::read(command,
              {table, log_time, place.reply});  // KV.ONCE GET: a read at its place in the log
@@ -183,7 +199,8 @@ void Machine::State::once(const Command& command, Place place) {
   }
   Bytes kept;
   ReplyRecorder recorder(kept);
-  execute(inner, {place.version, recorder});
+  execute(inner, KeyRef(inner.args.empty() ? ByteView() : inner.args[0]),
+          {place.version, recorder});
   CHECK(replay(kept, place.reply));
   client.keep(seq, std::move(kept));
 }

@@ -32,13 +32,13 @@ class Model {
     bool due(std::int64_t now) const { return deadline && *deadline <= now; }
   };
 
-  static std::string number(std::int64_t n) { return ":" + std::to_string(n); }
+  static std::string number(std::int64_t n) { return fmt::format(":{}", n); }
   Row* find(const Bytes& key) {
     const auto at = rows_.find(key);
     return at == rows_.end() ? nullptr : &at->second;
   }
   static std::string value(const Row* row) {
-    return row == nullptr ? "nil" : "\"" + row->value + "\"";
+    return row == nullptr ? "nil" : fmt::format("\"{}\"", row->value);
   }
   std::optional<std::int64_t> deadline(const Spec& spec) const {
     if ((spec.flags & kRelativeTtl) != 0) {

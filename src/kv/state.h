@@ -20,9 +20,16 @@ struct Machine::State {
     ReplyWriter& reply;
   };
 
+  // A command of the run at work, with the place of its first key.
+  struct Prepared {
+    Command command;
+    KeyRef first{ByteView()};
+  };
+
   void apply_runs(ByteView payload, Index index, Observer& observer);
-  bool apply_run(const RunHead& head, ByteView body, Version first, Observer& observer);
-  void execute(const Command& command, Place place);
+  bool prepare(ByteView body, std::uint32_t count);
+  bool apply_run(const RunHead& head, Version first, Observer& observer);
+  void execute(const Command& command, const KeyRef& first, Place place);
   void flush();
   void open_client(ClientId id, ReplyWriter& reply);
   void once(const Command& command, Place place);
@@ -38,6 +45,7 @@ struct Machine::State {
   WallMs log_time;
   Generation generation{1};
   std::optional<Generation> dropped;  // the first generation dropped since the last take_dirty()
+  std::vector<Prepared> prepared;     // reused from run to run
   std::vector<Rows> garbage;          // what FLUSHDB left behind, freed in slices
 };
 

@@ -60,7 +60,7 @@ void set(const Command& command, const WriteStep& step) {
   if (!lifetime_of(command, step, deadline)) {
     return invalid_expire(step, "set");
   }
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   if (command.has(kReturnOld)) {
     reply_value(step, spot.row);
   }
@@ -120,7 +120,7 @@ bool fits(std::size_t offset, std::size_t size, const WriteStep& step) {
 }
 
 void append(const Command& command, const WriteStep& step) {
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   const auto part = command.args[1];
   const auto old_size = spot.row != nullptr ? spot.row->value().size() : 0;
   // As in Redis, a first APPEND is a SET and is not measured again.
@@ -135,7 +135,7 @@ void set_range(const Command& command, const WriteStep& step) {
   if (command.number < 0) {
     return step.reply.error({ErrorCode::kOffset, {}});
   }
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   const auto part = command.args[1];
   const auto offset = static_cast<std::size_t>(command.number);
   auto size = spot.row != nullptr ? spot.row->value().size() : 0;
@@ -150,7 +150,7 @@ void set_range(const Command& command, const WriteStep& step) {
 }
 
 void incr_by(const Command& command, const WriteStep& step) {
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   std::int64_t number = 0;
   if (spot.row != nullptr) {
     const auto old = parse_integer(spot.row->value());
@@ -171,7 +171,7 @@ void incr_by(const Command& command, const WriteStep& step) {
 }
 
 void incr_by_float(const Command& command, const WriteStep& step) {
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   const auto old = spot.row != nullptr ? parse_float(spot.row->value()) : 0.0L;
   const auto delta = parse_float(command.args[1]);
   if (!old || !delta) {
@@ -206,7 +206,7 @@ void expire(const Command& command, const WriteStep& step) {
   if (!deadline_of(command, step, deadline) || !deadline) {
     return invalid_expire(step, "expire");
   }
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   if (spot.row == nullptr || !expire_allowed(command, step.table.deadline(*spot.row), *deadline)) {
     return step.reply.integer(0);
   }
@@ -231,7 +231,7 @@ void get_ex(const Command& command, const WriteStep& step) {
   if (!lifetime_of(command, step, deadline)) {
     return invalid_expire(step, "getex");
   }
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   reply_value(step, spot.row);
   if (spot.row == nullptr) {
     return;
@@ -245,8 +245,8 @@ void get_ex(const Command& command, const WriteStep& step) {
   }
 }
 
-void get_del(const Command& command, const WriteStep& step) {
-  const auto spot = step.table.look(command.args[0]);
+void get_del(const WriteStep& step) {
+  const auto spot = step.table.look(step.first);
   reply_value(step, spot.row);
   if (spot.row != nullptr) {
     step.table.erase(spot);
@@ -259,7 +259,7 @@ void cas(const Command& command, const WriteStep& step) {
   if (!lifetime_of(command, step, deadline)) {
     return invalid_expire(step, "kv.cas");
   }
-  const auto spot = step.table.look(command.args[0]);
+  const auto spot = step.table.look(step.first);
   const bool equal = command.has(kExpectAbsent)
                          ? spot.row == nullptr
                          : spot.row != nullptr && spot.row->value() == command.args[1];
@@ -297,9 +297,9 @@ void write(const Command& command, const WriteStep& step) {
     case Op::kExpire:
       return expire(command, step);
     case Op::kPersist:
-      return step.reply.integer(persist(step.table.look(command.args[0]), step) ? 1 : 0);
+      return step.reply.integer(persist(step.table.look(step.first), step) ? 1 : 0);
     case Op::kGetDel:
-      return get_del(command, step);
+      return get_del(step);
     case Op::kGetEx:
       return get_ex(command, step);
     case Op::kCas:

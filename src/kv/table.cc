@@ -32,7 +32,7 @@ std::uint64_t Table::fingerprint(const Row& row) const {
   return mix(h + checksum(row.value()));
 }
 
-Spot Table::look(ByteView key) const {
+Spot Table::look(const KeyRef& key) const {
   Spot spot(key);
   spot.link = rows_.find(spot.ref);
   spot.row = spot.link != nullptr && !(*spot.link)->gone() ? *spot.link : nullptr;
@@ -79,7 +79,7 @@ void Table::put(const Spot& spot, ByteView value, Version version, std::optional
 void Table::splice(const Spot& spot, std::size_t offset, ByteView part, Version version) {
   if (spot.row == nullptr) {
     put(spot, {}, version, std::nullopt);
-    splice(look(spot.ref.key), offset, part, version);
+    splice(look(spot.ref), offset, part, version);
     return;
   }
   before_change(*spot.row);

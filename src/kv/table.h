@@ -15,7 +15,7 @@ namespace kvorum::kv {
 
 // A key looked up: where it lies, if it does. Good until the next change of the table.
 struct Spot {
-  explicit Spot(ByteView key) : ref(key) {}
+  explicit Spot(const KeyRef& key) : ref(key) {}
 
   KeyRef ref;
   Rows::Link link = nullptr;  // may be a row that is gone
@@ -25,7 +25,8 @@ struct Spot {
 class Table {
  public:
   const Row* find(ByteView key) const { return look(key).row; }
-  Spot look(ByteView key) const;
+  Spot look(ByteView key) const { return look(KeyRef(key)); }
+  Spot look(const KeyRef& key) const;
   std::optional<WallMs> deadline(const Row& row) const { return deadlines_.of(row); }
 
   void put(const Spot& spot, ByteView value, Version version, std::optional<WallMs> deadline);

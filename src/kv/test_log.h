@@ -19,11 +19,11 @@ namespace kvorum::kv {
 // +status :integer "bulk" nil -ERROR text [array, array]; nested arrays close by themselves.
 class TextReply final : public ReplyWriter {
  public:
-  void status(ByteView text) override { item("+" + Bytes(text)); }
-  void integer(std::int64_t value) override { item(":" + std::to_string(value)); }
-  void bulk(ByteView bytes) override { item("\"" + Bytes(bytes) + "\""); }
+  void status(ByteView text) override { item(fmt::format("+{}", text)); }
+  void integer(std::int64_t value) override { item(fmt::format(":{}", value)); }
+  void bulk(ByteView bytes) override { item(fmt::format("\"{}\"", bytes)); }
   void nil() override { item("nil"); }
-  void error(const Error& error) override { item("-" + to_string(error)); }
+  void error(const Error& error) override { item(fmt::format("-{}", to_string(error))); }
   void array(std::size_t count) override { open(count); }
   void map(std::size_t pairs) override { open(2 * pairs); }
 
