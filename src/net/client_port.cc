@@ -16,7 +16,8 @@ ClientPort::ClientPort(Loop& loop, const ServerOptions& options)
       options_(options),
       listener_(loop),
       read_buffer_(std::make_unique<std::array<char, kReadBytes>>()),
-      linger_timer_(loop.io()) {}
+      lingering_(loop, kLinger, [](ClientSession& session) { session.close(); }),
+      slow_(loop, options.output_patience, [](ClientSession& session) { session.check_slow(); }) {}
 
 void ClientPort::start(node::Node& node) {
   node_ = &node;
@@ -140,30 +141,9 @@ void ClientPort::forget(ClientSession& session) {
 
 void ClientPort::close_soon(std::shared_ptr<ClientSession> session) {
   if (lingering_.size() >= kMaxLingering) {
-    const auto oldest = std::move(lingering_.front().second);
-    lingering_.pop_front();
-    oldest->close();
+    lingering_.expire_first();
   }
-  lingering_.emplace_back(Loop::now().mono + kLinger, std::move(session));
-  if (lingering_.size() == 1) {
-    sweep();
-  }
-}
-
-void ClientPort::sweep() {
-  const auto now = Loop::now().mono;
-  while (!lingering_.empty() && lingering_.front().first <= now) {
-    lingering_.front().second->close();
-    lingering_.pop_front();
-  }
-  if (!lingering_.empty()) {
-    linger_timer_.expires_after(lingering_.front().first - now);
-    linger_timer_.async_wait([this](const ErrorOf& cancelled) {
-      if (!cancelled) {
-        sweep();
-      }
-    });
-  }
+  lingering_.add(std::move(session));
 }
 
 }  // namespace kvorum::net

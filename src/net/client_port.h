@@ -4,13 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "model/reply.h"
 #include "net/client_session.h"
+#include "net/expiry.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/server.h"
@@ -49,6 +48,7 @@ class ClientPort {
   void serve_next_turn(ClientSession& session);
   void forget(ClientSession& session);
   void close_soon(std::shared_ptr<ClientSession> session);
+  void watch(std::shared_ptr<ClientSession> session) { slow_.add(std::move(session)); }
   void on_drained();
 
  private:
@@ -60,7 +60,6 @@ class ClientPort {
 
   void accept(Socket socket);
   void refuse(Socket socket);
-  void sweep();
 
   Loop& loop_;
   const ServerOptions& options_;
@@ -82,8 +81,8 @@ class ClientPort {
   bool resumed_ = false;  // pause(false) came in this turn
   bool shutting_down_ = false;
 
-  std::deque<std::pair<Instant, std::shared_ptr<ClientSession>>> lingering_;
-  Timer linger_timer_;
+  Expiry<ClientSession> lingering_;  // told that we close, given time to read their last replies
+  Expiry<ClientSession> slow_;       // over the bound on unsent replies
 };
 
 }  // namespace kvorum::net

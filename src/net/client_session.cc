@@ -140,12 +140,29 @@ void ClientSession::flush() {
     }
   }
   flushed_unsent_ = out_.unsent();
-  if (overflow_ || flushed_unsent_ > port_.options().output_limit_bytes) {
-    spdlog::warn("client {} is cut off: it left {} bytes of replies unread",
-                 remote_address(socket_), flushed_unsent_);
-    return close();
+  if (overflow_) {
+    return cut_off();
+  }
+  // One long reply, to a client that reads it, is no reason to cut it off: it has some time to get
+  // below the bound.
+  if (!watched_ && flushed_unsent_ > port_.options().output_limit_bytes) {
+    watched_ = true;
+    port_.watch(shared_from_this());
   }
   after_flush();
+}
+
+void ClientSession::check_slow() {
+  watched_ = false;
+  if (!closed_ && out_.unsent() > port_.options().output_limit_bytes) {
+    cut_off();
+  }
+}
+
+void ClientSession::cut_off() {
+  spdlog::warn("client {} is cut off: it left {} bytes of replies unread", remote_address(socket_),
+               out_.unsent());
+  close();
 }
 
 // As many open requests as keep a turn's answers, at their size of late, well below what would cut

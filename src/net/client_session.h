@@ -30,6 +30,8 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   void flush();
   // At once, whatever waits.
   void close();
+  // Cuts the client off if its unsent replies are still over their bound.
+  void check_slow();
 
   // Where the node's next reply goes; null once nothing more may be sent.
   ReplyWriter* writer();
@@ -59,6 +61,7 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   std::uint64_t open() const { return requests_ - writer_.replies(); }
   void adapt_window();
   void wait_writable();
+  void cut_off();
   void after_flush();
   void end_politely();
   void discard();
@@ -82,7 +85,8 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   bool eof_ = false;       // the client will send no more
   bool fatal_ = false;     // what it sent made no sense; the rest is ignored
   bool closing_ = false;   // ends once its output is sent
-  bool overflow_ = false;  // to be cut off: it does not read its replies
+  bool overflow_ = false;  // to be cut off: more replies came while too many were unread
+  bool watched_ = false;   // check_slow() is due
   bool closed_ = false;    // the node does not know it any more
   std::array<char, kReadBytes> buffer_;
 };

@@ -43,7 +43,10 @@ struct ServerOptions {
   wire::RequestLimits requests;
   std::size_t output_pause_bytes = std::size_t{1}
                                    << 20;  // unsent replies; above: that client is not read from
-  std::size_t output_limit_bytes = std::size_t{64} << 20;  // above: that client is cut off
+  // Above, a client is cut off: at once when a further reply comes, else when it stays above for so
+  // long.
+  std::size_t output_limit_bytes = std::size_t{64} << 20;
+  Duration output_patience = 10s;
   std::size_t peer_queue_bytes = std::size_t{64}
                                  << 20;  // unsent bytes to one peer; above: messages are dropped
   Duration handshake_timeout = 2s;
