@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "base/checksum.h"
 #include "base/codec.h"
 #include "base/error.h"
@@ -62,6 +64,11 @@ TEST(Prng, SameSeedSameDrawsAndWithinTheBound) {
     EXPECT_LT(x, 10u);
     EXPECT_EQ(x, b.below(10));
   }
+}
+
+TEST(Check, ComparesWhatATemporaryHolds) {
+  const auto held = [] { return std::optional<std::uint64_t>(7); };
+  CHECK_EQ(*held(), 7u);
 }
 
 TEST(CheckDeathTest, PrintsTheExpressionAndBothValues) {

@@ -22,18 +22,21 @@ std::string show(const T& value) {
   }
 }
 
+// A function, so that what a and b are made from lives until the comparison is over.
+template <class A, class B, class Holds>
+void compare(const A& a, const B& b, Holds holds, const char* file, int line,
+             const char* expression) {
+  if (!holds(a, b)) [[unlikely]] {
+    fail(file, line, expression, show(a) + " against " + show(b));
+  }
+}
+
 }  // namespace kvorum::check_detail
 
-#define KVORUM_CHECK_OP(a, op, b)                                                        \
-  do {                                                                                   \
-    const auto& check_a = (a);                                                           \
-    const auto& check_b = (b);                                                           \
-    if (!(check_a op check_b)) [[unlikely]] {                                            \
-      ::kvorum::check_detail::fail(__FILE__, __LINE__, #a " " #op " " #b,                \
-                                   ::kvorum::check_detail::show(check_a) + " against " + \
-                                       ::kvorum::check_detail::show(check_b));           \
-    }                                                                                    \
-  } while (false)
+#define KVORUM_CHECK_OP(a, op, b)                                                            \
+  ::kvorum::check_detail::compare(                                                           \
+      (a), (b), [](const auto& check_a, const auto& check_b) { return check_a op check_b; }, \
+      __FILE__, __LINE__, #a " " #op " " #b)
 
 #define CHECK(expression, ...)                                      \
   do {                                                              \
