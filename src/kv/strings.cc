@@ -1,7 +1,9 @@
 // The writes.
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "kv/execute.h"
 #include "kv/number.h"
