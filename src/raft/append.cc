@@ -256,19 +256,28 @@ void Raft::Core::on_reject(Peer& peer, const Message& message) {
     return;
   }
   if (message.hint_index < peer.match) {
-    // It had acknowledged more than it holds now. A disk that forgets may have forgotten a vote as
-    // well. (A rejection that was overtaken by a later ack looks the same; not to count the voter
-    // for a moment does no harm.)
-    trace("n{} LOST DATA: it acknowledged {} and now holds {}", peer.node.value(),
-          peer.match.value(), message.hint_index.value());
-    peer.lost_below = std::max(peer.lost_below.value_or(Index()), peer.match);
-    peer.match = Index();
-    peer.read_round = 0;
+    // (A rejection that was overtaken by a later ack looks the same. Not to count the voter for a
+    // moment does no harm.)
+    on_lost_data(peer, message);
+    return;
   }
   const Index hint = std::min(message.hint_index, at.prev());
-  const Index agreed = agree_at_most(hint, message.hint_term, peer.match);
   peer.retry_wait = Duration::zero();
-  peer.probe_from(agreed.next());
+  peer.probe_from(agree_at_most(hint, message.hint_term, peer.match).next());
+}
+
+// It had acknowledged more than it holds now. A disk that forgets entries may have forgotten a vote
+// as well, so nothing that it says counts until it has them again.
+void Raft::Core::on_lost_data(Peer& peer, const Message& message) {
+  trace("n{} LOST DATA: it acknowledged {} and now holds {}", peer.node.value(), peer.match.value(),
+        message.hint_index.value());
+  peer.lost_below = std::max(peer.lost_below.value_or(Index()), peer.match);
+  peer.match = Index();
+  peer.read_round = 0;
+  peer.commit_told = Index();
+  peer.retry_wait = Duration::zero();
+  const Index hint = std::min(message.hint_index, log_.last().prev());
+  peer.probe_from(agree_at_most(hint, message.hint_term, Index()).next());
 }
 
 // ---- What gets lost on the way.

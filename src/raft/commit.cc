@@ -55,11 +55,22 @@ void Raft::Core::on_heartbeat(const Message& message) {
   follow_commit(message.commit);
   Message reply = make(MessageType::kHeartbeatReply, message.from);
   reply.round = message.round;
+  if (message.commit > log_.last()) {
+    reply.reject = true;
+    reply.hint_index = log_.end().index;
+    reply.hint_term = log_.end().term;
+  }
   send(std::move(reply));
 }
 
 void Raft::Core::on_heartbeat_reply(const Message& message) {
-  if (Peer* peer = find_peer(message.from)) {
+  Peer* peer = find_peer(message.from);
+  if (peer == nullptr) {
+    return;
+  }
+  if (message.reject) {
+    on_lost_data(*peer, message);
+  } else {
     peer->read_round = std::max(peer->read_round, std::min(message.round, read_round_));
   }
 }

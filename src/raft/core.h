@@ -139,6 +139,7 @@ class Raft::Core {
   void acknowledge(Index through) { ack_ = std::max(ack_.value_or(Index()), through); }
   void on_ack(Peer& peer, Index through);
   void on_reject(Peer& peer, const Message& message);
+  void on_lost_data(Peer& peer, const Message& message);
   Index agree_at_most(Index index, Term term, Index floor) const;
   void replicate(Peer& peer);
   bool send_entries(Peer& peer);

@@ -44,8 +44,8 @@ class Storm {
   std::size_t snapshots() const { return snapshots_; }
 
  private:
-  static Setup setup(Prng& prng, std::uint64_t seed) {
-    Setup setup;
+  static ClusterSetup setup(Prng& prng, std::uint64_t seed) {
+    ClusterSetup setup;
     const auto voters = 1 + prng.below(5);
     setup.voters.clear();
     for (unsigned id = 1; id <= voters; ++id) {

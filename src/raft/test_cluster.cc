@@ -40,7 +40,7 @@ Config config_of(const std::vector<unsigned>& voters, const std::vector<unsigned
   return config;
 }
 
-Cluster::Cluster(const Setup& setup) : seed_(setup.seed) {
+Cluster::Cluster(const ClusterSetup& setup) : seed_(setup.seed) {
   auto all = setup.voters;
   all.insert(all.end(), setup.learners.begin(), setup.learners.end());
   for (const unsigned id : all) {
@@ -426,6 +426,73 @@ std::string to_string(const Message& m) {
       break;
   }
   return text + (m.reject ? " refused" : "");
+}
+
+std::vector<MessageType> types(const std::vector<Message>& messages) {
+  std::vector<MessageType> out;
+  for (const Message& message : messages) {
+    out.push_back(message.type);
+  }
+  return out;
+}
+
+std::vector<std::string> texts(const std::vector<Message>& messages) {
+  std::vector<std::string> out;
+  for (const Message& message : messages) {
+    out.push_back(to_string(message));
+  }
+  return out;
+}
+
+Message message(MessageType type, unsigned from, unsigned to, std::uint64_t term) {
+  Message out;
+  out.type = type;
+  out.from = NodeId(from);
+  out.to = NodeId(to);
+  out.term = Term(term);
+  return out;
+}
+
+Message ask_vote(unsigned from, unsigned to, std::uint64_t term, Position last) {
+  Message out = message(MessageType::kVote, from, to, term);
+  out.log_index = last.index;
+  out.log_term = last.term;
+  return out;
+}
+
+std::vector<Entry> entries_of(const std::vector<unsigned>& terms, std::uint64_t first) {
+  std::vector<Entry> out;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    out.push_back({Term(terms[i]), Index(first + i), EntryType::kCommands, WallMs(1),
+                   share(fmt::format("{}/{}", first + i, terms[i]))});
+  }
+  return out;
+}
+
+Message append_to(unsigned from, unsigned to, std::uint64_t term, Position prev,
+                  const std::vector<unsigned>& terms, std::uint64_t commit) {
+  Message out = message(MessageType::kAppend, from, to, term);
+  out.log_index = prev.index;
+  out.log_term = prev.term;
+  out.commit = Index(commit);
+  out.entries = entries_of(terms, prev.index.value() + 1);
+  return out;
+}
+
+void restart_with(Cluster& cluster, unsigned id, const std::vector<unsigned>& terms,
+                  std::uint64_t term) {
+  cluster.crash(id);
+  cluster.node(id).disk.entries = entries_of(terms);
+  cluster.node(id).disk.hard = {Term(term), NodeId(), Index()};
+  cluster.restart(id);
+}
+
+std::vector<unsigned> terms_on_disk(Cluster& cluster, unsigned id) {
+  std::vector<unsigned> out;
+  for (const Entry& entry : cluster.node(id).disk.entries) {
+    out.push_back(static_cast<unsigned>(entry.term.value()));
+  }
+  return out;
 }
 
 }  // namespace kvorum::raft::test

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "raft/log.h"
 #include "raft/raft.h"
 
 namespace kvorum::raft::test {
@@ -67,7 +68,7 @@ struct Node {
   Output last;  // of the latest drain, for tests that look at it
 };
 
-struct Setup {
+struct ClusterSetup {
   std::vector<unsigned> voters = {1, 2, 3};
   std::vector<unsigned> learners = {};
   std::uint64_t seed = 1;
@@ -76,7 +77,7 @@ struct Setup {
 
 class Cluster {
  public:
-  explicit Cluster(const Setup& setup);
+  explicit Cluster(const ClusterSetup& setup);
   ~Cluster();
 
   Node& node(unsigned id) { return nodes_.at(NodeId(id)); }
@@ -138,6 +139,21 @@ class Cluster {
 };
 
 std::string to_string(const Message& message);
+std::vector<std::string> texts(const std::vector<Message>& messages);
+std::vector<MessageType> types(const std::vector<Message>& messages);
 Config config_of(const std::vector<unsigned>& voters, const std::vector<unsigned>& learners = {});
+
+// Messages made by hand.
+Message message(MessageType type, unsigned from, unsigned to, std::uint64_t term);
+Message ask_vote(unsigned from, unsigned to, std::uint64_t term, Position last);
+Message append_to(unsigned from, unsigned to, std::uint64_t term, Position prev,
+                  const std::vector<unsigned>& terms, std::uint64_t commit = 0);
+inline Position at(std::uint64_t index, std::uint64_t term) { return {Index(index), Term(term)}; }
+
+// Logs made by hand: one number per entry, its term.
+std::vector<Entry> entries_of(const std::vector<unsigned>& terms, std::uint64_t first = 1);
+void restart_with(Cluster& cluster, unsigned id, const std::vector<unsigned>& terms,
+                  std::uint64_t term);
+std::vector<unsigned> terms_on_disk(Cluster& cluster, unsigned id);
 
 }  // namespace kvorum::raft::test
