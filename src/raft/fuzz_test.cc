@@ -20,16 +20,17 @@ constexpr int kSteps = 2500;
 
 // Drawn per run, so that runs differ in kind and not only in order.
 struct Odds {
-  std::uint64_t drop, repeat, reorder, crash, cut, propose, read, disk, compact, transfer;
+  std::uint64_t drop, repeat, reorder, crash, cut, propose, read, disk, compact, transfer, config;
 };
 
 class Storm {
  public:
   explicit Storm(std::uint64_t seed) : prng_(seed), cluster_(setup(prng_, seed)) {
+    learners_ = cluster_.raft(1).config().learners;
     cluster_.on_drain = [this](Node& node) { judge(node); };
     odds_ = {prng_.below(20), prng_.below(10),     prng_.below(60),     prng_.below(6),
              prng_.below(6),  5 + prng_.below(40), 2 + prng_.below(20), 10 + prng_.below(80),
-             prng_.below(8),  prng_.below(4)};
+             prng_.below(8),  prng_.below(4),      prng_.below(4)};
   }
 
   void go() {
@@ -126,6 +127,9 @@ class Storm {
       cluster_.raft(id).transfer(NodeId(percent(50) ? any_node() : 0), cluster_.now());
       cluster_.drain(id);
     }
+    if (prng_.chance(odds_.config, 100)) {
+      propose_learner(id, percent(50));
+    }
     if (prng_.chance(odds_.cut, 300)) {
       prng_.chance(1, 2) ? cluster_.isolate(id) : cluster_.cut(id, any_node());
     }
@@ -135,6 +139,16 @@ class Storm {
     if (prng_.chance(odds_.crash, 400)) {
       cluster_.crash(id, prng_.below(3));
     }
+  }
+
+  // The last node comes and goes as a learner, where there is one.
+  bool propose_learner(unsigned id, bool in) {
+    Config config = cluster_.raft(id).config();
+    config.learners.clear();
+    if (in) {
+      config.learners = learners_;
+    }
+    return cluster_.propose_config(id, config);
   }
 
   void propose(Node& node) {
@@ -213,7 +227,14 @@ class Storm {
     }
   }
 
-  bool serves() { return cluster_.propose(cluster_.leader(), "after the storm"); }
+  bool serves() {
+    const unsigned leader = cluster_.leader();
+    if (cluster_.raft(leader).config().learners != learners_) {
+      propose_learner(leader, true);
+      return false;
+    }
+    return cluster_.propose(leader, "after the storm");
+  }
 
   bool all_applied() {
     const unsigned leader = cluster_.leader();
@@ -241,6 +262,7 @@ class Storm {
   Prng prng_;
   Cluster cluster_;
   Odds odds_{};
+  std::vector<NodeId> learners_;
   std::uint64_t proposed_ = 0;
   std::uint64_t tags_ = 0;
   std::size_t reads_done_ = 0;

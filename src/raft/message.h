@@ -54,8 +54,8 @@ struct Message {
   Index log_index;  // votes: candidate's last; kAppend: entry before the first; kAppendReply: last
                     // one held, or on rejection the log_index that did not fit; kReadIndexReply:
                     // the index to wait for
-  Term log_term;  // term of the entry at log_index
-  Index commit;   // leader's commit index, as far as the receiver may know of it
+  Term log_term;    // term of the entry at log_index
+  Index commit;     // leader's commit index, as far as the receiver may know of it
   bool reject = false;
   bool force = false;
   Index hint_index;  // kAppendReply on rejection: best guess where the logs agree, and its term

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/parse.h"
 
 namespace kvorum::raft::test {
 
@@ -13,6 +14,16 @@ constexpr std::uint64_t kChunks = 3;
 
 Bytes chunk_of(const Machine& machine, std::uint64_t chunk) {
   return fmt::format("{}/{}/{}", machine.applied.value(), machine.digest, chunk);
+}
+
+// What chunk_of put in.
+Machine machine_in(const Bytes& chunk) {
+  const auto slash = chunk.find('/');
+  const auto applied = parse_number<std::uint64_t>(chunk.substr(0, slash));
+  const auto digest =
+      parse_number<std::uint64_t>(chunk.substr(slash + 1, chunk.rfind('/') - slash - 1));
+  CHECK(applied && digest, "a chunk is malformed: {}", chunk);
+  return {Index(*applied), *digest};
 }
 
 }  // namespace
@@ -164,10 +175,7 @@ void Cluster::finish(Node& node, const Write& write) {
     CHECK_EQ(chunk.chunk, node.incoming.size());
     node.incoming.push_back(chunk);
     if (chunk.last) {
-      Machine machine;
-      CHECK_EQ(sscanf(chunk.data.c_str(), "%lu/%lu",
-                      reinterpret_cast<unsigned long*>(&machine.applied), &machine.digest),
-               2);
+      const Machine machine = machine_in(chunk.data);
       for (const auto& part : node.incoming) {
         CHECK(part.data == chunk_of(machine, part.chunk), "chunks of two snapshots were mixed");
       }
@@ -196,6 +204,7 @@ void Cluster::finish(Node& node, const Write& write) {
 
 void Cluster::write(unsigned id) {
   Node& target = node(id);
+  CHECK(!target.writes.empty(), "the disk of n{} has nothing to do", id);
   Write done = std::move(target.writes.front());
   target.writes.pop_front();
   finish(target, done);
@@ -206,6 +215,7 @@ void Cluster::write(unsigned id) {
 
 void Cluster::answer(unsigned id) {
   Node& target = node(id);
+  CHECK(!target.answers.empty(), "the host of n{} was asked nothing", id);
   auto next = std::move(target.answers.front());
   target.answers.pop_front();
   next(*target.raft, now_);
