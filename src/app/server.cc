@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -25,6 +26,10 @@
 
 namespace kvorum::app {
 namespace {
+
+// What the log, votes and checkpoints may still fill once clients are refused: this much stays
+// free.
+constexpr std::uint64_t kOwnReserveBytes = std::uint64_t{16} << 20;
 
 struct Flags {
   std::uint32_t node = 0;
@@ -82,7 +87,9 @@ Result<std::unique_ptr<store::Store>> open_store(const Flags& flags, const Clust
   store::RocksOptions options;
   options.path = flags.data;
   options.create = true;
-  options.reserve_bytes = config.reserve_bytes;
+  // Clients are refused at the reserve; what the node writes by itself may use most of it.
+  options.low_bytes = config.reserve_bytes;
+  options.reserve_bytes = std::min<std::uint64_t>(config.reserve_bytes / 4, kOwnReserveBytes);
   options.notice = [](const std::string& text) { spdlog::warn("{}", text); };
   return store::open_rocks(options);
 }

@@ -38,13 +38,13 @@ TEST_F(OnceTest, AClientThatIsNotOpenIsNeverAppliedAsNew) {
 }
 
 TEST_F(OnceTest, ARepeatGetsTheReplyAgainAndDoesNothing) {
-  EXPECT_EQ(log_.apply(open_client(5)), "+OK");
+  EXPECT_EQ(log_.apply(open_client(5)), ":5");
   EXPECT_EQ(log_.apply(once(5, 1, incr())), ":1");
   EXPECT_EQ(log_.apply(incr()), ":2");
   EXPECT_EQ(log_.apply(once(5, 1, incr())), ":1");
   EXPECT_EQ(log_.apply(once(5, 2, incr())), ":3");
   EXPECT_EQ(log_.apply(once(5, 1, incr())), ":1");
-  EXPECT_EQ(log_.apply(open_client(5)), "+OK");  // opened again: it keeps its replies
+  EXPECT_EQ(log_.apply(open_client(5)), ":5");  // opened again: it keeps its replies
   EXPECT_EQ(log_.apply(once(5, 2, incr())), ":3");
   EXPECT_EQ(machine_.get("n"), "3");
 }

@@ -169,7 +169,7 @@ void Machine::State::open_client(ClientId id, ReplyWriter& reply) {
     return reply.error({ErrorCode::kBusy, {}});
   }
   once_clients.touch(id, log_time);  // opened again: it keeps what it had
-  reply.status("OK");
+  reply.integer(static_cast<std::int64_t>(id.value()));
 }
 
 void Machine::State::once(const Command& command, Place place) {

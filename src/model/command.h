@@ -32,7 +32,7 @@ enum class Op : std::uint8_t {
   kCas =
       14,  // args key expected new; flag kExpectAbsent: expected is "absent" and args[1] is ignored
   kSetNx = 15,        // args key value; answers 1 or 0
-  kOpenClient = 16,   // number = client id (of KV.ONCE); answers OK
+  kOpenClient = 16,   // number = client id (of KV.ONCE); answers it
   kCloseClient = 17,  // number = client id; answers 1 or 0
   kOnce = 18,  // a numbered command of a KV.ONCE client: number = client id, number2 = sequence,
                // args[0] = the encoded inner command, args[1] = answered-below mark as decimal text

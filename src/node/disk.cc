@@ -10,7 +10,7 @@ void Disk::run(std::vector<DiskJob> jobs, std::vector<DiskDone>& done) {
     if (auto* write = std::get_if<WriteJob>(&job)) {
       pending_.push_back(std::move(*write));
     } else if (std::holds_alternative<RetryJob>(job)) {
-      write_pending(done);
+      tell_space(store_.low_on_space(), done);
     } else if (const auto* load_job = std::get_if<LoadJob>(&job)) {
       write_pending(done);
       load(*load_job, done);
@@ -35,7 +35,7 @@ void Disk::write_pending(std::vector<DiskDone>& done) {
   if (!batches.empty()) {
     if (const auto written = store_.write(batches); !written) {
       if (written.error().code == ErrorCode::kDiskFull) {
-        done.push_back(DiskFull{});
+        tell_space(true, done);
       } else {
         done.push_back(DiskFailed{written.error()});
       }
@@ -44,6 +44,14 @@ void Disk::write_pending(std::vector<DiskDone>& done) {
   }
   done.push_back(WriteDone{pending_.back().ticket});
   pending_.clear();
+  tell_space(store_.low_on_space(), done);
+}
+
+void Disk::tell_space(bool low, std::vector<DiskDone>& done) {
+  if (low != low_) {
+    low_ = low;
+    done.push_back(DiskSpace{low});
+  }
 }
 
 void Disk::load(const LoadJob& job, std::vector<DiskDone>& done) {

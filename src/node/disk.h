@@ -29,13 +29,16 @@ struct SnapshotJob {
   PartitionId partition;
   raft::SnapshotRead request;
 };
-struct RetryJob {};  // after kDiskFull: try the waiting writes again
+struct RetryJob {};  // while space is low: look again, and try the waiting writes again
 using DiskJob = std::variant<WriteJob, LoadJob, SnapshotJob, RetryJob>;
 
 struct WriteDone {
   std::uint64_t ticket = 0;  // all writes up to this one are done
 };
-struct DiskFull {};  // writes wait inside Disk, in order; a RetryJob tries again
+struct DiskSpace {  // whether free space is low, whenever that changes. Writes that found no room
+                    // wait inside Disk, in order
+  bool low = false;
+};
 struct DiskFailed {
   Error error;  // kIo or kCorrupt: the node must stop
 };
@@ -47,7 +50,7 @@ struct SnapshotDone {
   PartitionId partition;
   raft::SnapshotChunk chunk;
 };
-using DiskDone = std::variant<WriteDone, DiskFull, DiskFailed, LoadDone, SnapshotDone>;
+using DiskDone = std::variant<WriteDone, DiskSpace, DiskFailed, LoadDone, SnapshotDone>;
 
 class Disk {
  public:
@@ -61,6 +64,7 @@ class Disk {
 
  private:
   void write_pending(std::vector<DiskDone>& done);
+  void tell_space(bool low, std::vector<DiskDone>& done);
   void load(const LoadJob& job, std::vector<DiskDone>& done);
   void read_snapshot(const SnapshotJob& job, std::vector<DiskDone>& done);
 
@@ -72,6 +76,7 @@ class Disk {
 
   store::Store& store_;
   std::vector<WriteJob> pending_;
+  bool low_ = false;
   std::map<std::pair<PartitionId, NodeId>, Sending> sending_;
 };
 

@@ -24,7 +24,7 @@ std::string Replica::status() const {
       options_.self.value(), role, raft.term().value(), raft.leader().value(),
       raft.commit().value(), shown.machine().applied().value(), shown.machine().size(),
       partitions_.size() - 1, options_.version,
-      options_.may_vote ? "" : " reason:disk-lost levels:prefix", disk_full_ ? " disk:full" : "");
+      options_.may_vote ? "" : " reason:disk-lost levels:prefix", disk_low_ ? " disk:full" : "");
   for (const auto& [id, partition] : partitions_) {
     const auto& group = partition->raft();
     text += fmt::format(

@@ -199,6 +199,9 @@ void Partition::drain(Output& out, store::Batch& batch, Now now) {
   confirm_reads();
   checkpoint(batch, now);
   wake_at_ = std::min({turn_.wake_at, resend_at_, checkpoint_at_});
+  if (machine_->free_some()) {
+    wake_at_ = now.mono;
+  }
 }
 
 void Partition::collect(Output& out, store::Batch& batch) {

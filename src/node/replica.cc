@@ -150,22 +150,15 @@ void Replica::step(DiskDone done, Now now) {
   now_ = now;
   if (const auto* written = std::get_if<WriteDone>(&done)) {
     done_ticket_ = std::max(done_ticket_, written->ticket);
-    disk_full_ = false;
-    disk_retry_at_ = Instant::max();
     for (auto& [id, partition] : partitions_) {
       partition->persisted(written->ticket, now);
     }
-  } else if (std::holds_alternative<DiskFull>(done)) {
-    if (!disk_full_) {
-      note(LogLevel::kError, "the free-space reserve is reached: writes are refused");
-    }
-    disk_full_ = true;
-    disk_retry_at_ = now.mono + kDiskRetry;
-    for (auto& [id, partition] : partitions_) {
-      if (partition->raft().role() == raft::Role::kLeader) {
-        partition->raft().transfer(NodeId(), now);
-      }
-    }
+  } else if (const auto* space = std::get_if<DiskSpace>(&done)) {
+    note(space->low ? LogLevel::kError : LogLevel::kInfo,
+         space->low ? "the free-space reserve is reached: writes are refused, reads go on"
+                    : "there is free space again: writes are taken");
+    disk_low_ = space->low;
+    disk_retry_at_ = space->low ? now.mono + kDiskRetry : Instant::max();
   } else if (const auto* failed = std::get_if<DiskFailed>(&done)) {
     fatal_ = "disk: " + to_string(failed->error);
   } else if (auto* loaded = std::get_if<LoadDone>(&done)) {
@@ -232,7 +225,7 @@ void Replica::drain(Output& out, Now now) {
       }
     }
   }
-  if (disk_full_ && now.mono >= disk_retry_at_) {
+  if (disk_low_ && now.mono >= disk_retry_at_) {
     out.disk.push_back(RetryJob{});
     disk_retry_at_ = now.mono + kDiskRetry;
   }

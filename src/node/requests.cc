@@ -180,7 +180,7 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
     return tl::unexpected(met.error());
   }
   item.met = *met;
-  if (item.kind == Item::Kind::kWrite && disk_full_) {
+  if (item.kind == Item::Kind::kWrite && disk_low_) {
     return fail(ErrorCode::kDiskFull);
   }
   if (covers_everything(command.op)) {

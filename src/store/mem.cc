@@ -42,6 +42,7 @@ class MemCursor final : public RowCursor {
 
 class MemStore final : public Store {
  public:
+  bool low_on_space() override { return false; }
   Result<void> write(const std::vector<const Batch*>& batches) override {
     const std::lock_guard lock(mutex_);
     for (const auto* batch : batches) {

@@ -89,6 +89,17 @@ Result<void> RocksStore::check_room(std::size_t bytes) {
   return {};
 }
 
+// Between two looks at the file system it trusts the last one less what was written since.
+bool RocksStore::low_on_space() {
+  if (room_ < options_.low_bytes + since_room_) {
+    if (!file_system_->GetFreeSpace(options_.path, {}, &room_, nullptr).ok()) {
+      room_ = UINT64_MAX / 2;
+    }
+    since_room_ = 0;
+  }
+  return room_ < options_.low_bytes + since_room_;
+}
+
 Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
   if (failed_) {
     return tl::unexpected(*failed_);
@@ -173,10 +184,21 @@ Result<void> RocksStore::sync_log() {
 // Flushes what is in memory, and with that begins a new write-ahead log. The old one has been
 // synced as a whole: else, after a power cut, the new one's records could stand there without the
 // old one's last.
+//
+// A seal proves, at open, that what was flushed before a write-ahead log began is still there: it
+// is the last record of the old log, so it is flushed with the rest, and every record of the new
+// log names it. The new log begins with a synced record of no meaning, so that there is one to name
+// it.
 Result<void> RocksStore::rotate() {
   ++mark_.seal;
-  if (auto sealed = write_seal(); !sealed) {
-    return sealed;
+  rocksdb::WriteBatch seal;
+  seal.PutLogData(encode(mark_));
+  seal.Put(families_[kMeta], keys::seal_key(mark_.seal), {});
+  if (mark_.seal > kSealsKept) {
+    seal.Delete(families_[kMeta], keys::seal_key(mark_.seal - kSealsKept));
+  }
+  if (auto written = write_synced(seal); !written) {
+    return written;
   }
   rocksdb::FlushOptions flush;
   flush.wait = false;
@@ -185,17 +207,13 @@ Result<void> RocksStore::rotate() {
     return tl::unexpected(stop(status, "flushing"));
   }
   since_rotate_ = 0;
-  return write_seal();  // again, so that the new log begins with a synced record
+  rocksdb::WriteBatch first;
+  first.PutLogData(encode(mark_));
+  first.Put(families_[kMeta], Bytes(keys::kFirstKey), {});
+  return write_synced(first);
 }
 
-// A seal proves, at open, that what was flushed before a write-ahead log began is still there.
-Result<void> RocksStore::write_seal() {
-  rocksdb::WriteBatch batch;
-  batch.PutLogData(encode(mark_));
-  batch.Put(families_[kMeta], keys::seal_key(mark_.seal), {});
-  if (mark_.seal > kSealsKept) {
-    batch.Delete(families_[kMeta], keys::seal_key(mark_.seal - kSealsKept));
-  }
+Result<void> RocksStore::write_synced(rocksdb::WriteBatch& batch) {
   rocksdb::WriteOptions options;
   options.sync = true;
   if (const auto status = db_->Write(options, &batch); !status.ok()) {

@@ -95,6 +95,7 @@ class RocksStore final : public Store {
   Result<void> open();
 
   Result<void> write(const std::vector<const Batch*>& batches) override;
+  bool low_on_space() override;
   Result<std::optional<Bytes>> record(ByteView name) const override {
     return get(kMeta, keys::record_key(name));
   }
@@ -135,7 +136,7 @@ class RocksStore final : public Store {
   Result<void> make_room_in_memory(bool synced);
   bool is_flushing() const;
   Result<void> rotate();
-  Result<void> write_seal();
+  Result<void> write_synced(rocksdb::WriteBatch& batch);
   Error stop(const rocksdb::Status& status, ByteView doing);
 
   Result<std::optional<Bytes>> get(Family family, const Bytes& key) const;

@@ -113,6 +113,8 @@ class Store {
 
   // Merges the batches into one atomic write, in order, synced if any of them asks for it.
   virtual Result<void> write(const std::vector<const Batch*>& batches) = 0;
+  // Whether free space is below RocksOptions::low_bytes. Same thread as write().
+  virtual bool low_on_space() = 0;
 
   virtual Result<std::optional<Bytes>> record(ByteView name) const = 0;
   virtual Result<std::vector<PartitionId>> partitions()
@@ -133,6 +135,9 @@ struct RocksOptions {
   bool create = false;  // false: a missing database is an error
   // Free space below which writes that add data get kDiskFull.
   std::uint64_t reserve_bytes = std::uint64_t{64} << 20;
+  // Free space below which low_on_space() says so; the caller then takes no more from clients, and
+  // what it writes by itself goes on until reserve_bytes.
+  std::uint64_t low_bytes = 0;
   std::size_t rotate_bytes = std::size_t{16}
                              << 20;  // written between two flushes to tables; bounds memory
   std::function<void(const std::string&)>

@@ -1,6 +1,7 @@
 """Real processes, real disks: what a cluster promises when nodes are killed, stopped or wiped."""
 
 import os
+import re
 import shutil
 import signal
 import threading
@@ -31,8 +32,12 @@ class Writer(threading.Thread):
             except RespError:
                 pass
             except OSError:
+                if connection:
+                    connection.close()
                 connection = None
                 self.ending.wait(0.05)
+        if connection:
+            connection.close()
 
     def stop(self):
         self.ending.set()
@@ -246,6 +251,26 @@ class BadInput(ClusterTest):
                            (("INCRBY", "k", "x"), "value is not an integer or out of range")):
             with self.assertRaisesRegex(RespError, text):
                 good.ask(*args)
+
+    def test_a_full_disk_refuses_writes_and_goes_on_reading(self):
+        self.cluster.ask(1, "SET", "k", "v")
+        self.cluster.stop()
+        path = os.path.join(self.cluster.data, "cluster.toml")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        roomy = re.search(r"^reserve_bytes = .*$", text, re.M).group()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(roomy, f"reserve_bytes = {1 << 50}"))
+        self.cluster.start()
+        for node in (1, 2, 3):
+            with self.assertRaisesRegex(RespError, "^DISKFULL"):
+                self.cluster.ask(node, "SET", "k", "w")
+            self.assertEqual(self.cluster.ask(node, "GET", "k"), "v")
+        self.cluster.stop()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.cluster.start()
+        self.assertEqual(self.cluster.ask(1, "SET", "k", "w"), "OK")
 
     def test_nonsense_on_a_peer_port_is_shrugged_off(self):
         for data in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"\0" * 64):
