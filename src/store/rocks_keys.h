@@ -46,6 +46,7 @@ inline Index index_of_log_key(ByteView key) { return Index(get_big<std::uint64_t
 
 // Column family `meta`.
 inline constexpr ByteView kFormatKey = "f";
+inline constexpr ByteView kFirstKey = "b";
 inline constexpr char kHardStatePrefix = 'h';
 inline constexpr char kBasePrefix = 'l';
 inline constexpr char kRecordPrefix = 'n';

@@ -299,10 +299,7 @@ Result<void> RocksStore::open_database() {
   rocksdb::WriteBatch batch;
   batch.PutLogData(encode(mark_));
   batch.Put(families_[kMeta], Bytes(keys::kFormatKey), std::to_string(keys::kFormat));
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  const auto status = db_->Write(options, &batch);
-  return status.ok() ? Result<void>() : failed(status, "creating " + options_.path);
+  return write_synced(batch);
 }
 
 // Bases come from `meta`, lasts from the entries themselves; every entry is read once.
