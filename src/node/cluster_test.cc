@@ -326,6 +326,22 @@ TEST(Cluster, NobodyWakesWithoutAReason) {
   EXPECT_LT(cluster.turns() - before, 10'000u);  // a busy turn takes 100 us of simulated time
 }
 
+TEST(Cluster, ALeaderWhoseClockIsAheadOfMostHandsOver) {
+  TestCluster cluster(3);
+  const auto leader = cluster.wait_leader();
+  for (std::uint32_t id = 1; id <= 3; ++id) {
+    if (id != leader) {
+      const PeerHello behind{ClusterId(7), NodeId(id), cluster.node(id).incarnation,
+                             cluster.now().wall.value() - 1000};
+      cluster.node(leader).node->peer_up(behind, cluster.now());
+    }
+  }
+  EXPECT_TRUE(cluster.run_until([&] {
+    const auto now_leads = cluster.leader();
+    return now_leads != 0 && now_leads != leader;
+  }));
+}
+
 TEST(Cluster, ASingleNodeServesAlone) {
   TestCluster cluster(1);
   cluster.wait_leader();
