@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/prng.h"
 #include "raft/test_cluster.h"
@@ -69,6 +70,10 @@ class Storm {
 
   void event() {
     const unsigned id = any_node();
+    freeze(id);
+    if (id == frozen_) {
+      return;
+    }
     Node& node = cluster_.node(id);
     if (!node.raft) {
       if (percent(5)) {
@@ -100,10 +105,29 @@ class Storm {
     disturb(id);
   }
 
+  // A process may be stopped for long and go on as if nothing had been: with a read, before any
+  // timer runs.
+  void freeze(unsigned id) {
+    if (frozen_ == 0 && prng_.chance(odds_.cut, 400)) {
+      frozen_ = percent(70) && cluster_.leader() != 0 ? cluster_.leader() : id;
+      frozen_events_ = 50 + prng_.below(300);
+    } else if (frozen_ != 0 && --frozen_events_ == 0) {
+      Node& thawed = cluster_.node(std::exchange(frozen_, 0));
+      if (thawed.raft) {
+        read(thawed);
+      }
+    }
+  }
+
   void deliver() {
     auto& network = cluster_.network();
     for (auto n = prng_.below(4); n > 0 && !network.empty(); --n) {
       const auto at = percent(odds_.reorder) ? prng_.below(network.size()) : 0;
+      if (network[at].to == NodeId(frozen_)) {
+        network.push_back(network[at]);
+        network.erase(network.begin() + static_cast<std::ptrdiff_t>(at));
+        continue;
+      }
       if (percent(odds_.drop)) {
         network.erase(network.begin() + static_cast<std::ptrdiff_t>(at));
         continue;
@@ -268,6 +292,8 @@ class Storm {
   std::size_t reads_done_ = 0;
   std::size_t snapshots_ = 0;
   Index applied_;
+  unsigned frozen_ = 0;
+  std::uint64_t frozen_events_ = 0;
   std::map<Term, NodeId> leaders_;
   std::map<Index, Entry> committed_;
   std::map<Index, std::uint64_t> digests_;

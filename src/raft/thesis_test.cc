@@ -259,6 +259,26 @@ TEST(Section7, NothingIsAppliedBehindASnapshotBeforeItIsOnDisk) {
   EXPECT_EQ(out.apply.size(), 1u);
 }
 
+TEST(Section7, AnUnfinishedWriteOfEntriesThatASnapshotReplacedCountsForNothing) {
+  Cluster cluster({});
+  cluster.deliver(append_to(2, 1, 1, at(0, 0), {1, 1, 1, 1, 1}));
+  Message chunk = message(MessageType::kSnapshot, 3, 1, 2);
+  chunk.snapshot = {Index(3), Term(2), config_of({1, 2, 3})};
+  chunk.last_chunk = true;
+  chunk.data = "3/77/0";
+  cluster.raft(1).step(chunk, cluster.now());
+  cluster.drain(1);
+  const auto& writes = cluster.node(1).writes;
+  ASSERT_EQ(writes.size(), 2u);
+  cluster.raft(1).step(Persisted{writes[0].ticket},
+                       cluster.now());  // entries 1 to 5, of which 4 and 5 are no more
+  cluster.drain(1);
+  EXPECT_FALSE(cluster.node(1).last.installed);
+  cluster.raft(1).step(Persisted{writes[1].ticket}, cluster.now());
+  EXPECT_EQ(cluster.raft(1).last_index(), Index(3));
+  EXPECT_EQ(cluster.raft(1).applied(), Index(3));
+}
+
 TEST(Section7, ASnapshotThatTellsNothingNewIsAcknowledgedLikeEntries) {
   Cluster cluster({});
   cluster.deliver(append_to(2, 1, 1, at(0, 0), {1, 1, 1, 1}, 2));
