@@ -1,4 +1,4 @@
-"""A follower cut off at its peer links: every link of it runs through a relay that the test can cut."""
+"""A follower cut off at its peer links, which run through relays that the test can cut."""
 
 import os
 import shutil
@@ -49,6 +49,7 @@ class Relay:
                 side.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+            side.close()
 
     def cut(self):
         self.open = False
