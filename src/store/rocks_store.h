@@ -169,8 +169,8 @@ class RocksStore final : public Store {
   int writes_since_room_ = kRoomWrites;  // so the first write looks
   std::uint64_t room_ = 0;
 
-  mutable std::mutex
-      mutex_;  // guards extents_; the writing thread alone changes it and reads it without
+  // Guards extents_. The writing thread alone changes it, and reads it without.
+  mutable std::mutex mutex_;
   BatchBuilder::Extents extents_;
 };
 

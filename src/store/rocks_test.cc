@@ -435,6 +435,20 @@ TEST_F(FailingDisk, BelowTheReserveWritesThatAddDataAreRefusedAndNothingElse) {
   EXPECT_EQ(extent(*store_, kOne), "2/1..4");
 }
 
+TEST_F(FailingDisk, SaysWhenSpaceIsLow) {
+  options_.low_bytes = 5'000'000;
+  store_.reset();
+  store_ = open_rocks(options_).value();
+  EXPECT_FALSE(store_->low_on_space());
+  disk_->set_free_bytes(4'000'000);
+  for (int i = 0; i < 100 && !store_->low_on_space(); ++i) {  // it looks now and then
+    ASSERT_TRUE(write(*store_, {PutRow{kOne, kFirst, "k", "2"}}, false)) << "above the reserve";
+  }
+  EXPECT_TRUE(store_->low_on_space());
+  disk_->set_free_bytes(6'000'000);
+  EXPECT_FALSE(store_->low_on_space());
+}
+
 TEST_F(FailingDisk, AWriteLargerThanTheRoomIsRefused) {
   disk_->set_free_bytes(2'100'000);
   const auto refused = write(*store_, {PutRow{kOne, kFirst, "big", Bytes(1'200'000, 'x')}}, false);

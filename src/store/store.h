@@ -117,15 +117,17 @@ class Store {
   virtual bool low_on_space() = 0;
 
   virtual Result<std::optional<Bytes>> record(ByteView name) const = 0;
-  virtual Result<std::vector<PartitionId>> partitions()
-      const = 0;  // that have a log, hard state or partition record
+  // Those that have a log, hard state or partition record.
+  virtual Result<std::vector<PartitionId>> partitions() const = 0;
   virtual Result<HardState> hard_state(PartitionId partition) const = 0;  // zeros if none
   virtual Result<LogExtent> log(PartitionId partition) const = 0;
-  // Entries from `from`, through `to` at most, stopping past max_bytes (but at least one). Empty if
-  // `from` is outside the log. kCorrupt if an entry's checksum fails or one is missing in between.
+  // Entries from `from`, through `to` at most, as many as fit in max_bytes but at least one. Empty
+  // if `from` is outside the log. kCorrupt if an entry's checksum fails or one is missing in
+  // between. What a write takes away meanwhile is missing at the end.
   virtual Result<std::vector<Entry>> read_log(PartitionId partition, Index from, Index to,
                                               std::size_t max_bytes) const = 0;
-  virtual Result<Term> term_at(PartitionId partition, Index index) const = 0;  // base included
+  // The base included; kGeneric for an index outside the log.
+  virtual Result<Term> term_at(PartitionId partition, Index index) const = 0;
   virtual Result<std::optional<Bytes>> partition_record(PartitionId partition) const = 0;
   virtual std::unique_ptr<RowCursor> rows(PartitionId partition, Generation generation) const = 0;
 };
@@ -138,12 +140,12 @@ struct RocksOptions {
   // Free space below which low_on_space() says so; the caller then takes no more from clients, and
   // what it writes by itself goes on until reserve_bytes.
   std::uint64_t low_bytes = 0;
-  std::size_t rotate_bytes = std::size_t{16}
-                             << 20;  // written between two flushes to tables; bounds memory
-  std::function<void(const std::string&)>
-      notice;  // told at open about a torn tail that was cut off
-  void* environment =
-      nullptr;  // tests: a rocksdb::Env* that outlives the store; null: the operating system's
+  // Written between two flushes to tables; bounds memory.
+  std::size_t rotate_bytes = std::size_t{16} << 20;
+  // Told at open about a torn tail that was cut off.
+  std::function<void(const std::string&)> notice;
+  // Tests: a rocksdb::Env* that outlives the store; null: the operating system's.
+  void* environment = nullptr;
 };
 
 // In memory: for tests, the simulator and `--store mem`. Nothing survives it.
