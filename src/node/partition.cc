@@ -137,14 +137,13 @@ void Partition::send_runs(Output& out, Now now) {
     sent_in_ = raft_->term();
     resend_ = true;
   }
-  if (now.mono >= resend_at_) {
-    resend_ = true;
-  }
   if (!leader) {
     resend_at_ = Instant::max();
+    forwarded_.clear();
     return;  // what is open stays open: a command that times out now was never sent
   }
   const bool leads = leader == options_.self;
+  resend_ = resend_ || (!leads && now.mono >= resend_at_);
   unsent_runs_ += outbox_.seal();
   const auto& runs = outbox_.runs();
   auto fresh = std::min(resend_ ? runs.size() : unsent_runs_, runs.size());
@@ -169,7 +168,11 @@ void Partition::send_runs(Output& out, Now now) {
     }
   }
   forwarded_.clear();
-  resend_at_ = runs.empty() ? Instant::max() : now.mono + 2 * options_.election_timeout;
+  // What a leader proposed stays in its log while it leads; what it could not propose waits here.
+  resend_at_ = runs.empty()       ? Instant::max()
+               : !leads           ? now.mono + 2 * options_.election_timeout
+               : unsent_runs_ > 0 ? now.mono + options_.heartbeat
+                                  : Instant::max();
 }
 
 void Partition::drain(Output& out, store::Batch& batch, Now now) {
