@@ -204,6 +204,7 @@ TEST(Crash, KeepsWhatWasSyncedAndAPrefixOfTheRest) {
       const auto verdict = machine.check(false);
       ASSERT_TRUE(verdict.good()) << verdict.detail;
     }
+    EXPECT_EQ(machine.disk().early_logs(), 0u);
   }
 }
 
@@ -218,6 +219,7 @@ TEST(Crash, CutsOffTornTails) {
       const auto verdict = machine.check(true);
       ASSERT_TRUE(verdict.good()) << verdict.detail;
     }
+    EXPECT_EQ(machine.disk().early_logs(), 0u);
     tails_cut += machine.tails_cut();
   }
   EXPECT_GT(tails_cut, 5);

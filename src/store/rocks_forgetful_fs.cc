@@ -2,6 +2,7 @@
 
 #include <rocksdb/system_clock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -137,6 +138,11 @@ void ForgetfulFileSystem::name(const std::string& path, Inode inode) {
   folder.unsynced.emplace_back(leaf, inode);
 }
 
+std::uint64_t ForgetfulFileSystem::early_logs() const {
+  const std::lock_guard lock(mutex_);
+  return early_logs_;
+}
+
 bool ForgetfulFileSystem::change() {
   if (power_ && ++changes_ >= cut_at_) {
     power_ = false;
@@ -210,6 +216,12 @@ IOStatus ForgetfulFileSystem::NewWritableFile(const std::string& name, const Fil
   const auto inode = next_inode_++;
   fs::create_hard_link(name, inode_name(inode));
   if (change()) {
+    const auto& others = folders_[split(name).first].now;
+    const bool early = std::any_of(others.begin(), others.end(), [this](const auto& other) {
+      const auto& bytes = files_[other.second];
+      return other.first.ends_with(".log") && bytes.size > bytes.synced;
+    });
+    early_logs_ += name.ends_with(".log") && early ? 1 : 0;
     this->name(name, inode);
     files_[inode] = {};
   }

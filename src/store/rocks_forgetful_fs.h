@@ -44,6 +44,9 @@ class ForgetfulFileSystem final : public rocksdb::FileSystemWrapper {
   bool power() const;
   std::uint64_t changes() const;  // appends, syncs, new names, renames, removals so far
   std::uint64_t syncs() const;    // of files
+  // Write-ahead logs that began while an older one had unsynced bytes: a cut may keep the new one's
+  // alone.
+  std::uint64_t early_logs() const;
 
   // Puts the disk into the state it has when the power is back; every file must have been closed.
   // With `tear`, a random part of what was not synced survives, in which sectors may be garbage;
@@ -109,6 +112,7 @@ class ForgetfulFileSystem final : public rocksdb::FileSystemWrapper {
   Inode next_inode_ = 1;
   std::uint64_t changes_ = 0;
   std::uint64_t syncs_ = 0;
+  std::uint64_t early_logs_ = 0;
   std::uint64_t cut_at_ = UINT64_MAX;
   bool power_ = true;
   bool fail_appends_ = false;
