@@ -207,5 +207,19 @@ TEST(Peers, AFullQueueDropsAndSaysSoOnce) {
   EXPECT_EQ(ask_until(other, {"RECEIVED"}, want), want);
 }
 
+TEST(Peers, TheLongestRunPasses) {
+  Pair pair;
+  pair.start();
+  TestClient one(pair.one.client_port());
+  TestClient two(pair.two.client_port());
+  ASSERT_EQ(ask_until(one, {"PEERS"}, "2:102"), "2:102");
+  // Longer than any single request may be: as a run with others in front of it.
+  const wire::RequestLimits limits;
+  const auto bytes = std::to_string(limits.request_bytes + kMaxEntryBytes);
+  one.call({"LONG", "2", bytes});
+  const auto want = "long " + bytes;
+  EXPECT_EQ(ask_until(two, {"LAST"}, want), want);
+}
+
 }  // namespace
 }  // namespace kvorum::net

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "net/peer_link.h"
@@ -130,7 +131,9 @@ bool PeerSession::on_hello(const PeerHello& hello) {
   node_ = hello.node;
   incarnation_ = hello.incarnation;
   timer_.cancel();
-  parser_.set_max_frame_bytes(wire::kMaxFrameBytes);
+  parser_.set_max_frame_bytes(
+      std::min(port_.options().requests.request_bytes + kMaxEntryBytes + ServerOptions::kFrameRoom,
+               wire::kMaxFrameBytes));
   port_.replace_older(*this);
   port_.link(node_)->nudge();
   return true;

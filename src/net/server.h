@@ -47,6 +47,9 @@ struct ServerOptions {
   // long.
   std::size_t output_limit_bytes = std::size_t{64} << 20;
   Duration output_patience = 10s;
+  // Frames from peers may have requests.request_bytes + kMaxEntryBytes + this: room for the longest
+  // run.
+  static constexpr std::size_t kFrameRoom = std::size_t{1} << 20;
   std::size_t peer_queue_bytes = std::size_t{64}
                                  << 20;  // unsent bytes to one peer; above: messages are dropped
   Duration handshake_timeout = 2s;

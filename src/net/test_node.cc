@@ -59,7 +59,10 @@ void TestNode::step(NodeId from, PartitionId partition, const raft::Message& mes
 }
 
 void TestNode::step(const Forward& forward, Now) {
-  received_.push_back(fmt::format("forward {} {}", forward.from.value(), *forward.runs));
+  constexpr std::size_t kShown = 1000;
+  received_.push_back(forward.runs->size() > kShown
+                          ? fmt::format("long {}", forward.runs->size())
+                          : fmt::format("forward {} {}", forward.from.value(), *forward.runs));
 }
 
 void TestNode::step(node::DiskDone done, Now) {
@@ -126,7 +129,7 @@ void TestNode::answer(const Waiting& waiting, node::Output& out, Now now) {
     held_ = true;
   } else if (name == "FATAL") {
     out.fatal = "the disk broke";
-  } else if (name == "SEND" || name == "FORWARD") {
+  } else if (name == "SEND" || name == "FORWARD" || name == "LONG") {
     send(waiting, out);
   } else {
     return answer_count(waiting, reply);
@@ -149,6 +152,9 @@ void TestNode::answer_count(const Waiting& waiting, ReplyWriter& reply) {
     }
     return reply.bulk(all);
   }
+  if (name == "LAST") {
+    return reply.bulk(received_.empty() ? "" : received_.back());
+  }
   if (name == "PEERS") {
     Bytes all;
     for (const auto& [node, incarnation] : peers_) {
@@ -167,6 +173,11 @@ void TestNode::send(const Waiting& waiting, node::Output& out) {
   const NodeId to(*parse_number<std::uint32_t>(waiting.args.at(1)));
   if (waiting.args[0] == "FORWARD") {
     out.forwards.push_back({PartitionId(1), self_, to, share(waiting.args.at(2))});
+    return;
+  }
+  if (waiting.args[0] == "LONG") {
+    const auto bytes = *parse_number<std::size_t>(waiting.args.at(2));
+    out.forwards.push_back({PartitionId(1), self_, to, share(Bytes(bytes, 'x'))});
     return;
   }
   raft::Message message;

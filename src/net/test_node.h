@@ -23,7 +23,8 @@ namespace kvorum::net {
 // Commands (answered in drain() but for PING and QUIT):
 //   PING | QUIT | HELLO 3 | ECHO x | BIG n (n bytes) | HOLD and RELEASE (answers wait in between)
 //   PAUSE (all clients, for 20 ms) | DISK (answered when a write came back) | LATER (after 20 ms) |
-//   FATAL SEND node text (as a snapshot chunk) | FORWARD node text | RECEIVED | PEERS
+//   FATAL SEND node text (as a snapshot chunk) | FORWARD node text | LONG node bytes | RECEIVED |
+//   LAST | PEERS
 //   ("node:incarnation ...") REQUESTS (so far) | MOST (of one connection in one turn) | CONNECTIONS
 class TestNode final : public node::Node {
  public:

@@ -19,8 +19,11 @@ namespace kvorum::wire {
 inline constexpr std::uint8_t kFrameVersion = 1;
 inline constexpr std::uint32_t kPeerFormat =
     1;  // of entries, runs and commands inside; nodes must agree on it
-inline constexpr std::size_t kFramePrefixBytes = 12;                  // length u32, checksum u64
-inline constexpr std::size_t kMaxFrameBytes = std::size_t{64} << 20;  // behind the prefix
+inline constexpr std::size_t kFramePrefixBytes = 12;  // length u32, checksum u64
+// Behind the prefix: what no frame may pass, whatever is configured. A frame must hold the longest
+// run, which cannot be cut: one request, of up to 512 MiB where values may be so long, behind up to
+// kMaxEntryBytes of others.
+inline constexpr std::size_t kMaxFrameBytes = std::size_t{640} << 20;
 inline constexpr std::size_t kMaxHelloBytes = 1024;  // of a frame before the handshake
 
 // Append one frame. False: it would pass kMaxFrameBytes, and nothing was appended.

@@ -216,8 +216,11 @@ TEST(Peer, ALengthOutOfBoundsIsRefusedAtOnce) {
 
 TEST(Peer, ATooLongMessageIsNotEncoded) {
   Bytes out = "before";
-  const auto big = share(Bytes(kMaxFrameBytes, 'x'));
-  EXPECT_FALSE(encode_forward({PartitionId(1), NodeId(1), NodeId(2), big}, out));
+  raft::Message message;
+  const auto piece = share(Bytes(std::size_t{32} << 20, 'x'));
+  message.entries.resize(kMaxFrameBytes / piece->size(),
+                         Entry{Term(1), Index(1), EntryType::kCommands, WallMs(1), piece});
+  EXPECT_FALSE(encode_message(PartitionId(1), message, out));
   EXPECT_EQ(out, "before");
 }
 
