@@ -77,8 +77,8 @@ inline std::string show(const Result<std::vector<Entry>>& entries) {
   }
   std::string text;
   for (const auto& entry : *entries) {
-    text +=
-        (text.empty() ? "" : " ") + fmt::format("{}:{}", entry.index.value(), entry.term.value());
+    text += text.empty() ? "" : " ";
+    text += fmt::format("{}:{}", entry.index.value(), entry.term.value());
   }
   return text;
 }
@@ -87,7 +87,8 @@ inline std::string show(const Result<std::vector<Entry>>& entries) {
 inline std::string show(RowCursor& cursor) {
   std::string text;
   for (; cursor.valid(); cursor.next()) {
-    text += (text.empty() ? "" : " ") + fmt::format("{}={}", cursor.key(), cursor.value());
+    text += text.empty() ? "" : " ";
+    text += fmt::format("{}={}", cursor.key(), cursor.value());
   }
   return cursor.status() ? text : to_string(cursor.status().error());
 }
