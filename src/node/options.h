@@ -25,7 +25,7 @@ struct Options {
   Duration election_timeout = 300ms;
   Duration heartbeat = 50ms;
   Duration request_timeout = 5s;
-  Duration checkpoint_interval = 1s;  // between writes of changed rows to disk
+  Duration checkpoint_interval = 5s;  // between writes of changed rows to disk
   std::size_t outbox_bytes = std::size_t{64}
                              << 20;  // waiting client commands; above: clients are paused
   std::uint64_t log_keep_bytes = std::uint64_t{64}

@@ -32,6 +32,7 @@ class Outbox {
   // Adds a command at the end of the open run.
   void push(const Command& command, ConnId owner);
   bool has_open() const { return !open_.empty(); }
+  std::size_t open_bytes() const { return open_bytes_.size(); }
 
   // Numbers the open run's commands and closes it, in pieces that fit an entry. Returns how many
   // runs were added.

@@ -9,6 +9,10 @@ namespace kvorum::node {
 namespace {
 
 constexpr std::size_t kRestoreBytes = std::size_t{8} << 20;  // of log read at once at start
+// Runs on their way at a time. While they are, what clients send gathers for the next one: under
+// load fewer and larger entries, messages and syncs; without load nobody waits.
+constexpr std::size_t kRunsInFlight = 1;
+constexpr std::size_t kGatherBytes = std::size_t{16} << 10;  // that do not wait in any case
 constexpr std::size_t kWindowBytes = std::size_t{32} << 20;  // of log kept in memory too
 constexpr std::size_t kCheckpointBytes = std::size_t{8}
                                          << 20;  // of changed rows that call for a checkpoint early
@@ -126,8 +130,12 @@ std::uint64_t Partition::barrier(ConnId conn) {
 
 bool Partition::needs_drain() const {
   const bool moved = raft_->leader() && (raft_->leader() != sent_to_ || raft_->term() != sent_in_);
-  const bool runs = outbox_.has_open() || resend_;
-  return (runs && raft_->leader()) || moved || barrier_open_ || !forwarded_.empty();
+  const bool runs = (outbox_.has_open() && !holds_back()) || resend_;
+  return (runs && raft_->leader()) || moved || barrier_due() || !forwarded_.empty();
+}
+
+bool Partition::holds_back() const {
+  return outbox_.runs().size() >= kRunsInFlight && outbox_.open_bytes() < kGatherBytes;
 }
 
 void Partition::send_runs(Output& out, Now now) {
@@ -144,7 +152,9 @@ void Partition::send_runs(Output& out, Now now) {
   }
   const bool leads = leader == options_.self;
   resend_ = resend_ || (!leads && now.mono >= resend_at_);
-  unsent_runs_ += outbox_.seal();
+  if (!holds_back()) {
+    unsent_runs_ += outbox_.seal();
+  }
   const auto& runs = outbox_.runs();
   auto fresh = std::min(resend_ ? runs.size() : unsent_runs_, runs.size());
   if (fresh == 0 && forwarded_.empty()) {
@@ -182,7 +192,7 @@ void Partition::drain(Output& out, store::Batch& batch, Now now) {
       raft_->read_barrier(tag, now);
     }
   }
-  if (barrier_open_) {
+  if (barrier_due()) {
     barrier_open_ = false;
     raft_->read_barrier(waiting_.back().tag, now);
   }

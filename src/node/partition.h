@@ -107,6 +107,8 @@ class Partition final : public kv::Observer {
   Result<void> load_rows(const store::Store& store, raft::Restored& restored);
   Result<void> load_log(const store::Store& store, raft::Restored& restored);
   void send_runs(Output& out, Now now);
+  bool holds_back() const;
+  bool barrier_due() const { return barrier_open_ && waiting_.size() == 1; }
   void collect(Output& out, store::Batch& batch);
   void write_snapshot(raft::SnapshotWrite& write, store::Batch& batch);
   void install();
@@ -137,7 +139,7 @@ class Partition final : public kv::Observer {
 
   std::uint64_t next_tag_ = 1;
   std::uint64_t confirmed_ = 0;
-  bool barrier_open_ = false;  // waiting_.back() still takes readers
+  bool barrier_open_ = false;  // waiting_.back() still takes readers; it goes once it is alone
   std::deque<Waiting> waiting_;
   std::vector<std::uint64_t> retry_tags_;
   std::vector<IndexWaiter> index_waiters_;
