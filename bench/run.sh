@@ -77,7 +77,7 @@ leader=$(for i in 0 1 2; do
   redis-cli -p $((base + i)) KV.STATUS | grep -q 'role:leader' && echo $((base + i)) && break
 done)
 
-load() { redis-benchmark -p "$1" -d 64 -r 100000 -n "$requests" -t "$2" -c "$3" -P "$4"; }
+load() { redis-benchmark -p "$1" -d 64 -r 100000 -n "$requests" -t "$2" -c "$3" -P "$4" "${@:5}"; }
 for ((round = 1; round <= rounds; ++round)); do
   echo "round $round of $rounds" >&2
   for op in set get; do
@@ -97,12 +97,12 @@ for ((round = 1; round <= rounds; ++round)); do
   fi
 done
 
-# Fail-over: from the leader's kill -9 until a write through another node is acknowledged.
-python3 "$root/bench/failover.py" "$kvorum" "$dir/kvorum" $base 5 >"$dir/failover"
 memory=$(for i in 1 2 3; do
   pid=$(pgrep -f "server --node $i .*$dir/kvorum" | head -1)
   awk '/VmRSS/ {print int($2 / 1024)}' "/proc/$pid/status"
 done | sort -n | tail -1)
+# Fail-over: from the leader's kill -9 until a write through another node is acknowledged.
+python3 "$root/bench/failover.py" "$kvorum" "$dir/kvorum" $base 5 >"$dir/failover"
 python3 "$root/bench/table.py" "$results"
 cat "$dir/failover"
 echo "largest node: $memory MB resident after the runs above (100,000 keys of 64 bytes)"
