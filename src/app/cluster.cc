@@ -13,7 +13,6 @@ namespace {
 struct Flags {
   StartOptions start;
   std::string data = "./kvorum-data";
-  std::string level = "linearizable";
   std::uint32_t node = 0;
   bool hard = false;
 };
@@ -24,11 +23,8 @@ std::string check_level(const std::string& word) {
   if (!level) {
     return level.error().detail;
   }
-  if (level->kind == LevelKind::kLinearizable) {
+  if (is_read_level(word)) {
     return {};
-  }
-  if (level->kind == LevelKind::kSequential) {
-    return "connections begin linearizable; choose sequential with KV.LEVEL or KV.AT";
   }
   return "'" + word + "' needs a leaderless keyspace, which this version does not have";
 }
@@ -56,9 +52,10 @@ void add_start(CLI::App* cluster, const std::shared_ptr<Flags>& flags, int& exit
       ->check(CLI::Range(1u, kMaxPartitions));
   start->add_option("--store", options.store, "rocks (on disk, the default) or mem (for trials)")
       ->check(CLI::IsMember({"rocks", "mem"}));
-  start->add_option("--level", flags->level, "Level that connections begin with")
-      ->check(check_level)
-      ->capture_default_str();
+  start
+      ->add_option("--level", options.level,
+                   "What reads get on a connection that says nothing else (default linearizable)")
+      ->check(check_level);
   const auto leaderless = [](const std::string&) {
     return std::string(
         "counts replicas of a leaderless keyspace, which this version does not have");

@@ -17,6 +17,7 @@ struct StartOptions {
   std::optional<std::uint32_t> base_port;
   std::optional<std::uint32_t> partitions;
   std::optional<std::string> store;
+  std::optional<std::string> level;
   bool detach = false;
 };
 

@@ -35,6 +35,7 @@ Result<ClusterConfig> new_config(const StartOptions& options) {
   }
   config.partitions = options.partitions.value_or(config.partitions);
   config.store = options.store.value_or(config.store);
+  config.level = options.level.value_or(config.level);
   for (std::uint32_t i = 0; i < nodes; ++i) {
     const auto port = [&](std::uint32_t offset) {
       return static_cast<std::uint16_t>(base + i + offset);
@@ -61,7 +62,8 @@ Result<void> check_unchanged(const StartOptions& options, const ClusterConfig& c
   const auto same_port = differs("--base-port", options.base_port, config.nodes[0].resp_port);
   const auto same_partitions = differs("--partitions", options.partitions, config.partitions);
   const auto same_store = differs("--store", options.store, config.store);
-  for (const auto& check : {same, same_port, same_partitions, same_store}) {
+  const auto same_level = differs("--level", options.level, config.level);
+  for (const auto& check : {same, same_port, same_partitions, same_store, same_level}) {
     if (!check) {
       return check;
     }

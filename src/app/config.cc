@@ -194,6 +194,7 @@ MaybeError read_top(const toml::value& root, const std::string& file_name, Clust
              config.max_value_bytes);
   top.number("reserve_bytes", 0, INT64_MAX, config.reserve_bytes);
   top.choice("store", is_store, "rocks, mem", config.store);
+  top.choice("level", is_read_level, "linearizable, sequential, prefix", config.level);
   top.choice("log_level", is_log_level, "debug, info, warn, error", config.log_level);
   if (config.election_timeout_ms < 2 * config.heartbeat_ms) {
     top.complain_at(top.line_of("election_timeout_ms"),
@@ -231,6 +232,9 @@ bool is_log_level(const std::string& word) {
 }
 
 bool is_store(const std::string& word) { return word == "rocks" || word == "mem"; }
+bool is_read_level(const std::string& word) {
+  return word == "linearizable" || word == "sequential" || word == "prefix";
+}
 
 Result<ClusterConfig> parse_config(const std::string& text, const std::string& file_name) {
   ClusterConfig config;
@@ -264,10 +268,10 @@ std::string format_config(const ClusterConfig& config) {
       "# Written by `kvorum cluster start`. docs/cluster.example.toml explains every key.\n"
       "cluster = \"{:016x}\"\npartitions = {}\nelection_timeout_ms = {}\nheartbeat_ms = {}\n"
       "request_timeout_ms = {}\nmax_value_bytes = {}\nreserve_bytes = {}\nstore = \"{}\"\n"
-      "log_level = \"{}\"\n",
+      "level = \"{}\"\nlog_level = \"{}\"\n",
       config.cluster.value(), config.partitions, config.election_timeout_ms, config.heartbeat_ms,
       config.request_timeout_ms, config.max_value_bytes, config.reserve_bytes, config.store,
-      config.log_level);
+      config.level, config.log_level);
   for (const auto& node : config.nodes) {
     out += fmt::format(
         "\n[[node]]\nid = {}\nhost = \"{}\"\nresp_port = {}\npeer_port = {}\nhttp_port = {}\n",

@@ -28,7 +28,8 @@ struct ClusterConfig {
   std::int64_t request_timeout_ms = 5000;
   std::uint64_t max_value_bytes = std::uint64_t{16} << 20;
   std::uint64_t reserve_bytes = std::uint64_t{64} << 20;
-  std::string store = "rocks";  // or mem
+  std::string store = "rocks";         // or mem
+  std::string level = "linearizable";  // of reads on a connection that names none
   std::string log_level = "info";
   std::vector<NodeConfig> nodes;  // ascending ids
 
@@ -39,8 +40,9 @@ inline constexpr std::uint32_t kMaxPartitions = 1024;
 inline constexpr std::uint64_t kMaxValueBytes = std::uint64_t{512} << 20;
 inline constexpr std::uint32_t kMaxNodes = 99;
 
-bool is_log_level(const std::string& word);  // debug, info, warn, error
-bool is_store(const std::string& word);      // rocks, mem
+bool is_log_level(const std::string& word);   // debug, info, warn, error
+bool is_store(const std::string& word);       // rocks, mem
+bool is_read_level(const std::string& word);  // linearizable, sequential, prefix
 
 // Errors are one line and name file, line and key: "cluster.toml:12: unknown key 'prot' in
 // [[node]]".

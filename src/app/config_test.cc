@@ -43,6 +43,7 @@ TEST(Config, TheDocumentedExampleIsReadAndHasEveryDefault) {
   EXPECT_EQ(config->max_value_bytes, defaults.max_value_bytes);
   EXPECT_EQ(config->reserve_bytes, defaults.reserve_bytes);
   EXPECT_EQ(config->store, defaults.store);
+  EXPECT_EQ(config->level, defaults.level);
   EXPECT_EQ(config->log_level, defaults.log_level);
   ASSERT_EQ(config->nodes.size(), 3u);
   EXPECT_EQ(config->nodes[2].http_port, 9003);
@@ -65,6 +66,7 @@ TEST(Config, WhatIsWrittenIsReadBack) {
   config.cluster = ClusterId(~0ull);
   config.partitions = 7;
   config.store = "mem";
+  config.level = "sequential";
   config.log_level = "debug";
   const auto text = format_config(config);
   const auto back = parse_config(text, "c.toml");

@@ -112,6 +112,7 @@ node::Options node_options(const ClusterConfig& config, const NodeConfig& self,
   options.heartbeat = milliseconds(config.heartbeat_ms);
   options.request_timeout = milliseconds(config.request_timeout_ms);
   options.kv.max_value_bytes = config.max_value_bytes;
+  options.read_level = *parse_level(config.level);  // the configuration was checked
   options.version = kVersion;
   options.resp_port = self.resp_port;
   return options;

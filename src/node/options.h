@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "kv/machine.h"
+#include "model/level.h"
 
 namespace kvorum::node {
 
@@ -31,6 +32,7 @@ struct Options {
   std::uint64_t log_keep_bytes = std::uint64_t{64}
                                  << 20;  // applied entries kept on disk for followers that lag
   std::int64_t max_clock_skew_ms = 500;
+  Level read_level;  // that connections begin with
   kv::Options kv;
   std::string version = "0.1.0";
   std::uint16_t resp_port = 0;  // for INFO

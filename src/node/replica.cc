@@ -83,6 +83,7 @@ void Replica::connect(ConnId conn, ByteView address, Now) {
   auto session = std::make_unique<Session>();
   session->id = conn;
   session->address = address;
+  session->read_level = options_.read_level;
   sessions_.emplace(conn, std::move(session));
 }
 

@@ -71,7 +71,8 @@ void Replica::run_verb(Session& session, const Item& item) {
     case Verb::kReset:
       session.name.clear();
       session.keyspace = KeyspaceId();
-      session.read_level = session.write_level = Level{};
+      session.read_level = options_.read_level;
+      session.write_level = Level{};
       session.protocol = 2;
       connections_.set_protocol(session.id, 2);
       return reply.status("RESET");

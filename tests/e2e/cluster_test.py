@@ -228,6 +228,17 @@ class Partitions(ClusterTest):
             self.assertEqual(connection.ask("KV.AT", "sequential", "GET", "k7"), "7")
 
 
+class SequentialByDefault(ClusterTest):
+    extra = ("--level", "sequential")
+
+    def test_connections_begin_at_the_level_of_the_cluster(self):
+        with self.cluster.connect(2) as connection:
+            self.assertEqual(connection.ask("SET", "k", "v"), "OK")
+            self.assertEqual(connection.ask("GET", "k"), "v")
+            receipt = connection.ask("KV.RECEIPT")
+            self.assertEqual(receipt[:4], ["asked", "sequential", "met", "sequential"])
+
+
 class BadInput(ClusterTest):
     def test_nonsense_hurts_only_its_own_connection(self):
         good = self.cluster.connect(1)
