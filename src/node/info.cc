@@ -93,7 +93,7 @@ std::string Replica::info(ByteView section) const {
         keys += find(PartitionId(keyspace.first_partition.value() + i))->machine().size();
       }
       if (keys > 0) {
-        text += fmt::format("db{}:keys={},expires=0,avg_ttl=0\r\n", id.value(), keys);
+        text += fmt::format("db{}:keys={}\r\n", id.value(), keys);
       }
     }
     text += "\r\n";

@@ -83,7 +83,7 @@ Result<void> Partition::load_log(const store::Store& store, raft::Restored& rest
   restored.hard = *hard;
   restored.base.index = extent->base;
   restored.base.term = extent->base_term;
-  restored.first_index = first_index_ = extent->first();
+  restored.first_index = extent->first();
   if (restored.applied < extent->base || restored.applied > extent->last) {
     return fail(ErrorCode::kCorrupt, "partition {}: rows stand at {}, the log holds {} to {}",
                 id_.value(), restored.applied.value(), extent->first().value(),
@@ -298,9 +298,7 @@ void Partition::install() {
   machine_ = std::move(incoming_);
   CHECK_EQ(machine_->applied(), turn_.installed->index);
   durable_applied_ = machine_->applied();
-  first_index_ = machine_->applied().next();
   marks_.assign(1, {machine_->applied(), machine_->applied_term(), log_bytes_});
-  cut_bytes_ = log_bytes_;
   host_.note(LogLevel::kInfo, fmt::format("partition {}: installed a snapshot at {}", id_.value(),
                                           machine_->applied().value()));
 }
@@ -377,8 +375,6 @@ void Partition::compact(store::Batch& batch, Flight& flight) {
   const auto& mark = marks_[cut];
   batch.operations.push_back(store::CompactLog{id_, mark.applied.next(), mark.term});
   flight.compacted = raft::Compacted{mark.applied.next(), mark.term};
-  first_index_ = mark.applied.next();
-  cut_bytes_ = mark.log_bytes;
   marks_.erase(marks_.begin(), marks_.begin() + static_cast<std::ptrdiff_t>(cut));
 }
 

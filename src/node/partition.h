@@ -73,9 +73,6 @@ class Partition final : public kv::Observer {
   bool needs_drain() const;
   bool waits_for_disk() const { return needs_ticket_; }
 
-  std::uint64_t log_bytes() const { return log_bytes_; }
-  Index durable_applied() const { return durable_applied_; }
-
   // kv::Observer
   ReplyWriter& before(ClientId client, std::uint64_t seq) override;
   void after(ClientId client, std::uint64_t seq, Version version) override;
@@ -153,8 +150,6 @@ class Partition final : public kv::Observer {
   bool installing_ = false;  // the snapshot's last chunk is on its way to disk
   std::deque<Mark> marks_;
   std::uint64_t log_bytes_ = 0;  // of entries applied since the start
-  std::uint64_t cut_bytes_ = 0;  // of those no longer in the log
-  Index first_index_;
   Instant wake_at_ = Instant::max();
 };
 

@@ -11,8 +11,7 @@ namespace {
 constexpr int kRounds = 16;                 // of work that follows from work within one turn
 constexpr Duration kSweepInterval = 100ms;  // between looks for requests whose time ran out
 constexpr Duration kDiskRetry = 200ms;
-constexpr std::size_t kReportedVoters =
-    5;  // groups have at most this many voters; other nodes learn
+constexpr std::size_t kMaxVoters = 5;  // groups have at most this many voters; other nodes learn
 
 }  // namespace
 
@@ -44,8 +43,8 @@ Result<void> Replica::restore(const store::Store& store, Now now) {
   now_ = now;
   started_ = sweep_at_ = watch_at_ = meta_try_at_ = now.mono;
   voters_ = options_.members;
-  if (voters_.size() > kReportedVoters) {
-    voters_.resize(kReportedVoters);
+  if (voters_.size() > kMaxVoters) {
+    voters_.resize(kMaxVoters);
   }
   if (const auto added = add_partition(kMetaPartition, store); !added) {
     return added;
@@ -150,7 +149,6 @@ void Replica::step(const Forward& forward, Now now) {
 void Replica::step(DiskDone done, Now now) {
   now_ = now;
   if (const auto* written = std::get_if<WriteDone>(&done)) {
-    done_ticket_ = std::max(done_ticket_, written->ticket);
     for (auto& [id, partition] : partitions_) {
       partition->persisted(written->ticket, now);
     }
@@ -255,7 +253,6 @@ std::size_t Replica::outbox_bytes() const {
 
 void Replica::begin_shutdown(Now now) {
   now_ = now;
-  stopping_ = true;
   for (auto& [id, partition] : partitions_) {
     if (partition->raft().role() == raft::Role::kLeader) {
       partition->raft().transfer(NodeId(), now);

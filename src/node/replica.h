@@ -124,11 +124,9 @@ class Replica final : public Node, private Partition::Host {
   std::vector<ConnId> woken_;
   std::vector<LogLine> log_;
   std::uint64_t next_ticket_ = 1;
-  std::uint64_t done_ticket_ = 0;
   bool disk_low_ = false;
   Instant disk_retry_at_ = Instant::max();
   bool paused_ = false;
-  bool stopping_ = false;
   std::string fatal_;
   Instant sweep_at_;
   Instant watch_at_;
