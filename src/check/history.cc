@@ -1,0 +1,127 @@
+#include "check/history.h"
+
+#include <fmt/format.h>
+
+namespace kvorum::check {
+
+Texts& Texts::operator=(const Texts& other) {
+  if (this != &other) {
+    all_.clear();
+    index_.clear();
+    all_.emplace_back();
+    for (std::size_t i = 1; i < other.all_.size(); ++i) {
+      add(other.all_[i]);
+    }
+  }
+  return *this;
+}
+
+Text Texts::add(std::string_view text) {
+  if (const auto found = index_.find(text); found != index_.end()) {
+    return found->second;
+  }
+  const auto number = static_cast<Text>(all_.size());
+  all_.emplace_back(text);
+  index_.emplace(all_.back(), number);
+  return number;
+}
+
+Text Texts::find(std::string_view text) const {
+  const auto found = index_.find(text);
+  return found == index_.end() ? kAbsent : found->second;
+}
+
+bool Operation::observes() const {
+  switch (op) {
+    case HistoryOp::kGet:
+      return ended == Ended::kOk;
+    case HistoryOp::kCas:
+      return ended == Ended::kOk || (ended == Ended::kFailed && !never_ran);
+    case HistoryOp::kIncr:
+      return ended == Ended::kOk;
+    default:
+      return false;
+  }
+}
+
+void History::add(const HistoryRecord& record) {
+  Operation operation;
+  operation.op = record.op;
+  operation.ended = record.ended;
+  operation.final = record.final;
+  operation.never_ran = record.ended == Ended::kFailed && !record.err.empty();
+  operation.client = client(fmt::to_string(record.client));
+  operation.key = texts.add(record.key);
+  operation.value = record.value ? texts.add(*record.value) : kAbsent;
+  operation.expect = record.expect ? texts.add(*record.expect) : kAbsent;
+  operation.by = record.by;
+  operation.start_ns = record.start_ns;
+  operation.end_ns = record.ended == Ended::kUnknown ? kNever : record.end_ns;
+  operation.level = record.level.empty() ? kAbsent : texts.add(record.level);
+  operation.node = record.node;
+  operation.seq = record.seq ? static_cast<std::int64_t>(*record.seq) : -1;
+  operation.version = record.version ? static_cast<std::int64_t>(*record.version) : -1;
+  operations.push_back(operation);
+}
+
+std::uint32_t History::client(std::string_view name) {
+  const auto [found, fresh] =
+      client_index_.try_emplace(std::string(name), static_cast<std::uint32_t>(clients.size()));
+  if (fresh) {
+    clients.emplace_back(name);
+  }
+  return found->second;
+}
+
+Text History::initial_of(Text key) const {
+  const auto found = initial.find(key);
+  return found == initial.end() ? kAbsent : found->second;
+}
+
+namespace {
+
+std::string time_text(std::int64_t ns) {
+  if (ns == kNever) {
+    return "?";
+  }
+  if (ns % 1'000'000 == 0 || ns > 10'000'000) {
+    return fmt::format("{:.6g} ms", static_cast<double>(ns) / 1e6);
+  }
+  return fmt::format("{} ns", ns);
+}
+
+}  // namespace
+
+std::string describe(const History& history, const Operation& operation) {
+  const auto text = [&](Text value) {
+    return value == kAbsent ? std::string("absent") : history.texts[value];
+  };
+  auto out = fmt::format("client {} {} {}", history.clients[operation.client],
+                         to_string(operation.op), history.texts[operation.key]);
+  switch (operation.op) {
+    case HistoryOp::kGet:
+    case HistoryOp::kPut:
+      out += " = " + text(operation.value);
+      break;
+    case HistoryOp::kAppend:
+      out += " + " + text(operation.value);
+      break;
+    case HistoryOp::kCas:
+      out += " " + text(operation.expect) + " to " + text(operation.value);
+      break;
+    case HistoryOp::kIncr:
+      out += fmt::format(" by {} = {}", operation.by, text(operation.value));
+      break;
+    case HistoryOp::kDelete:
+      break;
+  }
+  out += " [" + time_text(operation.start_ns) + ", " + time_text(operation.end_ns) + "]";
+  if (operation.ended == Ended::kUnknown) {
+    out += " outcome unknown";
+  } else if (operation.ended == Ended::kFailed) {
+    out += operation.never_ran ? " never ran" : " failed";
+  }
+  return out;
+}
+
+}  // namespace kvorum::check
