@@ -9,6 +9,7 @@
 #include "app/verbs.h"
 #include "node/command_table.h"
 #include "wire/inline_args.h"
+#include "wire/resp.h"
 
 namespace kvorum::app {
 namespace {
@@ -109,10 +110,10 @@ void CliSession::remember_settings(std::span<const ByteView> args) {
     }
   } else if (spec->verb == node::Verb::kSelect) {
     select_.clear();
-    client::append_request(args, select_);
+    wire::append_request(args, select_);
   } else if (spec->verb == node::Verb::kKvLevel) {
     Bytes request;
-    client::append_request(args, request);
+    wire::append_request(args, request);
     std::erase(levels_, request);
     levels_.push_back(std::move(request));
   } else {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "wire/resp.h"
+
 namespace kvorum::client {
 
 void Client::add(const std::vector<Endpoint>& endpoints) {
@@ -52,7 +54,7 @@ Result<void> Client::connect() {
 
 Result<wire::Reply> Client::call(std::span<const ByteView> args, bool is_read) {
   Bytes request;
-  append_request(args, request);
+  wire::append_request(args, request);
   Error last;
   // Every node may be met once by a connection that turns out to be dead, and once by a fresh one.
   for (std::size_t tries = 0; tries < options_.endpoints.size() + 1; ++tries) {

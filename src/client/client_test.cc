@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "wire/resp.h"
+
 namespace kvorum::client {
 namespace {
 
@@ -61,7 +63,7 @@ FakeNode::Script answer(std::string request, std::string reply) {
 
 std::string encoded(std::span<const ByteView> args) {
   Bytes out;
-  append_request(args, out);
+  wire::append_request(args, out);
   return out;
 }
 

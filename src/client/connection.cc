@@ -28,15 +28,6 @@ std::string to_string(const Endpoint& endpoint) {
   return fmt::format("{}:{}", endpoint.host, endpoint.port);
 }
 
-void append_request(std::span<const ByteView> args, Bytes& out) {
-  out += fmt::format("*{}\r\n", args.size());
-  for (const auto arg : args) {
-    out += fmt::format("${}\r\n", arg.size());
-    out += arg;
-    out += "\r\n";
-  }
-}
-
 struct Connection::State {
   explicit State(Endpoint to) : endpoint(std::move(to)), socket(io) {}
 

@@ -23,9 +23,6 @@ struct Endpoint {
 
 std::string to_string(const Endpoint& endpoint);
 
-// A request as RESP sends it: an array of bulk strings.
-void append_request(std::span<const ByteView> args, Bytes& out);
-
 // Every error is kIo or kProtocol, and the connection is of no further use after it.
 class Connection {
  public:

@@ -42,6 +42,8 @@ class TestNode final : public node::Node {
   void tick(Now now) override;
   void drain(node::Output& out, Now now) override;
   void begin_shutdown(Now now) override;
+  const raft::Raft* group(PartitionId) const override { return nullptr; }
+  const kv::Machine* machine(PartitionId) const override { return nullptr; }
   bool idle() const override { return waiting_.empty(); }
   void set_client_count(std::size_t connected) override { clients_ = connected; }
 

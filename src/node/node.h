@@ -88,6 +88,11 @@ class Node {
   virtual void begin_shutdown(Now now) = 0;
   virtual bool idle() const = 0;  // leads nothing (or alone) and owes no reply
 
+  // For who watches from outside, like the simulator's invariants; null: that partition is not
+  // here.
+  virtual const raft::Raft* group(PartitionId partition) const = 0;
+  virtual const kv::Machine* machine(PartitionId partition) const = 0;
+
   // Counters for INFO that only net/ knows.
   virtual void set_client_count(std::size_t connected) = 0;
 };

@@ -73,6 +73,16 @@ const Partition* Replica::find(PartitionId id) const {
   return found == partitions_.end() ? nullptr : found->second.get();
 }
 
+const raft::Raft* Replica::group(PartitionId id) const {
+  const auto* partition = find(id);
+  return partition == nullptr ? nullptr : &partition->raft();
+}
+
+const kv::Machine* Replica::machine(PartitionId id) const {
+  const auto* partition = find(id);
+  return partition == nullptr ? nullptr : &partition->machine();
+}
+
 Session* Replica::find(ConnId id) {
   const auto found = sessions_.find(id);
   return found == sessions_.end() ? nullptr : found->second.get();

@@ -34,6 +34,8 @@ class Replica final : public Node, private Partition::Host {
   void drain(Output& out, Now now) override;
   void begin_shutdown(Now now) override;
   bool idle() const override;
+  const raft::Raft* group(PartitionId partition) const override;
+  const kv::Machine* machine(PartitionId partition) const override;
   void set_client_count(std::size_t connected) override { clients_ = connected; }
 
  private:

@@ -1,12 +1,14 @@
 // The store in memory. Nothing is synced and nothing fails.
+#include "store/mem.h"
+
 #include <deque>
 #include <map>
 #include <mutex>
 #include <set>
 #include <utility>
 
+#include "base/check.h"
 #include "store/extent.h"
-#include "store/store.h"
 
 namespace kvorum::store {
 namespace {
@@ -42,6 +44,14 @@ class MemCursor final : public RowCursor {
 
 class MemStore final : public Store {
  public:
+  MemStore() = default;
+  MemStore(const MemStore& other) {
+    const std::lock_guard lock(other.mutex_);
+    partitions_ = other.partitions_;  // generations are shared until one side writes
+    records_ = other.records_;
+  }
+  MemStore& operator=(const MemStore&) = delete;
+
   bool low_on_space() override { return false; }
   Result<void> write(const std::vector<const Batch*>& batches) override {
     const std::lock_guard lock(mutex_);
@@ -205,5 +215,11 @@ class MemStore final : public Store {
 }  // namespace
 
 std::unique_ptr<Store> open_mem() { return std::make_unique<MemStore>(); }
+
+std::unique_ptr<Store> copy_mem(const Store& store) {
+  const auto* mem = dynamic_cast<const MemStore*>(&store);
+  CHECK(mem != nullptr, "only a store in memory can be copied");
+  return std::make_unique<MemStore>(*mem);
+}
 
 }  // namespace kvorum::store

@@ -1,7 +1,10 @@
 #include "wire/resp.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "wire/inline_args.h"
 
@@ -18,6 +21,16 @@ constexpr std::size_t kPieceBytes =
 char printable(char c) { return c >= ' ' && c <= '~' ? c : '?'; }
 
 }  // namespace
+
+void append_request(std::span<const ByteView> args, Bytes& out) {
+  const auto at = std::back_inserter(out);
+  fmt::format_to(at, "*{}\r\n", args.size());
+  for (const auto arg : args) {
+    fmt::format_to(at, "${}\r\n", arg.size());
+    out += arg;
+    out += "\r\n";
+  }
+}
 
 RequestParser::Status RequestParser::fatal(std::string text) {
   failed_ = true;

@@ -13,6 +13,9 @@
 
 namespace kvorum::wire {
 
+// Appends a request as clients send it: an array of bulk strings.
+void append_request(std::span<const ByteView> args, Bytes& out);
+
 struct RequestLimits {
   std::size_t args = std::size_t{1} << 20;           // more: protocol error
   std::size_t inline_bytes = std::size_t{64} << 10;  // of an inline line. More: protocol error

@@ -1,0 +1,81 @@
+// The network between nodes: packets of whole frames, each with its own delay and fate, over
+// directed connections that come up with a handshake and break like TCP's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/prng.h"
+#include "sim/events.h"
+#include "sim/options.h"
+
+namespace kvorum::sim {
+
+// The nodes, as the network sees them.
+class Hosts {
+ public:
+  virtual ~Hosts() = default;
+  virtual bool running(NodeId node) const = 0;
+  virtual Bytes hello(NodeId node) const = 0;  // its handshake frame
+  virtual void connected(NodeId node, NodeId peer, Bytes hello) = 0;
+  virtual void disconnected(NodeId node, NodeId peer) = 0;
+  virtual void packet(NodeId from, NodeId to, Bytes frames) = 0;
+};
+
+class Network {
+ public:
+  Network(EventQueue& events, Hosts& hosts, const Options& options, Prng prng);
+
+  void send(NodeId from, NodeId to, Bytes frames);
+  // One direction. What is on its way when it is cut is lost.
+  void cut(NodeId from, NodeId to);
+  void heal(NodeId from, NodeId to);
+  bool is_cut(NodeId from, NodeId to) const { return cuts_.contains({from, to}); }
+  // Packets on this link take this much longer.
+  void clog(NodeId from, NodeId to, Duration extra);
+  // The node came up, or is gone: its connections are made, or break.
+  void started(NodeId node);
+  void crashed(NodeId node);
+  // The receiver found garbage: the connection is closed and made anew.
+  void reset(NodeId from, NodeId to);
+  // Ends every fault of the network for good.
+  void calm();
+
+  std::uint64_t packets() const { return packets_; }
+  std::uint64_t lost() const { return lost_; }
+
+ private:
+  struct Link {
+    bool up = false;
+    std::uint64_t epoch = 0;  // of the connection; packets of an older one are lost
+    bool trying = false;
+    Instant last_arrival{};
+    Duration clogged{};
+  };
+
+  void try_link(NodeId from, NodeId to);
+  void break_link(NodeId from, NodeId to, bool tell);
+  void deliver(NodeId from, NodeId to, Duration extra, Bytes frames);
+  bool chance(std::int64_t ppm) {
+    return !calm_ && ppm > 0 && prng_.chance(static_cast<std::uint64_t>(ppm), 1'000'000);
+  }
+  Duration delay();
+
+  EventQueue& events_;
+  Hosts& hosts_;
+  const Options& options_;
+  Prng prng_;
+  std::map<std::pair<NodeId, NodeId>, Link> links_;
+  std::set<std::pair<NodeId, NodeId>> cuts_;
+  bool calm_ = false;
+  std::uint64_t packets_ = 0;
+  std::uint64_t lost_ = 0;
+};
+
+}  // namespace kvorum::sim
