@@ -1,6 +1,7 @@
 # Shared build rules: tool detection, warnings, and one function per kind of target.
 option(KVORUM_FUZZ "build the libFuzzer targets (needs clang)" OFF)
 option(KVORUM_UNIT_ONLY "leave out tests/ and bench/, which need the release program" OFF)
+option(KVORUM_MUTANTS "plant the bugs of base/mutants.def, asleep until one is picked" OFF)
 set(KVORUM_SANITIZE "" CACHE STRING "sanitizers, for example address,undefined or thread")
 
 find_program(CCACHE ccache)
@@ -33,6 +34,9 @@ if(KVORUM_SANITIZE)
   add_link_options(-fsanitize=${KVORUM_SANITIZE})
   # Under a sanitizer GCC 12 sees uninitialised reads and unsupported fences that are not there.
   target_compile_options(kvorum_flags INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
+endif()
+if(KVORUM_MUTANTS)
+  add_compile_definitions(KVORUM_MUTANTS)
 endif()
 if(KVORUM_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer)

@@ -1,9 +1,12 @@
 // kvorum: one program, several verbs.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <string>
 
 #include "app/verbs.h"
 #include "app/version.h"
+#include "base/mutant.h"
 
 namespace kvorum::app {
 namespace {
@@ -37,6 +40,19 @@ int run(int argc, char** argv) {
   add_cluster_verb(app, exit_code);
   add_cli_verb(app, exit_code);
   add_sim_verb(app, exit_code);
+#ifdef KVORUM_MUTANTS
+  app.add_option("--mutant", "the planted bug to wake")->each([](const std::string& word) {
+    if (!pick_mutant(word)) {
+      throw CLI::ValidationError("--mutant", "no planted bug is called " + word);
+    }
+  });
+  app.add_flag_callback("--mutants", [] {
+    for (const auto& [word, text] : mutants()) {
+      fmt::print("{:<28} {}\n", word, text);
+    }
+    throw CLI::Success();
+  });
+#endif
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -7,6 +7,7 @@
 //   time(i64) config
 #include <utility>
 
+#include "base/mutant.h"
 #include "kv/state.h"
 
 namespace kvorum::kv {
@@ -67,6 +68,9 @@ bool load_table_row(Table& table, ByteView key, ByteView bytes) {
   std::optional<WallMs> deadline;
   if (timed == 1) {
     deadline = WallMs(reader.fixed<std::int64_t>());
+    if (KVORUM_MUTANT(kForgetTtl)) {
+      deadline.reset();
+    }
   }
   if (!reader.ok() || timed > 1) {
     return false;

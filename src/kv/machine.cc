@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "base/parse.h"
 #include "kv/execute.h"
 #include "kv/kept_reply.h"
@@ -190,7 +191,8 @@ void Machine::State::once(const Command& command, Place place) {
   if (seq < client.mark) {
     return place.reply.error({ErrorCode::kUnknown, {}});
   }
-  if (const auto kept = client.replies.find(seq); kept != client.replies.end()) {
+  if (const auto kept = client.replies.find(seq);
+      kept != client.replies.end() && !KVORUM_MUTANT(kSkipDedup)) {
     CHECK(replay(kept->second, place.reply));
     return;
   }

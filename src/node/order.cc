@@ -8,6 +8,7 @@
 // ahead asks for a confirmed index of its own. A command of another partition waits until the queue
 // is empty.
 #include "base/check.h"
+#include "base/mutant.h"
 #include "node/replica.h"
 
 namespace kvorum::node {
@@ -28,8 +29,9 @@ bool Replica::waits_for_nothing(const Session& session, const Item& item) {
   if (item.everywhere || item.met.kind != LevelKind::kSequential) {
     return !item.everywhere && item.met.kind == LevelKind::kPrefix;
   }
-  return !session.seen_index || (session.seen_partition == item.partition &&
-                                 find(item.partition)->machine().applied() >= session.seen_index);
+  return !session.seen_index || KVORUM_MUTANT(kStaleSequential) ||
+         (session.seen_partition == item.partition &&
+          find(item.partition)->machine().applied() >= session.seen_index);
 }
 
 // `item` is the first one that has not begun.
@@ -284,7 +286,9 @@ Error Replica::timeout_error(Session& session, const Item& item) {
     }
     never_sent = never_sent && item.outstanding == keyspace_of(session)->partitions;
   }
-  return Error{never_sent ? ErrorCode::kNoLeader : ErrorCode::kUnknown, {}};
+  return Error{
+      never_sent || KVORUM_MUTANT(kUnknownAsFailure) ? ErrorCode::kNoLeader : ErrorCode::kUnknown,
+      {}};
 }
 
 // The first item's time is over. What waited behind it goes on: a read that leaned on this write

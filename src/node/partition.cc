@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "node/node.h"
 
 namespace kvorum::node {
@@ -227,6 +228,12 @@ void Partition::collect(Output& out, store::Batch& batch) {
   }
   Flight flight;
   flight.raft_ticket = turn_.ticket;
+  if (KVORUM_MUTANT(kAckBeforePersist)) {
+    for (auto& message : turn_.send_after_persist) {
+      out.messages.push_back({id_, std::move(message)});
+    }
+    turn_.send_after_persist.clear();
+  }
   flight.messages = std::move(turn_.send_after_persist);
   turn_.send_after_persist = {};
   if (turn_.truncate_from) {
@@ -239,10 +246,10 @@ void Partition::collect(Output& out, store::Batch& batch) {
   for (auto& write : turn_.snapshot_writes) {
     write_snapshot(write, batch);
   }
-  if (turn_.hard_state) {
+  if (turn_.hard_state && !KVORUM_MUTANT(kLoseHardState)) {
     batch.operations.push_back(store::PutHardState{id_, *turn_.hard_state});
   }
-  batch.sync = batch.sync || turn_.must_sync;
+  batch.sync = batch.sync || (turn_.must_sync && !KVORUM_MUTANT(kForgetSync));
   for (auto& request : turn_.loads) {
     out.disk.push_back(LoadJob{id_, request});
   }
@@ -277,6 +284,9 @@ void Partition::write_snapshot(raft::SnapshotWrite& write, store::Batch& batch) 
   while (record && reader.ok() && !reader.rest().empty()) {
     const auto key = reader.bytes();
     const auto value = reader.bytes();
+    if (KVORUM_MUTANT(kSnapshotWithoutSessions) && !key.starts_with('r')) {
+      continue;
+    }
     CHECK(reader.ok() && incoming_->load_row(key, value), "a snapshot row is malformed");
     operations.push_back(store::PutRow{id_, target, Bytes(key), Bytes(value)});
   }
@@ -307,6 +317,10 @@ void Partition::apply() {
   if (turn_.installed) {
     install();
   }
+  if (KVORUM_MUTANT(kApplyOutOfOrder) && turn_.apply.size() > 1) {
+    std::swap(turn_.apply[0].payload, turn_.apply[1].payload);
+    std::swap(turn_.apply[0].type, turn_.apply[1].type);
+  }
   for (const auto& entry : turn_.apply) {
     log_bytes_ += entry.byte_size();
     machine_->apply(entry, *this);
@@ -327,7 +341,9 @@ void Partition::confirm_reads() {
   // A later barrier's confirmation holds for the earlier ones too: it began after they did.
   std::size_t ready = 0;
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
-    if (waiting_[i].index && *waiting_[i].index <= machine_->applied()) {
+    const bool applied = waiting_[i].index && (*waiting_[i].index <= machine_->applied() ||
+                                               KVORUM_MUTANT(kReadUnapplied));
+    if (applied) {
       ready = i + 1;
     }
   }

@@ -2,6 +2,7 @@
 // refused, keys placed.
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/mutant.h"
 #include "base/parse.h"
 #include "node/replica.h"
 
@@ -223,7 +224,8 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
 void Replica::enqueue(Session& session, Item item, const Command* command) {
   const bool first = session.queue.empty();
   const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
-  if (first && item.kind == Item::Kind::kRead && waits_for_nothing(session, item)) {
+  const bool overruns = KVORUM_MUTANT(kOverrunOrder) && item.kind == Item::Kind::kRead;
+  if (overruns || (first && item.kind == Item::Kind::kRead && waits_for_nothing(session, item))) {
     return serve_read(session, item, *command);  // needs no place in a queue
   }
   const bool begins = data && may_begin(session, item);

@@ -1,6 +1,7 @@
 // What is committed (Raft paper, 5.3 and 5.4.2), and how followers hear of it.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "raft/core.h"
 
 namespace kvorum::raft {
@@ -11,14 +12,16 @@ void Raft::Core::advance_commit() {
   if (role_ != Role::kLeader) {
     return;
   }
-  const Index at = quorum::reached(voters(), [this](NodeId id) {
+  const Index counted = quorum::reached(voters(), [this](NodeId id) {
     if (!counts(id)) {
       return Index();
     }
     const auto peer = peers_.find(id);
     return peer == peers_.end() ? log_.persisted() : peer->second.match;
   });
-  if (at <= log_.commit() || log_.term_at(at) != term_) {
+  const Index at = KVORUM_MUTANT(kCommitAlone) ? log_.persisted() : counted;
+  const bool own_term = KVORUM_MUTANT(kCommitOldTerm) || log_.term_at(at) == term_;
+  if (at <= log_.commit() || !own_term) {
     return;
   }
   log_.commit_to(at);

@@ -1,6 +1,7 @@
 // Elections: time-outs, pre-vote, votes, check-quorum and the transfer of leadership.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "raft/core.h"
 
 namespace kvorum::raft {
@@ -152,7 +153,7 @@ void Raft::Core::heard_leader(NodeId from) {
 // Raft paper, 5.4.1.
 bool Raft::Core::log_is_as_good(const Message& message) const {
   const Position end = log_.end();
-  return message.log_term > end.term ||
+  return KVORUM_MUTANT(kVoteBlindly) || message.log_term > end.term ||
          (message.log_term == end.term && message.log_index >= end.index);
 }
 
@@ -170,7 +171,7 @@ void Raft::Core::on_pre_vote(const Message& message) {
 
 // Raft paper, 5.2 and 5.4.1: one vote per term, first come, and only for a log at least as good.
 void Raft::Core::on_vote(const Message& message) {
-  const bool free = vote_ ? vote_ == message.from : !leader_;
+  const bool free = KVORUM_MUTANT(kVoteTwice) || (vote_ ? vote_ == message.from : !leader_);
   const bool grant = can_stand() && is_voter(message.from) && free && log_is_as_good(message);
   trace("{} n{}", grant ? "votes for" : "does not vote for", message.from.value());
   if (grant) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "base/mutant.h"
 #include "raft/core.h"
 
 namespace kvorum::raft {
@@ -69,6 +70,9 @@ bool Raft::Core::is_member(NodeId id) const { return is_voter(id) || holds(confi
 
 // Whether a voter's votes, acks and heartbeat replies count. The size of a quorum stays what it is.
 bool Raft::Core::counts(NodeId id) const {
+  if (KVORUM_MUTANT(kVoteWithoutDisk)) {
+    return true;
+  }
   if (untrusted_.contains(id) || (id == options_.self && !options_.may_vote)) {
     return false;
   }

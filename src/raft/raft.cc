@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "raft/core.h"
 
 namespace kvorum::raft {
@@ -152,7 +153,7 @@ bool Raft::Core::admit(const Message& message) {
             message.term.value());
       return false;
     }
-    if (untrusted_.contains(message.from)) {
+    if (untrusted_.contains(message.from) && !KVORUM_MUTANT(kVoteWithoutDisk)) {
       trace("refuses n{}, which is not trusted", message.from.value());
       return false;
     }
@@ -350,11 +351,13 @@ void Raft::Core::drain_persist(Output& out) {
 
 void Raft::Core::drain_apply(Output& out) {
   out.installed.swap(installed_);
-  if (install_ || log_.applied() == log_.commit()) {
+  const bool dirty = KVORUM_MUTANT(kDirtyRead) && role_ == Role::kLeader;
+  const Index last = dirty ? log_.last() : log_.commit();
+  if (install_ || log_.applied() >= last) {
     return;  // behind the snapshot there is nothing to apply before it is there
   }
-  log_.copy(log_.applied().next(), log_.commit(), std::size_t(-1), out.apply);
-  log_.applied_to(log_.commit());
+  log_.copy(log_.applied().next(), last, std::size_t(-1), out.apply);
+  log_.applied_to(last);
   prune_configs();
 }
 

@@ -2,6 +2,7 @@
 // turn.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "raft/core.h"
 
 namespace kvorum::raft {
@@ -28,10 +29,12 @@ void Raft::Core::on_read_index(const Message& message) {
 // confirmation can only be newer. Before an entry of its own term is committed a leader does not
 // know what is (thesis, 6.4, step 1).
 bool Raft::Core::open_read_round() {
-  if (reads_.empty() || log_.commit() < first_own_) {
+  const bool ready = KVORUM_MUTANT(kReadBeforeOwnEntry) || log_.commit() >= first_own_;
+  if (reads_.empty() || !ready) {
     return false;
   }
-  rounds_.push_back({++read_round_, log_.commit(), std::move(reads_)});
+  read_round_ += KVORUM_MUTANT(kReuseConfirmation) && read_round_ > 0 ? 0 : 1;
+  rounds_.push_back({read_round_, log_.commit(), std::move(reads_)});
   reads_.clear();
   trace("opens read round {} at {}", read_round_, log_.commit().value());
   return true;
@@ -48,7 +51,8 @@ void Raft::Core::confirm_reads() {
     const auto peer = peers_.find(id);
     return peer == peers_.end() ? read_round_ : peer->second.read_round;
   });
-  while (!rounds_.empty() && rounds_.front().round <= confirmed) {
+  while (!rounds_.empty() &&
+         (rounds_.front().round <= confirmed || KVORUM_MUTANT(kReadWithoutQuorum))) {
     trace("read round {} is confirmed at {}", rounds_.front().round, rounds_.front().index.value());
     for (const Read& read : rounds_.front().reads) {
       answer_read(read, rounds_.front().index);

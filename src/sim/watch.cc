@@ -24,7 +24,14 @@ void Watch::started(const Server& server) {
   for (std::uint32_t i = 0; i <= partitions_; ++i) {
     const PartitionId id(i);
     auto& log = logs_[{server.id(), id}];
+    const auto promised = server.wiped() ? Term() : log.promised;
+    if (server.store().hard_state(id)->term < promised) {
+      fail_(fmt::format("node {} comes back in term {} of partition {}; it acted in term {}",
+                        server.id().value(), server.store().hard_state(id)->term.value(), i,
+                        promised.value()));
+    }
     log = Log{};
+    log.promised = promised;
     const auto extent = server.store().log(id);
     log.base = extent->base;
     log.base_term = extent->base_term;
@@ -116,6 +123,12 @@ void Watch::vote(PartitionId id, Term term, NodeId voter, NodeId candidate) {
 
 void Watch::check_message(const Server& server, const node::Output::PeerMessage& sent) {
   const auto& message = sent.message;
+  const bool acts = message.type == raft::MessageType::kVoteReply ||
+                    message.type == raft::MessageType::kAppendReply;
+  if (acts && !message.reject) {
+    auto& promised = logs_[{server.id(), sent.partition}].promised;
+    promised = std::max(promised, message.term);
+  }
   switch (message.type) {
     case raft::MessageType::kVote:
       return vote(sent.partition, message.term, server.id(), server.id());
@@ -171,6 +184,15 @@ void Watch::check_commit(const Server& server, PartitionId id) {
   if (commit > log.last()) {
     return fail_(fmt::format("node {} counts entry {} of partition {} as committed; it holds {}",
                              server.id().value(), commit.value(), id.value(), log.last().value()));
+  }
+  const auto& group = *server.node().group(id);
+  const bool led = group.role() == raft::Role::kLeader && log.led == group.term();
+  log.led = group.role() == raft::Role::kLeader ? group.term() : Term();
+  if (led && commit > log.commit && log.at(commit) != group.term()) {
+    fail_(
+        fmt::format("commitment: the leader of term {} of partition {} counts for entry {} of "
+                    "term {}",
+                    group.term().value(), id.value(), commit.value(), log.at(commit).value()));
   }
   for (auto index = std::max(log.commit.next(), log.base); index <= commit; index = index.next()) {
     if (index) {

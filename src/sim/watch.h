@@ -17,7 +17,8 @@ namespace kvorum::sim {
 // Election safety: at most one leader a term; nobody votes twice in a term, before or after a
 // restart. Leader completeness: a new leader has every committed entry. Log matching: one entry
 // for an index and term. State machine safety: one entry for a committed index, and one state
-// behind it. Durability: what is committed stands on the disks of a majority, and what is
+// behind it. Commitment (section 5.4.2): a leader counts only for entries of its own term.
+// Durability: what is committed stands on the disks of a majority, and what is
 // acknowledged on the disk of who acknowledged it.
 class Watch {
  public:
@@ -41,6 +42,8 @@ class Watch {
     std::vector<Term> terms;  // of base + 1, ...
     Index commit;             // seen so far
     Index applied;
+    Term led;       // at the end of its last turn; 0: it did not lead
+    Term promised;  // highest term in which it voted or acknowledged; outlives the process
 
     Index last() const { return base + terms.size(); }
     Term at(Index index) const { return index == base ? base_term : terms[index - base - 1]; }
