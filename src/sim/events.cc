@@ -38,13 +38,12 @@ bool EventQueue::step() {
 }
 
 Duration draw_exponential(Prng& prng, Duration mean) {
-  // -ln(u): the position of u's highest bit gives the multiples of ln 2, the bits below it are
-  // spread evenly within one, which bends the curve by less than 9 %.
+  // -log2(u), a straight line between powers of two: its mean is 3/2, which the 2/3 takes out.
   const auto u = prng.next() | 1;
   const auto halvings = std::min(std::countl_zero(u), 40);
   const auto fraction = static_cast<std::int64_t>(((u << halvings) << 1) >> 44);  // of 2^20
   const auto log2 = (static_cast<std::int64_t>(halvings + 1) << 20) - fraction;
-  const auto ns = static_cast<__int128>(mean.count()) * log2 * 693'147 / 1'000'000 / (1 << 20);
+  const auto ns = static_cast<__int128>(mean.count()) * log2 * 2 / 3 / (1 << 20);
   return Duration(static_cast<std::int64_t>(ns));
 }
 
