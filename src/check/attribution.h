@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "check/causal_order.h"
-#include "check/core.h"
+#include "check/shrink.h"
 
 namespace kvorum::check {
 

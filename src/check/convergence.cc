@@ -8,7 +8,7 @@
 #include <map>
 #include <unordered_set>
 
-#include "check/core.h"
+#include "check/shrink.h"
 #include "check/judge.h"
 #include "check/sources.h"
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "check/core.h"
+#include "check/shrink.h"
 #include "check/judge.h"
 #include "model/level.h"
 

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "check/certain.h"
-#include "check/core.h"
+#include "check/shrink.h"
 #include "check/judge.h"
 #include "check/search.h"
 

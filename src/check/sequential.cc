@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "check/core.h"
+#include "check/shrink.h"
 #include "check/judge.h"
 #include "check/search.h"
 

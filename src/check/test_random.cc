@@ -3,7 +3,7 @@
 #include <map>
 #include <optional>
 
-#include "check/test_brute.h"
+#include "check/test_weak.h"
 
 namespace kvorum::check {
 namespace {

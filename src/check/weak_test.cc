@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "check/judge.h"
-#include "check/test_brute.h"
+#include "check/test_weak.h"
 
 namespace kvorum::check {
 namespace {

@@ -1,4 +1,4 @@
-#include "check/test_brute.h"
+#include "check/test_weak.h"
 
 #include <fmt/format.h>
 

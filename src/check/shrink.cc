@@ -1,4 +1,4 @@
-#include "check/core.h"
+#include "check/shrink.h"
 
 #include <algorithm>
 #include <chrono>
