@@ -74,7 +74,7 @@ class Attribution {
 
   std::vector<const Chain*> by_likelihood(Node node) {
     std::vector<const Chain*> chains;
-    for (const auto& chain : certain_.sources(node).chains) {
+    for (const auto& chain : certain_.origins(node).chains) {
       chains.push_back(&chain);
     }
     std::stable_sort(chains.begin(), chains.end(), [&](const Chain* a, const Chain* b) {
@@ -103,11 +103,11 @@ class Attribution {
 
   Verdict try_all() {
     const bool complete = std::all_of(open_.begin(), open_.end(),
-                                      [&](Node node) { return certain_.sources(node).complete; });
+                                      [&](Node node) { return certain_.origins(node).complete; });
     complete_ = complete;
     // Those with the fewest sources last, as the search takes from the end.
     std::stable_sort(open_.begin(), open_.end(), [&](Node a, Node b) {
-      return certain_.sources(a).chains.size() > certain_.sources(b).chains.size();
+      return certain_.origins(a).chains.size() > certain_.origins(b).chains.size();
     });
     const bool fits = search(open_);
     if (fits) {
@@ -132,8 +132,8 @@ class Attribution {
     verdict.nodes = tries_;
     verdict.detail = fmt::format("{} can have come from {}{} writes; {} such observations",
                                  describe(history_, frame_.op(open_.front())),
-                                 certain_.sources(open_.front()).complete ? "" : "more than ",
-                                 certain_.sources(open_.front()).chains.size(), open_.size());
+                                 certain_.origins(open_.front()).complete ? "" : "more than ",
+                                 certain_.origins(open_.front()).chains.size(), open_.size());
     return verdict;
   }
 
@@ -144,7 +144,7 @@ class Attribution {
     }
     const auto node = waiting.back();
     waiting.pop_back();
-    complete_ = complete_ && certain_.sources(node).complete;
+    complete_ = complete_ && certain_.origins(node).complete;
     for (const auto* chain : by_likelihood(node)) {
       if (stopped_ != nullptr) {
         return false;

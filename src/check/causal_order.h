@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "check/links.h"
-#include "check/sources.h"
+#include "check/origins.h"
 
 namespace kvorum::check {
 

@@ -7,13 +7,13 @@
 namespace kvorum::check {
 
 Certain::Certain(const History& history, Fold fold) : frame(history), finder_(frame, fold) {
-  sources_.resize(frame.nodes.size());
+  origins_.resize(frame.nodes.size());
   given.saw.assign(frame.nodes.size(), nullptr);
   given.used.assign(frame.nodes.size(), false);
 }
 
-const Sources& Certain::sources(Node node) {
-  auto& known = sources_[node];
+const Origins& Certain::origins(Node node) {
+  auto& known = origins_[node];
   if (!known) {
     known = finder_.of(node);
   }
@@ -42,7 +42,7 @@ std::optional<Verdict> Certain::settle() {
   while (!waiting.empty()) {
     const auto node = waiting.back();
     waiting.pop_back();
-    const auto& found = sources(node);
+    const auto& found = origins(node);
     if (found.chains.empty() && found.complete) {
       return from_nowhere(node);
     }

@@ -17,7 +17,7 @@ class Certain {
   // A violation if something was seen that no writes can have made.
   std::optional<Verdict> settle();
 
-  const Sources& sources(Node node);
+  const Origins& origins(Node node);
   // Takes the chain as what the node saw. Writes of unknown outcome in it have happened, and a cas
   // among them found what it expected: such join `waiting`.
   void take(Node node, const Chain& chain, std::vector<Node>& waiting);
@@ -29,8 +29,8 @@ class Certain {
  private:
   Verdict from_nowhere(Node node) const;
 
-  SourceFinder finder_;
-  std::deque<std::optional<Sources>> sources_;  // per node; addresses stay
+  OriginFinder finder_;
+  std::deque<std::optional<Origins>> origins_;  // per node; addresses stay
 };
 
 }  // namespace kvorum::check

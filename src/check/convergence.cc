@@ -8,9 +8,9 @@
 #include <map>
 #include <unordered_set>
 
-#include "check/shrink.h"
 #include "check/judge.h"
-#include "check/sources.h"
+#include "check/origins.h"
+#include "check/shrink.h"
 
 namespace kvorum::check {
 namespace {
@@ -197,7 +197,7 @@ class Convergence {
 
   const History& history_;
   Frame frame_;
-  SourceFinder finder_;
+  OriginFinder finder_;
 };
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
-#include "check/shrink.h"
 #include "check/judge.h"
+#include "check/shrink.h"
 #include "model/level.h"
 
 namespace kvorum::check {

@@ -7,9 +7,9 @@
 #include <map>
 
 #include "check/certain.h"
-#include "check/shrink.h"
 #include "check/judge.h"
-#include "check/search.h"
+#include "check/order_search.h"
+#include "check/shrink.h"
 
 namespace kvorum::check {
 namespace {
@@ -86,7 +86,7 @@ class Prefix {
   // alone, before all writes that began after it ended.
   Verdict search(std::uint32_t key, const Budget& budget) {
     const auto& frame = certain_.frame;
-    SearchTask task;
+    OrderTask task;
     task.frame = &frame;
     task.optional.assign(frame.nodes.size(), false);
     std::vector<Node> writes;
@@ -117,10 +117,10 @@ class Prefix {
     }
     add_unknown(key, task, writes);
     add_future(task, writes);
-    return told(task, Search(task, budget).run());
+    return told(task, OrderSearch(task, budget).run());
   }
 
-  void add_unknown(std::uint32_t key, SearchTask& task, std::vector<Node>& writes) const {
+  void add_unknown(std::uint32_t key, OrderTask& task, std::vector<Node>& writes) const {
     const auto& frame = certain_.frame;
     for (Node node = 0; node < frame.nodes.size(); ++node) {
       if (frame.nodes[node].key != key || !frame.nodes[node].loose) {
@@ -139,7 +139,7 @@ class Prefix {
     }
   }
 
-  void add_future(SearchTask& task, const std::vector<Node>& writes) const {
+  void add_future(OrderTask& task, const std::vector<Node>& writes) const {
     const auto& frame = certain_.frame;
     const auto lanes = task.lanes.size();
     for (std::size_t lane = 0; lane < lanes; ++lane) {
@@ -155,7 +155,7 @@ class Prefix {
     }
   }
 
-  Verdict told(const SearchTask& task, SearchResult&& found) const {
+  Verdict told(const OrderTask& task, OrderResult&& found) const {
     const auto& frame = certain_.frame;
     Verdict verdict;
     verdict.answer = found.answer;

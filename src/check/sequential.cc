@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "check/shrink.h"
 #include "check/judge.h"
-#include "check/search.h"
+#include "check/order_search.h"
+#include "check/shrink.h"
 
 namespace kvorum::check {
 namespace {
@@ -25,7 +25,7 @@ class LooseWrites {
       }
     }
     for (const auto reader : certain.open) {
-      for (const auto& chain : certain.sources(reader).chains) {
+      for (const auto& chain : certain.origins(reader).chains) {
         for (const auto write : chain.writes) {
           if (write != kInitial && frame_.nodes[write].loose) {
             wanted_.push_back(write);
@@ -54,9 +54,9 @@ class LooseWrites {
   std::vector<bool> seen_;
 };
 
-SearchTask task_of(Certain& certain, const ForcedOrder& forced, std::uint64_t most_nodes) {
+OrderTask task_of(Certain& certain, const ForcedOrder& forced, std::uint64_t most_nodes) {
   const auto& frame = certain.frame;
-  SearchTask task;
+  OrderTask task;
   task.frame = &frame;
   task.lanes = frame.sessions;
   task.optional.assign(frame.nodes.size(), false);
@@ -81,7 +81,7 @@ SearchTask task_of(Certain& certain, const ForcedOrder& forced, std::uint64_t mo
   return task;
 }
 
-Verdict from_search(const History& history, const Frame& frame, SearchResult&& found) {
+Verdict from_search(const History& history, const Frame& frame, OrderResult&& found) {
   Verdict verdict;
   verdict.answer = found.answer;
   verdict.reason = found.reason;
@@ -137,7 +137,7 @@ Verdict search_sequential(const History& history, const Budget& budget, std::uin
     return verdict;
   }
   const auto task = task_of(certain, forced, most_nodes);
-  return from_search(history, certain.frame, Search(task, budget).run());
+  return from_search(history, certain.frame, OrderSearch(task, budget).run());
 }
 
 Verdict judge_sequential(const History& history, const Budget& budget) {

@@ -365,7 +365,7 @@ bool brute_session(const History& history, const std::vector<ModelKind>& kinds) 
   return any_world(history, [&](const World& world) { return Sessions(world, kinds).hold(); });
 }
 
-std::string show(const History& history) {
+std::string listed(const History& history) {
   std::string out;
   for (const auto& op : history.operations) {
     out += "\n  " + describe(history, op) + (op.final ? " final" : "");

@@ -31,6 +31,6 @@ struct RandomHistory {
 History random_history(Prng& prng, const RandomHistory& options);
 
 // All operations in a few words, for a failing test's message.
-std::string show(const History& history);
+std::string listed(const History& history);
 
 }  // namespace kvorum::check

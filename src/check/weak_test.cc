@@ -45,7 +45,7 @@ Tally compare(const RandomHistory& options, int rounds, Judge judge, Brute brute
     tally.add(verdict.answer);
     if (verdict.answer != Answer::kUnknown) {
       EXPECT_EQ(verdict.answer == Answer::kOk, brute(history))
-          << "seed " << seed << show(history) << "\n"
+          << "seed " << seed << listed(history) << "\n"
           << verdict.sentence;
     }
     if (testing::Test::HasFailure()) {

@@ -1,4 +1,4 @@
-#include "check/sources.h"
+#include "check/origins.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@ std::uint64_t slot(std::uint32_t key, Text value) { return (std::uint64_t{key} <
 
 }  // namespace
 
-SourceFinder::SourceFinder(const Frame& frame, Fold fold) : frame_(frame), fold_(fold) {
+OriginFinder::OriginFinder(const Frame& frame, Fold fold) : frame_(frame), fold_(fold) {
   keys_.resize(frame.keys.size());
   for (std::uint32_t key = 0; key < frame.keys.size(); ++key) {
     const auto initial = frame.history->initial_of(frame.keys[key]);
@@ -26,7 +26,7 @@ SourceFinder::SourceFinder(const Frame& frame, Fold fold) : frame_(frame), fold_
   }
 }
 
-bool SourceFinder::sets_whole(Node node) const {
+bool OriginFinder::sets_whole(Node node) const {
   const auto& op = frame_.op(node);
   if (op.op == HistoryOp::kIncr) {
     return fold_ == Fold::kOneOrder && frame_.nodes[node].observes;
@@ -34,7 +34,7 @@ bool SourceFinder::sets_whole(Node node) const {
   return op.op != HistoryOp::kAppend;
 }
 
-void SourceFinder::index(Node node) {
+void OriginFinder::index(Node node) {
   const auto& op = frame_.op(node);
   const auto& texts = frame_.history->texts;
   const auto number = frame_.nodes[node].key;
@@ -52,13 +52,13 @@ void SourceFinder::index(Node node) {
   }
 }
 
-const std::vector<Node>& SourceFinder::setters(std::uint32_t key, Text value) const {
+const std::vector<Node>& OriginFinder::setters(std::uint32_t key, Text value) const {
   static const std::vector<Node> kNobody;
   const auto found = setters_.find(slot(key, value));
   return found == setters_.end() ? kNobody : found->second;
 }
 
-void SourceFinder::add_whole(Node node, Text value, Sources& found) const {
+void OriginFinder::add_whole(Node node, Text value, Origins& found) const {
   for (const auto setter : setters(frame_.nodes[node].key, value)) {
     if (setter != node) {
       found.chains.push_back({{setter}, true});
@@ -67,7 +67,7 @@ void SourceFinder::add_whole(Node node, Text value, Sources& found) const {
 }
 
 // Of a cas whose compare failed: any value but the one that it expected.
-void SourceFinder::add_other(Node node, Text value, Sources& found) const {
+void OriginFinder::add_other(Node node, Text value, Origins& found) const {
   const auto number = frame_.nodes[node].key;
   const auto& key = keys_[number];
   found.complete = !key.appended && key.added.empty();
@@ -82,15 +82,15 @@ void SourceFinder::add_other(Node node, Text value, Sources& found) const {
   }
 }
 
-struct SourceFinder::Stripping {
+struct OriginFinder::Stripping {
   Node node;
   std::string_view text;
   std::vector<Node> tail;  // from the last one backwards
-  Sources& found;
+  Origins& found;
 };
 
 // Takes text apart from its end: `length` bytes are left.
-void SourceFinder::strip(Stripping& at, std::size_t length) {
+void OriginFinder::strip(Stripping& at, std::size_t length) {
   const auto number = frame_.nodes[at.node].key;
   const auto& key = keys_[number];
   const auto& texts = frame_.history->texts;
@@ -139,7 +139,7 @@ void SourceFinder::strip(Stripping& at, std::size_t length) {
   }
 }
 
-void SourceFinder::add_appended(Node node, Text value, Sources& found) {
+void OriginFinder::add_appended(Node node, Text value, Origins& found) {
   if (value == kAbsent) {
     add_whole(node, value, found);
     return;
@@ -149,8 +149,8 @@ void SourceFinder::add_appended(Node node, Text value, Sources& found) {
   strip(at, at.text.size());
 }
 
-void SourceFinder::sums(const Chain& chain, std::size_t from, std::int64_t missing, Node node,
-                        Sources& found) {
+void OriginFinder::sums(const Chain& chain, std::size_t from, std::int64_t missing, Node node,
+                        Origins& found) {
   if (++steps_ > kMostSteps || found.chains.size() > kMostChains) {
     found.complete = false;
     return;
@@ -170,7 +170,7 @@ void SourceFinder::sums(const Chain& chain, std::size_t from, std::int64_t missi
   }
 }
 
-void SourceFinder::add_sums(Node node, std::int64_t wanted, Sources& found) {
+void OriginFinder::add_sums(Node node, std::int64_t wanted, Origins& found) {
   const auto key = frame_.nodes[node].key;
   steps_ = 0;
   std::vector<Node> bases = {kInitial};
@@ -191,7 +191,7 @@ void SourceFinder::add_sums(Node node, std::int64_t wanted, Sources& found) {
 }
 
 // What the client did only later is no source as long as there is another one.
-void SourceFinder::drop_future(Node node, Sources& found) const {
+void OriginFinder::drop_future(Node node, Origins& found) const {
   const auto future = [&](const Chain& chain) {
     return std::any_of(chain.writes.begin(), chain.writes.end(), [&](Node write) {
       return write != kInitial && frame_.session_before(node, write);
@@ -202,8 +202,8 @@ void SourceFinder::drop_future(Node node, Sources& found) const {
   }
 }
 
-Sources SourceFinder::of(Node node) {
-  Sources found;
+Origins OriginFinder::of(Node node) {
+  Origins found;
   const auto& op = frame_.op(node);
   const auto& key = keys_[frame_.nodes[node].key];
   if (op.op == HistoryOp::kCas && op.ended == Ended::kFailed) {

@@ -28,18 +28,18 @@ enum class Fold : std::uint8_t {
   kEverySite  // an incr adds wherever it arrives (a cas writes its value everywhere)
 };
 
-struct Sources {
+struct Origins {
   std::vector<Chain> chains;
   bool complete = true;  // false: there may be others
 };
 
-class SourceFinder {
+class OriginFinder {
  public:
-  SourceFinder(const Frame& frame, Fold fold);
+  OriginFinder(const Frame& frame, Fold fold);
 
   // What the node's observation can have come from: for a cas that succeeded, and an incr, what it
   // found. Never the node itself.
-  Sources of(Node node);
+  Origins of(Node node);
 
  private:
   struct Key {
@@ -53,13 +53,13 @@ class SourceFinder {
   void index(Node node);
   bool sets_whole(Node node) const;
   const std::vector<Node>& setters(std::uint32_t key, Text value) const;
-  void add_whole(Node node, Text value, Sources& found) const;
-  void add_other(Node node, Text value, Sources& found) const;
-  void add_appended(Node node, Text value, Sources& found);
+  void add_whole(Node node, Text value, Origins& found) const;
+  void add_other(Node node, Text value, Origins& found) const;
+  void add_appended(Node node, Text value, Origins& found);
   void strip(Stripping& at, std::size_t length);
-  void add_sums(Node node, std::int64_t wanted, Sources& found);
-  void sums(const Chain& chain, std::size_t from, std::int64_t missing, Node node, Sources& found);
-  void drop_future(Node node, Sources& found) const;
+  void add_sums(Node node, std::int64_t wanted, Origins& found);
+  void sums(const Chain& chain, std::size_t from, std::int64_t missing, Node node, Origins& found);
+  void drop_future(Node node, Origins& found) const;
 
   const Frame& frame_;
   const Fold fold_;

@@ -1,4 +1,4 @@
-#include "check/search.h"
+#include "check/order_search.h"
 
 #include <fmt/format.h>
 
@@ -24,7 +24,7 @@ constexpr std::size_t kBytesPerState = 40;
 
 }  // namespace
 
-Search::Search(const SearchTask& task, const Budget& budget)
+OrderSearch::OrderSearch(const OrderTask& task, const Budget& budget)
     : task_(task),
       frame_(*task.frame),
       budget_(budget),
@@ -37,7 +37,7 @@ Search::Search(const SearchTask& task, const Budget& budget)
   index_values();
 }
 
-void Search::index_order() {
+void OrderSearch::index_order() {
   std::vector<Node> all;
   for (std::uint32_t lane = 0; lane < task_.lanes.size(); ++lane) {
     for (const auto node : task_.lanes[lane]) {
@@ -65,11 +65,11 @@ void Search::index_order() {
   }
 }
 
-Node Search::front(std::size_t lane) const {
+Node OrderSearch::front(std::size_t lane) const {
   return position_[lane] < task_.lanes[lane].size() ? task_.lanes[lane][position_[lane]] : kNone;
 }
 
-Search::Cell Search::cell(std::uint32_t key, Text value) {
+OrderSearch::Cell OrderSearch::cell(std::uint32_t key, Text value) {
   const auto [found, fresh] =
       cell_index_.try_emplace((std::uint64_t{key} << 32) | value, static_cast<Cell>(cells_.size()));
   if (fresh) {
@@ -78,13 +78,13 @@ Search::Cell Search::cell(std::uint32_t key, Text value) {
   return found->second;
 }
 
-Search::Cell Search::find_cell(std::uint32_t key, Text value) const {
+OrderSearch::Cell OrderSearch::find_cell(std::uint32_t key, Text value) const {
   const auto found = cell_index_.find((std::uint64_t{key} << 32) | value);
   return found == cell_index_.end() ? kNoCell : found->second;
 }
 
 // What the key holds after the node, where that does not depend on what it held before.
-std::optional<Text> Search::after(Node node) const {
+std::optional<Text> OrderSearch::after(Node node) const {
   const auto& op = frame_.op(node);
   switch (op.op) {
     case HistoryOp::kDelete:
@@ -99,7 +99,7 @@ std::optional<Text> Search::after(Node node) const {
   }
 }
 
-void Search::index_values() {
+void OrderSearch::index_values() {
   for (std::uint32_t number = 0; number < keys_.size(); ++number) {
     auto& key = keys_[number];
     for (const auto node : key.nodes) {
@@ -134,7 +134,7 @@ void Search::index_values() {
 }
 
 // What is to come needs and leaves these states. An optional cas needs nothing: it may not happen.
-void Search::count(Node node, int sign) {
+void OrderSearch::count(Node node, int sign) {
   const auto& item = items_[node];
   if (item.needs != kNoCell && !task_.optional[node]) {
     cells_[item.needs].needed += static_cast<std::uint32_t>(sign);
@@ -145,7 +145,7 @@ void Search::count(Node node, int sign) {
 }
 
 // The key's value after the node, were it next; empty if its outcome does not fit.
-std::optional<Text> Search::outcome(Node node) {
+std::optional<Text> OrderSearch::outcome(Node node) {
   const auto& op = frame_.op(node);
   const auto now = keys_[frame_.nodes[node].key].value;
   switch (op.op) {
@@ -171,7 +171,7 @@ std::optional<Text> Search::outcome(Node node) {
 }
 
 // Whether taking the node now cannot be a mistake.
-bool Search::free_to_take(Node node) {
+bool OrderSearch::free_to_take(Node node) {
   if (items_[node].blocked != 0) {
     return false;
   }
@@ -185,7 +185,7 @@ bool Search::free_to_take(Node node) {
 }
 
 // Whether overwriting the key's value with `value` takes away what something to come needs.
-bool Search::buries(Node node, Text value) const {
+bool OrderSearch::buries(Node node, Text value) const {
   const auto& key = keys_[frame_.nodes[node].key];
   if (key.cell == kNoCell || key.value == value) {
     return false;
@@ -200,7 +200,7 @@ bool Search::buries(Node node, Text value) const {
   return use.makers == 0 && !key.composed;
 }
 
-void Search::rehash(std::uint32_t number) {
+void OrderSearch::rehash(std::uint32_t number) {
   auto& key = keys_[number];
   const bool dead = key.plain && (key.cell == kNoCell || cells_[key.cell].needed == 0);
   const auto content = (std::uint64_t{number} << 32) | (dead ? kDead : key.value);
@@ -212,7 +212,7 @@ void Search::rehash(std::uint32_t number) {
   positions_.high += key.high;
 }
 
-void Search::set_value(std::uint32_t number, Text value) {
+void OrderSearch::set_value(std::uint32_t number, Text value) {
   auto& key = keys_[number];
   if (key.value != value) {
     key.value = value;
@@ -221,7 +221,7 @@ void Search::set_value(std::uint32_t number, Text value) {
   rehash(number);
 }
 
-void Search::take(Node node) {
+void OrderSearch::take(Node node) {
   const auto number = frame_.nodes[node].key;
   const auto value = *outcome(node);
   const auto before = keys_[number].value;
@@ -251,7 +251,7 @@ void Search::take(Node node) {
   }
 }
 
-void Search::undo(std::size_t steps) {
+void OrderSearch::undo(std::size_t steps) {
   while (steps_.size() > steps) {
     const auto [node, value] = steps_.back();
     steps_.pop_back();
@@ -271,7 +271,7 @@ void Search::undo(std::size_t steps) {
 }
 
 // Takes all that is free to take.
-void Search::close() {
+void OrderSearch::close() {
   while (!look_.empty()) {
     const auto node = look_.back();
     look_.pop_back();
@@ -281,7 +281,7 @@ void Search::close() {
   }
 }
 
-std::vector<Node> Search::candidates() {
+std::vector<Node> OrderSearch::candidates() {
   std::vector<Node> found;
   for (std::size_t lane = 0; lane < task_.lanes.size(); ++lane) {
     const auto node = front(lane);
@@ -298,9 +298,9 @@ std::vector<Node> Search::candidates() {
   return found;
 }
 
-bool Search::seen_before() { return !seen_.insert(positions_).second; }
+bool OrderSearch::seen_before() { return !seen_.insert(positions_).second; }
 
-void Search::note_longest() {
+void OrderSearch::note_longest() {
   if (left_ >= fewest_left_) {
     return;
   }
@@ -312,7 +312,7 @@ void Search::note_longest() {
   result_.state = state();
 }
 
-std::string Search::state() const {
+std::string OrderSearch::state() const {
   constexpr std::size_t kMostKeys = 8;
   std::string out;
   std::size_t told = 0;
@@ -330,7 +330,7 @@ std::string Search::state() const {
   return out;
 }
 
-SearchResult Search::run() {
+OrderResult OrderSearch::run() {
   for (const auto& lane : task_.lanes) {
     if (!lane.empty()) {
       look_.push_back(lane.front());

@@ -20,7 +20,7 @@
 
 namespace kvorum::check {
 
-struct SearchTask {
+struct OrderTask {
   const Frame* frame = nullptr;
   std::vector<std::vector<Node>> lanes;           // each in order; a node is in one lane at most
   std::vector<std::pair<Node, Node>> precedence;  // beyond the lanes: first before second
@@ -28,7 +28,7 @@ struct SearchTask {
   std::uint64_t most_nodes = 0;                   // states to look at; 0: no bound but the budget
 };
 
-struct SearchResult {
+struct OrderResult {
   Answer answer = Answer::kUnknown;  // ok: an order was found; violation: there is none
   std::string reason;                // of unknown
   std::vector<Node> longest;         // the longest order that fits so far, or the whole one
@@ -36,10 +36,10 @@ struct SearchResult {
   std::uint64_t nodes = 0;
 };
 
-class Search {
+class OrderSearch {
  public:
-  Search(const SearchTask& task, const Budget& budget);
-  SearchResult run();
+  OrderSearch(const OrderTask& task, const Budget& budget);
+  OrderResult run();
 
  private:
   using Cell = std::uint32_t;  // a value on a key
@@ -101,7 +101,7 @@ class Search {
   void note_longest();
   std::string state() const;
 
-  const SearchTask& task_;
+  const OrderTask& task_;
   const Frame& frame_;
   const Budget& budget_;
   Values values_;
@@ -118,7 +118,7 @@ class Search {
   Fingerprint positions_;  // hash of all positions and values
   std::size_t left_ = 0;   // operations that must still happen
   std::size_t fewest_left_ = 0;
-  SearchResult result_;
+  OrderResult result_;
 };
 
 }  // namespace kvorum::check
