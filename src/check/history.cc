@@ -78,19 +78,19 @@ Text History::initial_of(Text key) const {
   return found == initial.end() ? kAbsent : found->second;
 }
 
-namespace {
-
-std::string time_text(std::int64_t ns) {
+std::string time_text(const History& history, std::int64_t ns) {
   if (ns == kNever) {
     return "?";
   }
-  if (ns % 1'000'000 == 0 || ns > 10'000'000) {
-    return fmt::format("{:.6g} ms", static_cast<double>(ns) / 1e6);
+  ns -= history.origin_ns;
+  if (ns % 1'000'000 == 0) {
+    return fmt::format("{} ms", ns / 1'000'000);
+  }
+  if (ns > 10'000'000 || ns < -10'000'000) {
+    return fmt::format("{:.3f} ms", static_cast<double>(ns) / 1e6);
   }
   return fmt::format("{} ns", ns);
 }
-
-}  // namespace
 
 std::string describe(const History& history, const Operation& operation) {
   const auto text = [&](Text value) {
@@ -107,7 +107,7 @@ std::string describe(const History& history, const Operation& operation) {
       out += " + " + text(operation.value);
       break;
     case HistoryOp::kCas:
-      out += " " + text(operation.expect) + " to " + text(operation.value);
+      out += fmt::format(" {} to {}", text(operation.expect), text(operation.value));
       break;
     case HistoryOp::kIncr:
       out += fmt::format(" by {} = {}", operation.by, text(operation.value));
@@ -115,7 +115,8 @@ std::string describe(const History& history, const Operation& operation) {
     case HistoryOp::kDelete:
       break;
   }
-  out += " [" + time_text(operation.start_ns) + ", " + time_text(operation.end_ns) + "]";
+  out += fmt::format(" [{}, {}]", time_text(history, operation.start_ns),
+                     time_text(history, operation.end_ns));
   if (operation.ended == Ended::kUnknown) {
     out += " outcome unknown";
   } else if (operation.ended == Ended::kFailed) {
