@@ -83,6 +83,8 @@ struct History {
   std::unordered_map<std::string, std::uint32_t> client_index_;
 };
 
+// A key or value for people: control characters escaped, long ones cut in the middle, "" if empty.
+std::string shown(std::string_view text);
 // "12 ms", "8.250 ms", "17 ns", "?" for kNever.
 std::string time_text(const History& history, std::int64_t ns);
 // "client 3 put x = 2 [10 ms, 12 ms]": how messages name an operation.
