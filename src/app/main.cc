@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   add_server_verb(app, exit_code);
   add_cluster_verb(app, exit_code);
   add_cli_verb(app, exit_code);
+  add_check_verb(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
