@@ -88,7 +88,7 @@ std::string time_text(const History& history, std::int64_t ns) {
   if (ns % 1'000'000 == 0) {
     return fmt::format("{} ms", ns / 1'000'000);
   }
-  if (ns > 10'000'000 || ns < -10'000'000) {
+  if (ns > 1'000'000 || ns < -1'000'000) {
     return fmt::format("{:.3f} ms", static_cast<double>(ns) / 1e6);
   }
   return fmt::format("{} ns", ns);

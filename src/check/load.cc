@@ -123,13 +123,14 @@ Result<void> look_at_clients(History& history) {
 
 // Clocks that count from far away, such as those of the wall, make messages unreadable.
 std::int64_t origin_of(const History& history) {
+  constexpr std::int64_t kFar = 3'600'000'000'000;  // an hour
   std::int64_t first = kNever;
   std::int64_t last = 0;
   for (const auto& operation : history.operations) {
     first = std::min(first, operation.start_ns);
     last = std::max(last, operation.end_ns == kNever ? operation.start_ns : operation.end_ns);
   }
-  return first != kNever && first > last - first ? first : 0;
+  return first != kNever && first > std::max(kFar, last - first) ? first : 0;
 }
 
 Result<void> finish(const LoadOptions& options, History& history) {

@@ -3,7 +3,6 @@
 #include <simdjson.h>
 
 #include <array>
-#include <cmath>
 
 #include "check/load_parts.h"
 
@@ -253,11 +252,15 @@ class LineReader {
 
   static Complaint read_time(const Fields& fields, Field field, std::int64_t& out) {
     const auto& at = fields.at[field];
-    if (at.type() == element_type::UINT64 ||
-        (at.type() == element_type::INT64 && std::abs(at.get_int64().value_unsafe()) > kMaxTime)) {
+    if (at.type() == element_type::UINT64) {
       return fmt::format("the field '{}' is out of range", kNames[field]);
     }
-    return at.get(out) ? wrong(field, "a whole number of nanoseconds") : Complaint();
+    if (at.get(out)) {
+      return wrong(field, "a whole number of nanoseconds");
+    }
+    return out > kMaxTime || out < -kMaxTime
+               ? fmt::format("the field '{}' is out of range", kNames[field])
+               : Complaint();
   }
 
   Complaint read_text(const Fields& fields, Field field, bool needed, Text& out) {
