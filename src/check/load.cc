@@ -58,33 +58,29 @@ Result<void> read(const PaddedText& text, const std::string& name, const std::st
   return reader(source, prefix, history);
 }
 
-// Operations of each client by start, then by everything that tells two operations apart.
+// Everything that tells two operations of one client apart, by start first.
+auto sign(const Operation& o) {
+  return std::tie(o.start_ns, o.end_ns, o.op, o.key, o.value, o.expect, o.ended, o.by, o.level,
+                  o.seq, o.final);
+}
+
 std::vector<std::vector<std::uint32_t>> by_client(const History& history) {
   std::vector<std::vector<std::uint32_t>> out(history.clients.size());
   const auto& all = history.operations;
-  const auto sign = [&all](std::uint32_t i) {
-    const auto& o = all[i];
-    return std::tie(o.start_ns, o.end_ns, o.op, o.key, o.value, o.expect, o.ended, o.by, o.level,
-                    o.seq, o.final, i);
-  };
   for (std::uint32_t i = 0; i < all.size(); ++i) {
     out[all[i].client].push_back(i);
   }
   for (auto& mine : out) {
-    const auto less = [&sign](auto a, auto b) { return sign(a) < sign(b); };
+    const auto less = [&all](auto a, auto b) { return sign(all[a]) < sign(all[b]); };
     if (!std::is_sorted(mine.begin(), mine.end(), less)) {
-      std::sort(mine.begin(), mine.end(), less);
+      std::stable_sort(mine.begin(), mine.end(), less);
     }
   }
   return out;
 }
 
+// Without a duration, a coarse clock may have seen two.
 bool is_repeated(const Operation& a, const Operation& b) {
-  const auto sign = [](const Operation& o) {
-    return std::tie(o.start_ns, o.end_ns, o.op, o.key, o.value, o.expect, o.ended, o.by, o.level,
-                    o.seq, o.final);
-  };
-  // Without a duration, a coarse clock may have seen two.
   return sign(a) == sign(b) && a.start_ns != a.end_ns;
 }
 

@@ -74,12 +74,15 @@ std::string line_with(std::string_view field, std::string_view json) {
 TEST(LoadLines, EveryFieldArrives) {
   const auto history = loaded(
       R"({"initial":{"x":"0","n":7,"gone":null}}
-{"client":0,"op":"put","key":"x","value":"1","ok":true,"start_ns":0,"end_ns":10,"level":"prefix","node":3,"seq":8,"version":17}
+{"client":0,"op":"put","key":"x","value":"1","ok":true,"start_ns":0,"end_ns":10,)"
+      R"("level":"prefix","node":3,"seq":8,"version":17}
 {"client":"b","op":"get","key":"x","value":null,"ok":true,"start_ns":2,"end_ns":3,"final":true}
 
 {"client":1,"op":"cas","key":"x","value":null,"expect":"1","ok":false,"start_ns":4,"end_ns":9}
-{"client":1,"op":"cas","key":"x","value":"3","expect":null,"ok":false,"err":"no leader","start_ns":14,"end_ns":19}
-{"client":0,"op":"incr","key":"n","by":5,"value":12,"ok":true,"start_ns":20,"end_ns":21,"session":"s","more":[1,{"a":2}]}
+{"client":1,"op":"cas","key":"x","value":"3","expect":null,"ok":false,"err":"no leader",)"
+      R"("start_ns":14,"end_ns":19}
+{"client":0,"op":"incr","key":"n","by":5,"value":12,"ok":true,"start_ns":20,"end_ns":21,)"
+      R"("session":"s","more":[1,{"a":2}]}
 {"client":2,"op":"append","key":"x","value":"z","ok":null,"start_ns":20,"end_ns":null}
 {"client":3,"op":"delete","key":"x","ok":null,"start_ns":20})");
   EXPECT_THAT(described(history), ElementsAre("client 0 put x = 1 [0 ms, 10 ns]",
@@ -229,8 +232,9 @@ TEST(LoadOptions, ClockErrorWidensAndInitialOverrides) {
 }
 
 TEST(LoadOptions, MessagesCountFromTheFirstOperationOfAWallClock) {
-  const auto history = loaded(
-      R"({"client":0,"op":"delete","key":"x","ok":true,"start_ns":1732170000000000000,"end_ns":1732170000012000000})");
+  const auto history =
+      loaded(R"({"client":0,"op":"delete","key":"x","ok":true,"start_ns":1732170000000000000,)"
+             R"("end_ns":1732170000012000000})");
   EXPECT_EQ(describe(history, history.operations[0]), "client 0 delete x [0 ms, 12 ms]");
 }
 
