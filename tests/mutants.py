@@ -18,7 +18,7 @@ VIOLATION, NOT_CONVERGED = 1, 4
 def run(program, mutant, seed, out):
     """(how it was caught or None, the reason in words)"""
     command = [program] + (["--mutant", mutant] if mutant else [])
-    command += ["sim", "--seed", str(seed), "--out", out]
+    command += ["sim", "--seed", str(seed), "--out", out, "--budget", "1"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode < 0:
         lines = [line for line in done.stderr.splitlines() if "broken invariant" in line]
@@ -49,7 +49,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seeds", type=int, default=200)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     listing = subprocess.run([args.program, "--mutants"], capture_output=True, text=True,
                              check=True).stdout
     names = args.names or [line.split()[0] for line in listing.splitlines()]

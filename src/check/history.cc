@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 namespace kvorum::check {
 
 Texts& Texts::operator=(const Texts& other) {
@@ -78,26 +80,51 @@ Text History::initial_of(Text key) const {
   return found == initial.end() ? kAbsent : found->second;
 }
 
-namespace {
-
-std::string time_text(std::int64_t ns) {
+std::string time_text(const History& history, std::int64_t ns) {
   if (ns == kNever) {
     return "?";
   }
-  if (ns % 1'000'000 == 0 || ns > 10'000'000) {
-    return fmt::format("{:.6g} ms", static_cast<double>(ns) / 1e6);
+  ns -= history.origin_ns;
+  if (ns % 1'000'000 == 0) {
+    return fmt::format("{} ms", ns / 1'000'000);
+  }
+  if (ns > 1'000'000 || ns < -1'000'000) {
+    return fmt::format("{:.3f} ms", static_cast<double>(ns) / 1e6);
   }
   return fmt::format("{} ns", ns);
 }
 
-}  // namespace
+std::string shown(std::string_view text) {
+  constexpr std::size_t kEnds = 24;  // bytes at each end of a text that is too long
+  if (text.size() > 3 * kEnds) {
+    const auto inside = [&text](std::size_t at) { return (text[at] & 0xc0) == 0x80; };  // of UTF-8
+    std::size_t head = kEnds;
+    std::size_t tail = text.size() - kEnds;
+    for (; head > kEnds - 3 && inside(head); --head) {
+    }
+    for (; tail < text.size() - kEnds + 3 && inside(tail); ++tail) {
+    }
+    return fmt::format("{}...{} ({} bytes)", shown(text.substr(0, head)), shown(text.substr(tail)),
+                       text.size());
+  }
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out.empty() ? "\"\"" : out;
+}
 
 std::string describe(const History& history, const Operation& operation) {
   const auto text = [&](Text value) {
-    return value == kAbsent ? std::string("absent") : history.texts[value];
+    return value == kAbsent ? std::string("absent") : shown(history.texts[value]);
   };
-  auto out = fmt::format("client {} {} {}", history.clients[operation.client],
-                         to_string(operation.op), history.texts[operation.key]);
+  auto out = fmt::format("client {} {} {}", shown(history.clients[operation.client]),
+                         to_string(operation.op), shown(history.texts[operation.key]));
   switch (operation.op) {
     case HistoryOp::kGet:
     case HistoryOp::kPut:
@@ -107,7 +134,7 @@ std::string describe(const History& history, const Operation& operation) {
       out += " + " + text(operation.value);
       break;
     case HistoryOp::kCas:
-      out += " " + text(operation.expect) + " to " + text(operation.value);
+      out += fmt::format(" {} to {}", text(operation.expect), text(operation.value));
       break;
     case HistoryOp::kIncr:
       out += fmt::format(" by {} = {}", operation.by, text(operation.value));
@@ -115,7 +142,8 @@ std::string describe(const History& history, const Operation& operation) {
     case HistoryOp::kDelete:
       break;
   }
-  out += " [" + time_text(operation.start_ns) + ", " + time_text(operation.end_ns) + "]";
+  out += fmt::format(" [{}, {}]", time_text(history, operation.start_ns),
+                     time_text(history, operation.end_ns));
   if (operation.ended == Ended::kUnknown) {
     out += " outcome unknown";
   } else if (operation.ended == Ended::kFailed) {

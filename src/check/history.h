@@ -71,7 +71,8 @@ struct History {
   std::vector<std::string> clients;  // names
   std::map<Text, Text> initial;      // key to value; other keys begin absent
   std::vector<std::string> warnings;
-  std::string source;  // file name, for messages
+  std::string source;          // file name, for messages
+  std::int64_t origin_ns = 0;  // what messages count times from; the operations' times do not
 
   // Adds an operation; the client is named by its number.
   void add(const HistoryRecord& record);
@@ -82,6 +83,10 @@ struct History {
   std::unordered_map<std::string, std::uint32_t> client_index_;
 };
 
+// A key or value for people: control characters escaped, long ones cut in the middle, "" if empty.
+std::string shown(std::string_view text);
+// "12 ms", "8.250 ms", "17 ns", "?" for kNever.
+std::string time_text(const History& history, std::int64_t ns);
 // "client 3 put x = 2 [10 ms, 12 ms]": how messages name an operation.
 std::string describe(const History& history, const Operation& operation);
 

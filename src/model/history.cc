@@ -40,7 +40,29 @@ std::size_t utf8_length(ByteView text) {
   return 0;
 }
 
-void append_string(ByteView text, std::string& out) {
+void append_optional(ByteView name, const std::optional<std::string>& value, std::string& out) {
+  out += name;
+  if (value) {
+    append_json_string(*value, out);
+  } else {
+    out += "null";
+  }
+}
+
+}  // namespace
+
+const char* to_string(HistoryOp op) { return kOps.at(static_cast<std::size_t>(op)); }
+
+std::optional<HistoryOp> parse_history_op(ByteView word) {
+  for (std::size_t i = 0; i < kOps.size(); ++i) {
+    if (word == kOps.at(i)) {
+      return static_cast<HistoryOp>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+void append_json_string(ByteView text, std::string& out) {
   out += '"';
   while (!text.empty()) {
     const auto length = utf8_length(text);
@@ -60,32 +82,10 @@ void append_string(ByteView text, std::string& out) {
   out += '"';
 }
 
-void append_optional(ByteView name, const std::optional<std::string>& value, std::string& out) {
-  out += name;
-  if (value) {
-    append_string(*value, out);
-  } else {
-    out += "null";
-  }
-}
-
-}  // namespace
-
-const char* to_string(HistoryOp op) { return kOps.at(static_cast<std::size_t>(op)); }
-
-std::optional<HistoryOp> parse_history_op(ByteView word) {
-  for (std::size_t i = 0; i < kOps.size(); ++i) {
-    if (word == kOps.at(i)) {
-      return static_cast<HistoryOp>(i);
-    }
-  }
-  return std::nullopt;
-}
-
 void append_json(const HistoryRecord& record, std::string& out) {
   const auto at = std::back_inserter(out);
   fmt::format_to(at, R"({{"client":{},"op":"{}","key":)", record.client, to_string(record.op));
-  append_string(record.key, out);
+  append_json_string(record.key, out);
   if (record.op != HistoryOp::kDelete) {
     append_optional(R"(,"value":)", record.value, out);
   }
@@ -103,14 +103,14 @@ void append_json(const HistoryRecord& record, std::string& out) {
                  record.start_ns, unknown ? "null" : fmt::to_string(record.end_ns));
   if (!record.err.empty()) {
     out += R"(,"err":)";
-    append_string(record.err, out);
+    append_json_string(record.err, out);
   }
   if (record.final) {
     out += R"(,"final":true)";
   }
   if (!record.level.empty()) {
     out += R"(,"level":)";
-    append_string(record.level, out);
+    append_json_string(record.level, out);
   }
   if (record.node != 0) {
     fmt::format_to(at, R"(,"node":{})", record.node);

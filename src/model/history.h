@@ -39,8 +39,10 @@ struct HistoryRecord {
   std::optional<std::uint64_t> version;  // of the row read or written, as the store said
 };
 
-// Appends the record's line, with its newline. Bytes that are not UTF-8 are written as U+FFFD
-// followed by their two hex digits, so that different values stay different.
+// Appends the record's line, with its newline.
 void append_json(const HistoryRecord& record, std::string& out);
+// Appends a JSON string. Bytes that are not UTF-8 are written as U+FFFD followed by their two hex
+// digits, so that different values stay different.
+void append_json_string(ByteView text, std::string& out);
 
 }  // namespace kvorum

@@ -105,7 +105,7 @@ void draw_faults(Draw& draw, Options& options) {
   options.damage_ppm = draw.maybe(20, {100, 2'000});
   options.split = draw.of({0, 1});
   options.offset_ms = draw.of({0, 5, 200, 2'000});
-  options.drift_ppm = draw.of({0, 100, 10'000});
+  options.drift_ppm = draw.of({0, 100, 10'000, 150'000});
   options.crash_ms = draw.maybe(70, {300, 1'000, 5'000});
   options.power_percent = draw.of({0, 50, 100});
   options.stop_ms = draw.maybe(30, {2'000, 8'000});
