@@ -90,6 +90,15 @@ class Budget {
     return std::chrono::steady_clock::now() > deadline_ ? "time" : nullptr;
   }
   std::size_t bytes() const { return bytes_; }
+  // One of so many equal parts of the time that is left.
+  Budget part(int of) const {
+    Budget out = *this;
+    if (deadline_ != std::chrono::steady_clock::time_point::max()) {
+      const auto now = std::chrono::steady_clock::now();
+      out.deadline_ = now + (deadline_ - now) / of;
+    }
+    return out;
+  }
 
  private:
   std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();

@@ -1,0 +1,36 @@
+// What the observations of a history certainly saw.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "check/causal_order.h"
+
+namespace kvorum::check {
+
+class Certain {
+ public:
+  Certain(const History& history, Fold fold);
+
+  // Gives every observation with a single possible source that one; `open` is left with the others.
+  // A violation if something was seen that no writes can have made.
+  std::optional<Verdict> settle();
+
+  const Origins& origins(Node node);
+  // Takes the chain as what the node saw. Writes of unknown outcome in it have happened, and a cas
+  // among them found what it expected: such join `waiting`.
+  void take(Node node, const Chain& chain, std::vector<Node>& waiting);
+
+  Frame frame;
+  Given given;
+  std::vector<Node> open;
+
+ private:
+  Verdict from_nowhere(Node node) const;
+
+  OriginFinder finder_;
+  std::deque<std::optional<Origins>> origins_;  // per node; addresses stay
+};
+
+}  // namespace kvorum::check

@@ -1,0 +1,82 @@
+// One key's operations, rewritten without changing which orders are legal: as few kinds of steps,
+// as few distinct states and as narrow intervals as can be proved.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "check/history.h"
+#include "check/states.h"
+
+namespace kvorum::check {
+
+enum class StepKind : std::uint8_t {
+  kRead,    // the state is `a`
+  kNot,     // the state is not `a`: a cas whose compare failed
+  kPut,     // becomes `b` (a delete: kNoValue)
+  kCas,     // is `a`, becomes `b`
+  kAppend,  // grows by `token`
+  kIncr,    // becomes the number that is `by` more; `b`, unless kNoState
+};
+
+struct Step {
+  StepKind kind = StepKind::kRead;
+  bool optional = false;  // may be left out: an unknown outcome
+  bool inert = false;     // changes at most an absent key: appends "", or adds 0
+  State a = kNoState;
+  State b = kNoState;
+  Text token = kAbsent;
+  std::int64_t by = 0;
+  std::int64_t start = 0;
+  std::int64_t end = 0;
+  std::uint32_t operation = 0;  // index into History::operations
+
+  bool needs_a() const { return kind == StepKind::kRead || kind == StepKind::kCas; }
+};
+
+// How often a state is looked for, and made, by the steps that are left.
+struct StateUse {
+  std::uint32_t need = 0;    // by steps that must happen
+  std::uint32_t soft = 0;    // by optional ones
+  std::uint32_t nots = 0;    // by kNot
+  std::uint32_t direct = 0;  // steps that leave it, but for appends and counters without a result
+  std::uint32_t which = 0;   // the indices of those, xored: of a single one, its index
+
+  bool looked_for() const { return need + soft + nots != 0; }
+};
+
+struct KeyProblem {
+  // `operations`: indices of the operations on one key. What ended after `until` counts as open
+  // then: its outcome is unknown.
+  KeyProblem(const History& history, std::span<const std::uint32_t> operations,
+             std::int64_t until = kNever);
+
+  // Appends that could make `state` with their last step.
+  std::span<const Text> last_tokens(State state) const;
+  // Whether more than `use[state].direct` (and the first state) could make it.
+  bool made_otherwise(State state) const;
+  // Whether appending could still turn it into a text that matters.
+  bool extends(State state) const;
+
+  States states;
+  State first = kNoValue;
+  std::vector<Step> steps;
+  std::vector<StateUse> use;  // by state; states made later have none
+  bool refuted = false;       // some outcome has no cause, whatever the order
+
+  std::size_t appends = 0;   // steps of kind kAppend
+  std::size_t counters = 0;  // steps of kind kIncr
+  std::size_t nots = 0;      // steps of kind kNot
+
+ private:
+  friend class KeyBuilder;
+  std::unordered_map<State, std::vector<Text>> last_tokens_;
+  std::unordered_map<Text, std::uint32_t> append_left_;  // by token
+  std::size_t unrecorded_ = 0;                           // kIncr without a result
+  std::vector<std::string> open_texts_;                  // that an append may still make; sorted
+};
+
+}  // namespace kvorum::check
