@@ -167,13 +167,14 @@ void add_check_verb(CLI::App& app, int& exit_code) {
   verb->add_flag("--json", options->json, "Print one JSON object an answer");
   verb->add_option("--html", options->html,
                    "Write a page that shows the history and the violation");
-  verb->add_option("--initial", words->initial, "KEY=VALUE: what a key holds at first")->take_all();
+  verb->add_option("--initial", words->initial, "KEY=VALUE: what a key holds at first")
+      ->allow_extra_args(false);
   verb->add_option("--clock-error", words->clock_error,
                    "How far the recorders' clocks may be apart; widens every interval")
       ->capture_default_str();
   verb->add_flag("--together", options->together, "The files are parts of one history");
   verb->add_flag("--stats", options->stats,
-                 "Print reads per key, the share of unknown outcomes, and the concurrency");
+                 "Print reads per key, the share of unknown outcomes, the concurrency");
   verb->callback([words, options, &exit_code] {
     if (const auto wrong = read_words(*words, *options); !wrong.empty()) {
       exit_code = complain(kBadInput, wrong);

@@ -93,6 +93,9 @@ class Judgement {
       } else {
         print(line(verdict, seconds.count(), options_.models.size() > 1));
         print(explain_text(history_, verdict, weaker, command(model)));
+        if (verdict.answer == check::Answer::kOk && !verdict.detail.empty()) {
+          print(fmt::format("  {}\n", verdict.detail));
+        }
       }
       keep_for_page(verdict, weaker);
       code = worse(code, code_of(verdict.answer));

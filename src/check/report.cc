@@ -66,9 +66,10 @@ void append_edges(const Verdict& verdict, const std::vector<std::uint32_t>& core
   };
   std::string_view name = "order    ";
   std::size_t listed = 0;
-  for (const auto& [from, to, why] : verdict.edges) {
+  const auto edges = merged_edges(verdict);
+  for (const auto& [from, to, why] : edges) {
     if (listed++ == kListed) {
-      append_wrapped(name, fmt::format("and {} more", verdict.edges.size() - kListed), out);
+      append_wrapped(name, fmt::format("and {} more", edges.size() - kListed), out);
       break;
     }
     append_wrapped(name, fmt::format("{} before {}: {}", number(from), number(to), why), out);

@@ -101,7 +101,7 @@ class Page {
     }
     out_ += "],\"edges\":[";
     bool first = true;
-    for (const auto& [from, to, why] : verdict.edges) {
+    for (const auto& [from, to, why] : merged_edges(verdict)) {
       if (place_.contains(from) && place_.contains(to)) {
         put("{}[{},{},", first ? "" : ",", place_.at(from), place_.at(to));
         append_json_string(why, out_);

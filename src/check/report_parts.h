@@ -14,6 +14,8 @@ namespace kvorum::check {
 
 std::vector<std::uint32_t> in_time_order(const History& history,
                                          std::vector<std::uint32_t> operations);
+// The edges, one for each pair of operations, in their order.
+std::vector<Edge> merged_edges(const Verdict& verdict);
 // "kvorum check --model M FILE".
 std::string plain_command(const History& history, const Verdict& verdict);
 

@@ -82,6 +82,13 @@ TEST(ReportText, SaysWhatWhereWhyAndHowToRepeat) {
             "  repeat   kvorum check --model linearizable stale.jsonl\n");
 }
 
+TEST(ReportText, SeveralReasonsForOneOrderAreOneLine) {
+  Stale stale;
+  stale.verdict.edges.push_back({0, 1, "session"});
+  EXPECT_THAT(explain_text(stale.history, stale.verdict),
+              HasSubstr("1 before 2: real time, session\n           2 before 3: real time\n"));
+}
+
 TEST(ReportText, OkSaysNothingAndUnknownWhy) {
   Stale stale;
   stale.verdict.answer = Answer::kOk;

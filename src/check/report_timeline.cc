@@ -17,6 +17,21 @@ std::vector<std::uint32_t> in_time_order(const History& history,
   return operations;
 }
 
+std::vector<Edge> merged_edges(const Verdict& verdict) {
+  std::vector<Edge> out;
+  for (const auto& edge : verdict.edges) {
+    const auto same = std::find_if(out.begin(), out.end(), [&edge](const Edge& other) {
+      return other.from == edge.from && other.to == edge.to;
+    });
+    if (same == out.end()) {
+      out.push_back(edge);
+    } else if (same->why != edge.why) {
+      same->why += ", " + edge.why;
+    }
+  }
+  return out;
+}
+
 std::string plain_command(const History& history, const Verdict& verdict) {
   return fmt::format("kvorum check --model {} {}", to_string(verdict.model), history.source);
 }
