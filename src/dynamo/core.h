@@ -1,0 +1,211 @@
+// The leaderless core: all leaderless partitions of one node (DeCandia et al., Dynamo, SOSP 2007).
+//
+// Pure, like raft/: no clock, thread, lock, socket, file, global or exception; no iteration over
+// unordered containers where order shows. One input per call; drain() once per loop turn, so that
+// all work of a turn for one peer and partition is one message.
+//
+// Any node coordinates. A write: a replica stamps it with its next dot, merges it into its own row,
+// sends the whole row to the other replicas and answers once W of the N have it, itself counted
+// (when its own disk has it, if the keyspace is fsynced). A read: the rows of R replicas, merged. A
+// node that holds no replica hands the request to one that does. Acks are counted per request.
+//
+// Outcomes. Fewer than W (or R) replicas are up: refused at once, definite, nothing done. Time-out
+// after a replica may have it: unknown, "1 of 2 acks". A read's time-out is definite.
+//
+// Repair, three ways, all by sending whole rows that merge:
+//  - read repair: a read that saw rows differ sends the merged row to who lacks it; with R > 1
+//    before it answers, so that an answered read is not older than the one before it; behind every
+//    other read, prints of what was read go to the other replicas (at most kPrintsPerTurn, a key at
+//    most once a second).
+//  - hints: a row that a replica which is down should have got: its key is kept (bounded in number
+//    and in time) and the row sent when the replica is back. What is dropped, anti-entropy finds.
+//  - anti-entropy: each pair of replicas of a partition compares sums of ranges (table.h), level by
+//    level, at a throttled pace, and exchanges the rows of what differs.
+//
+// Deletes and the stable cut. A tombstone may be dropped only when every replica has passed it and
+// no old message can bring the value back. Each replica keeps, per partition, `known`: dots per
+// replica that it has seen without a gap: its own counter, raised by a finished anti-entropy round
+// to what the other side knew when the round began. The cut is the entry-wise least `known` of all
+// replicas of the partition. A tombstone whose dot, and whose row's context, the cut covers is
+// dropped; and whatever arrives later with a dot that the cut covers, for a key whose row does not
+// hold it, is old news and is dropped, too. The cut is persisted with the drop. While a replica is
+// silent the cut stands still, and nothing is dropped; a fenced replica (long silent, by decision
+// of group 0) is not waited for, and must discard its rows before it takes part again.
+//
+// Counters and stamps are issued below bounds that are on disk before they are used, so neither is
+// used twice after a crash.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "dynamo/message.h"
+#include "dynamo/version.h"
+
+namespace kvorum::dynamo {
+
+struct Options {
+  ReplicaId self;
+  std::uint64_t seed = 1;
+  Duration request_timeout = 2s;
+  Duration sync_interval = 1s;        // between anti-entropy rounds of a pair that differed
+  Duration sync_idle_interval = 10s;  // ... that did not
+  std::size_t sync_bytes_per_s = std::size_t{4} << 20;  // of rows and prints sent by anti-entropy
+  std::size_t hints = 100'000;                          // keys kept for all peers together
+  Duration hint_life = std::chrono::hours(3);           // then anti-entropy must do
+  std::int64_t max_clock_skew_ms = 500;
+  std::size_t sibling_cap = 64;
+  std::size_t ledger = 10'000;  // losers of concurrent writes kept, oldest dropped first
+  Duration interval = 100ms;    // of writes to disk where the keyspace is not fsynced
+};
+
+struct PartitionConfig {
+  PartitionId id;
+  Generation generation;
+  std::vector<NodeId> replicas;  // in the ring's order; a node may hold none of them
+  std::vector<NodeId> fenced;    // not waited for by the stable cut
+  Conflict conflict = Conflict::kLww;
+  bool fsync = false;
+};
+
+// What the disk held.
+struct Bounds {
+  std::uint64_t counter = 0;  // no counter at or above it was issued
+  HybridTime stamp;           // no stamp at or above it was issued
+  friend bool operator==(const Bounds&, const Bounds&) = default;
+};
+
+struct WriteRequest {
+  std::uint64_t ticket = 0;  // the caller's name for it
+  PartitionId partition;
+  Bytes key;
+  Bytes value;
+  bool deleted = false;
+  std::optional<std::int64_t> ttl_ms;  // from the coordinator's stamp
+  std::optional<WallMs> deadline;      // absolute
+  std::optional<Context> seen;  // what the writer has seen; empty: all that the coordinator has
+  std::uint8_t w = 1;
+  bool sloppy = false;  // acks of stand-ins count (they keep hints)
+};
+struct ReadRequest {
+  std::uint64_t ticket = 0;
+  PartitionId partition;
+  Bytes key;
+  std::uint8_t r = 1;
+};
+
+enum class Ended : std::uint8_t {
+  kDone,
+  kRefused,  // definite: too few replicas are up, too many siblings, clock too far off, ...
+  kTimeout,  // a read's; definite
+  kUnknown,  // a write that some replica may have
+};
+struct Result {
+  std::uint64_t ticket = 0;
+  Ended ended = Ended::kDone;
+  std::string why;         // not kDone: "1 of 2 acks", ...
+  std::uint8_t acks = 0;   // replicas that answered, in time
+  bool stand_ins = false;  // acks of a sloppy quorum are among them
+  Row row;                 // read: merged and settled. Write: the row at the coordinator
+  bool existed = false;    // write: the coordinator's row had a live value before
+  Dot dot;                 // write
+  NodeId coordinator;
+};
+
+// One loser of concurrent writes, for KV.CONFLICTS.
+struct Loss {
+  PartitionId partition;
+  Bytes key;
+  Sibling lost;
+  Dot winner;
+  WallMs at;
+};
+
+struct RowWrite {  // an empty value: the row is gone
+  PartitionId partition;
+  Generation generation;
+  Bytes key;
+  Bytes value;
+};
+struct CutWrite {  // persisted with the rows that it let go
+  PartitionId partition;
+  Context cut;
+  Context known;
+};
+
+struct Output {
+  std::uint64_t ticket = 0;  // of the disk batch; 0: nothing to write. Rise by one, in order
+  bool must_sync = false;
+  std::vector<RowWrite> rows;
+  std::vector<CutWrite> cuts;
+  std::optional<Bounds> bounds;
+  std::vector<Message> send_now;
+  std::vector<Message> send_after_persist;  // acks of fsynced rows
+  std::vector<Result> results;
+  std::vector<std::string> log;  // worth a line in the node's log
+  Instant wake_at = Instant::max();
+
+  void clear();
+};
+
+// For KV.STATUS, and for tests.
+struct Stats {
+  std::uint64_t hints = 0;
+  std::uint64_t hints_dropped = 0;
+  std::uint64_t read_repairs = 0;
+  std::uint64_t sync_rounds = 0;
+  std::uint64_t sync_rows_sent = 0;
+  std::uint64_t sync_bytes_sent = 0;
+  std::uint64_t tombstones = 0;
+  std::uint64_t tombstones_dropped = 0;
+  std::uint64_t conflicts = 0;  // losers ever
+  std::uint64_t rows = 0;
+};
+
+class Core {
+ public:
+  Core(const Options& options, const Bounds& bounds, Now now);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Adds a partition, or changes it. A new generation starts with no rows. Before any input for it.
+  void configure(const PartitionConfig& config, Now now);
+  void remove(PartitionId partition);
+  // What the disk held, before the first input. False: malformed.
+  bool load_row(PartitionId partition, ByteView key, ByteView value);
+  bool load_cut(const CutWrite& cut);
+
+  void peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahead_ms, Now now);
+  void write(WriteRequest request, Now now);
+  void read(ReadRequest request, Now now);
+  // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null. Good
+  // until the next input.
+  const Row* read_here(PartitionId partition, ByteView key);
+  void step(Message message, Now now);
+  void persisted(std::uint64_t ticket, Now now);  // every batch up to and including this one
+  void tick(Now now);
+  void drain(Output& out, Now now);
+
+  bool holds(PartitionId partition) const;  // whether this node is one of its replicas
+  // Rows of this replica, tombstones included. Deterministic order. From `from`, in ranges of the
+  // table's last level, so a scan's position survives changes.
+  void each(PartitionId partition,
+            const std::function<bool(ByteView key, const Row& row)>& visit) const;
+  const Table* table(PartitionId partition) const;
+  const std::deque<Loss>& ledger() const;
+  Stats stats() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvorum::dynamo

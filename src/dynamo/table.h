@@ -1,0 +1,71 @@
+// The rows of one leaderless partition on one replica, with fingerprints by ranges of key hashes,
+// so that two replicas find what differs without telling what does not (Merkle-like, but sums, so
+// that one change costs one addition a level; in the spirit of Meyer, Range-based set
+// reconciliation, SRDS 2023).
+//
+// Level 0 is the whole partition; each range of a level has kFanOut ranges in the next, down to
+// level kDepth. A range is named by its level and its number; numbers are the upper bits of hashes.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dynamo/version.h"
+
+namespace kvorum::dynamo {
+
+struct Range {
+  std::uint8_t level = 0;
+  std::uint32_t number = 0;
+  friend auto operator<=>(const Range&, const Range&) = default;
+};
+
+struct KeyPrint {
+  std::uint64_t hash = 0;         // of the key
+  std::uint64_t fingerprint = 0;  // of the key with its row
+  friend auto operator<=>(const KeyPrint&, const KeyPrint&) = default;
+};
+
+class Table {
+ public:
+  static constexpr int kFanOut = 16;
+  static constexpr int kDepth = 3;  // 4096 ranges at the last level
+
+  static std::uint64_t hash_of(ByteView key);
+  static Range range_of(std::uint64_t hash, int level);
+
+  Table();
+
+  // Null: nothing is known of that key. Good until the next change.
+  const Row* find(ByteView key) const;
+  // Replaces the row (an empty one, without context and siblings, erases it) and keeps fingerprints
+  // and counts.
+  void replace(ByteView key, Row row);
+
+  std::size_t rows() const { return rows_; }              // tombstones included
+  std::size_t tombstones() const { return tombstones_; }  // rows all of whose siblings are deleted
+  std::size_t memory_bytes() const { return memory_bytes_; }  // an estimate
+  std::uint64_t digest() const { return sum({0, 0}); }
+
+  std::uint64_t sum(Range range) const;             // of the fingerprints of its rows, modulo 2^64
+  std::vector<KeyPrint> prints(Range range) const;  // ascending by hash; range at the last level
+  // Rows of a last-level range, in no promised but deterministic order. Stops when `visit` is
+  // false.
+  void each(Range range,
+            const std::function<bool(const std::string& key, const Row& row)>& visit) const;
+
+ private:
+  using Leaf = boost::unordered_flat_map<std::string, Row>;
+
+  std::vector<Leaf> leaves_;
+  std::vector<std::vector<std::uint64_t>> sums_;  // by level
+  std::size_t rows_ = 0;
+  std::size_t tombstones_ = 0;
+  std::size_t memory_bytes_ = 0;
+};
+
+}  // namespace kvorum::dynamo

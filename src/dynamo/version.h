@@ -1,0 +1,97 @@
+// A leaderless key's versions: dotted version vector sets (Preguica et al., PODC 2012; Almeida et
+// al., Scalable and accurate causality tracking for eventually consistent stores, DAIS 2014).
+//
+// A row is what one replica knows of one key: the context says which dots it has seen, the siblings
+// are those of them that nothing it has seen supersedes. Rows travel whole; merging them is
+// associative, commutative and idempotent, so repeats and disorder do no harm.
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/codec.h"
+#include "base/error.h"
+#include "model/dot.h"
+
+namespace kvorum::dynamo {
+
+// Per replica, the highest counter seen. Ascending by replica, no zero counters.
+class Context {
+ public:
+  struct Seen {
+    ReplicaId replica;
+    std::uint64_t counter = 0;
+    friend auto operator<=>(const Seen&, const Seen&) = default;
+  };
+
+  bool covers(const Dot& dot) const;
+  bool covers(const Context& other) const;
+  void add(const Dot& dot);
+  void merge(const Context& other);  // entry-wise greatest
+  // Entry-wise least; what only one of them has is dropped.
+  void meet(const Context& other);
+  bool empty() const { return seen_.empty(); }
+  std::uint64_t of(ReplicaId replica) const;  // 0: nothing
+  const boost::container::small_vector<Seen, 2>& seen() const { return seen_; }
+  friend bool operator==(const Context&, const Context&) = default;
+
+ private:
+  boost::container::small_vector<Seen, 2> seen_;
+};
+
+struct Sibling {
+  Dot dot;
+  HybridTime stamp;
+  bool deleted = false;            // a tombstone
+  std::optional<WallMs> deadline;  // absolute, computed once where it was written
+  Bytes value;
+
+  // Whether a reader at this time sees nothing.
+  bool gone(WallMs now) const { return deleted || (deadline && *deadline <= now); }
+  friend bool operator==(const Sibling&, const Sibling&) = default;
+};
+
+// How a keyspace settles concurrent writes.
+enum class Conflict : std::uint8_t {
+  kLww,       // the greatest (stamp, replica, counter) stays
+  kSiblings,  // all stay until a write that has seen them supersedes them
+  kLexical,   // the smallest value stays, as in the older HTTP system; a write may be lost
+};
+std::optional<Conflict> parse_conflict(ByteView word);
+const char* to_string(Conflict conflict);
+
+struct Row {
+  Context context;
+  boost::container::small_vector<Sibling, 1> siblings;  // ascending by dot
+
+  friend bool operator==(const Row&, const Row&) = default;
+};
+
+// `from` merged into `into`: a sibling stays if both have it, or if the other has not seen its dot.
+// True: `into` changed.
+bool merge(Row& into, const Row& from);
+// A new write that has seen `seen`: supersedes what it covers, stands beside the rest.
+void put(Row& row, Sibling fresh, const Context& seen);
+// Leaves what the rule leaves; the others, losers of concurrent writes, are appended to `losers`.
+// The context stays. Deterministic: any replica leaves the same. Under kSiblings a tombstone beside
+// a live value is no loser and stays until covered.
+void settle(Row& row, Conflict conflict, std::vector<Sibling>& losers);
+
+void encode(const Context& context, Bytes& out);
+bool decode(Reader& reader, Context& context);
+void encode(const Row& row, Bytes& out);
+bool decode(Reader& reader, Row& row);  // false: malformed; nothing may be read from `row` then
+
+// What a client carries from a get to a put: hex of the encoded context. Empty text: an empty one.
+std::string to_text(const Context& context);
+Result<Context> parse_context(ByteView text);
+
+// Of a key with its row: over key, context, every dot, stamp, tombstone and deadline; not over the
+// values, which their dots name. Expiry changes nothing in it.
+std::uint64_t fingerprint(ByteView key, const Row& row);
+
+}  // namespace kvorum::dynamo
