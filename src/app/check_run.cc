@@ -82,16 +82,14 @@ class Judgement {
     int code = kOk;
     for (const auto& model : options_.models) {
       const auto begin = Clock::now();
-      const auto verdict = judge(history_, model, budget());
-      const std::chrono::duration<double> seconds = Clock::now() - begin;
+      auto verdict = judge(history_, model, budget());
+      verdict.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
       const auto weaker =
           verdict.answer == check::Answer::kViolation ? weaker_than(model) : std::string();
       if (options_.json) {
-        auto json = explain_json(history_, verdict, weaker, command(model));
-        json.insert(json.size() - 1, fmt::format(",\"seconds\":{:.3f}", seconds.count()));
-        print(json + '\n');
+        print(explain_json(history_, verdict, weaker, command(model)) + '\n');
       } else {
-        print(line(verdict, seconds.count(), options_.models.size() > 1));
+        print(line(verdict, options_.models.size() > 1));
         print(explain_text(history_, verdict, weaker, command(model)));
         if (verdict.answer == check::Answer::kOk && !verdict.detail.empty()) {
           print(fmt::format("  {}\n", verdict.detail));
@@ -111,7 +109,7 @@ class Judgement {
       if (options_.json) {
         print(explain_json(history_, verdict, {}, command(verdict.model)) + '\n');
       } else {
-        print(line(verdict, std::nullopt, true));
+        print(line(verdict, true));
         if (verdict.answer == check::Answer::kViolation) {
           print(fmt::format("  {}\n", verdict.sentence));
         }
@@ -124,11 +122,9 @@ class Judgement {
     return ranking.strongest ? kOk : undecided ? kUndecided : kFailed;
   }
 
-  std::string line(const check::Verdict& verdict, std::optional<double> seconds,
-                   bool name_model) const {
-    auto out = fmt::format("{}: {} ops={}", history_.source, to_string(verdict.answer),
-                           history_.operations.size());
-    out += seconds ? fmt::format(" time={:.3f}", *seconds) : "";
+  std::string line(const check::Verdict& verdict, bool name_model) const {
+    auto out = fmt::format("{}: {} ops={} time={:.3f}", history_.source, to_string(verdict.answer),
+                           history_.operations.size(), verdict.seconds);
     out += verdict.answer == check::Answer::kUnknown ? " reason=" + verdict.reason : "";
     return out + (name_model ? " model=" + to_string(verdict.model) : "") + '\n';
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 namespace kvorum::check {
 namespace {
@@ -159,8 +160,11 @@ Ranking judge_all(const History& history, const Budget& budget) {
       return implies(strong, model, orderly);
     });
     // No model may use up the time of those behind it.
+    const auto begin = std::chrono::steady_clock::now();
     ranking.verdicts.push_back(by != holding.end() ? implied(model, *by)
                                                    : judge(history, model, budget.part(4)));
+    ranking.verdicts.back().seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (ranking.verdicts.back().answer == Answer::kOk) {
       holding.push_back(model);
     }

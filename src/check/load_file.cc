@@ -134,7 +134,8 @@ Result<PaddedText> read_file(const std::string& path) {
   bytes.reserve(static_cast<std::size_t>(std::max<off_t>(about.st_size, 0)) + kPadding + 1);
   while (true) {
     const auto at = bytes.size();
-    bytes.resize(std::max(at + 4096, std::min(bytes.capacity(), at + kPiece)));
+    const auto room = bytes.capacity() - at;  // of a file whose size was told, to its end
+    bytes.resize(at + (room > 0 ? std::min(room, kPiece) : kPiece));
     const auto got = ::read(fd, bytes.data() + at, bytes.size() - at);
     bytes.resize(at + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0 && errno != EINTR) {

@@ -185,8 +185,8 @@ std::string explain_json(const History& history, const Verdict& verdict, const s
   append_json_string(history.source, out);
   append_member("model", to_string(verdict.model), out);
   append_member("answer", to_string(verdict.answer), out);
-  fmt::format_to(std::back_inserter(out), R"(,"ops":{},"nodes":{})", history.operations.size(),
-                 verdict.nodes);
+  fmt::format_to(std::back_inserter(out), R"(,"ops":{},"seconds":{:.3f},"nodes":{})",
+                 history.operations.size(), verdict.seconds, verdict.nodes);
   if (verdict.answer == Answer::kUnknown) {
     append_member("reason", verdict.reason, out);
     append_member("detail", verdict.detail, out);

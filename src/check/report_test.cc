@@ -167,9 +167,10 @@ TEST(ReportJson, OneObject) {
   Verdict unknown;
   unknown.answer = Answer::kUnknown;
   unknown.reason = "memory";
-  EXPECT_EQ(explain_json(History(), unknown, {}, "c"),
-            R"({"file":"","model":"linearizable","answer":"unknown","ops":0,"nodes":0,)"
-            R"("reason":"memory","detail":"","command":"c"})");
+  EXPECT_EQ(
+      explain_json(History(), unknown, {}, "c"),
+      R"({"file":"","model":"linearizable","answer":"unknown","ops":0,"seconds":0.000,"nodes":0,)"
+      R"("reason":"memory","detail":"","command":"c"})");
 }
 
 // What stands between the data element's tags.

@@ -72,6 +72,7 @@ struct Verdict {
   std::string state;                  // what the keys of the core held after `prefix`
 
   std::uint64_t nodes = 0;  // states that were searched
+  double seconds = 0;       // that it took; judge_all fills it in
 };
 
 // How much a judge may spend; shared by all threads of one judgement.

@@ -11,7 +11,7 @@ import unittest
 from harness import run
 
 LINE = re.compile(r"^(?P<file>.+): (?P<answer>ok|violation|unknown) ops=(?P<ops>\d+)"
-                  r"( time=(?P<time>\d+\.\d{3}))?( reason=(?P<reason>\w+))?"
+                  r" time=(?P<time>\d+\.\d{3})( reason=(?P<reason>\w+))?"
                   r"( model=(?P<model>\S+))?$")
 
 
