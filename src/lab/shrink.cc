@@ -18,7 +18,7 @@ struct Step {
 };
 
 // Faults first: each one that goes makes every later run easier to read.
-constexpr std::array<Step, 30> kSteps = {{
+constexpr std::array<Step, 32> kSteps = {{
     {"crash_ms", 0, false},      {"stop_ms", 0, false},        {"pause_ms", 0, false},
     {"slow_ms", 0, false},       {"cut_ms", 0, false},         {"clog_ms", 0, false},
     {"disk_slow_ms", 0, false},  {"disk_fail_ms", 0, false},   {"disk_lost_ms", 0, false},

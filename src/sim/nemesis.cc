@@ -84,6 +84,20 @@ Server& Nemesis::any() {
   return *servers_.at(NodeId(1 + static_cast<std::uint32_t>(prng_.below(servers_.size()))));
 }
 
+// Often a leader: that is where the harm is done.
+Server& Nemesis::victim() {
+  const PartitionId partition(
+      static_cast<std::uint32_t>(prng_.below(static_cast<std::uint64_t>(options_.partitions) + 1)));
+  const bool leads = prng_.chance(1, 2);
+  for (auto& [id, server] : servers_) {
+    const auto* group = server->running() ? server->node().group(partition) : nullptr;
+    if (leads && group != nullptr && group->role() == raft::Role::kLeader) {
+      return *server;
+    }
+  }
+  return any();
+}
+
 void Nemesis::count(const char* name, NodeId node) {
   ++counts_[name];
   trace_.event(events_.now(), name, node.value());
@@ -98,7 +112,7 @@ void Nemesis::restart_later(NodeId node) {
 }
 
 void Nemesis::crash() {
-  auto& server = any();
+  auto& server = victim();
   const bool power = prng_.chance(static_cast<std::uint64_t>(options_.power_percent), 100);
   if (server.running()) {
     count(power ? "power cut" : "kill", server.id());
@@ -109,7 +123,7 @@ void Nemesis::crash() {
 }
 
 void Nemesis::stop() {
-  auto& server = any();
+  auto& server = victim();
   if (server.running() && !server.frozen()) {
     count("stop", server.id());
     server.stop();
@@ -117,7 +131,7 @@ void Nemesis::stop() {
 }
 
 void Nemesis::freeze() {
-  auto& server = any();
+  auto& server = victim();
   if (server.running() && !server.frozen()) {
     count("pause", server.id());
     server.freeze(true);
@@ -126,7 +140,7 @@ void Nemesis::freeze() {
 }
 
 void Nemesis::slow() {
-  auto& server = any();
+  auto& server = victim();
   count("slow", server.id());
   server.slow(1 << (1 + prng_.below(9)));
   events_.after(lasts(), [&server] { server.slow(1); });
@@ -139,7 +153,7 @@ void Nemesis::cut() {
     links.emplace_back(a, b);
     links.emplace_back(b, a);
   };
-  const auto a = any().id();
+  const auto a = victim().id();
   const auto b = any().id();
   const auto kind = prng_.below(4);
   std::set<NodeId> side;
@@ -187,7 +201,7 @@ void Nemesis::clog() {
 }
 
 void Nemesis::slow_disk() {
-  auto& server = any();
+  auto& server = victim();
   count("disk slow", server.id());
   server.slow_disk(1 << (1 + prng_.below(8)));
   events_.after(lasts(), [&server] { server.slow_disk(1); });
@@ -230,7 +244,7 @@ void Nemesis::lose_disk() {
 }
 
 void Nemesis::jump_clock() {
-  auto& server = any();
+  auto& server = victim();
   count("clock jump", server.id());
   server.clock().jump(static_cast<std::int64_t>(prng_.below(4001)) - 2000);
 }

@@ -37,6 +37,7 @@ class Nemesis {
   void every(std::int64_t mean_ms, const char* name, std::function<void()> strike);
   Duration lasts();
   Server& any();
+  Server& victim();
   bool may_lose_disk(const Server& server) const;
   void count(const char* name, NodeId node);
   void restart_later(NodeId node);

@@ -33,6 +33,8 @@ constexpr OptionInfo kTable[] = {
     {"other_percent", &Options::other_percent, 0, 100},
     {"once_percent", &Options::once_percent, 0, 100},
     {"token_percent", &Options::token_percent, 0, 100},
+    {"move_percent", &Options::move_percent, 0, 100},
+    {"reader_percent", &Options::reader_percent, 0, 100},
     {"pipeline", &Options::pipeline, 1, 1024},
     {"think_us", &Options::think_us, 0, 1000 * kMillion},
     {"weak_percent", &Options::weak_percent, 0, 100},
@@ -91,6 +93,8 @@ void draw_load(Draw& draw, Options& options) {
   options.other_percent = draw.of({0, 10, 40});
   options.once_percent = draw.of({0, 20, 60});
   options.token_percent = draw.of({0, 20, 60});
+  options.move_percent = draw.of({0, 5, 30});
+  options.reader_percent = draw.of({0, 20, 60});
   options.pipeline = draw.of({1, 1, 4, 16});
   options.think_us = draw.of({0, 1'000, 20'000, 200'000});
   options.weak_percent = draw.of({0, 30, 80});
@@ -105,7 +109,7 @@ void draw_faults(Draw& draw, Options& options) {
   options.damage_ppm = draw.maybe(20, {100, 2'000});
   options.split = draw.of({0, 1});
   options.offset_ms = draw.of({0, 5, 200, 2'000});
-  options.drift_ppm = draw.of({0, 100, 10'000, 150'000});
+  options.drift_ppm = draw.of({0, 100, 10'000, 200'000});
   options.crash_ms = draw.maybe(70, {300, 1'000, 5'000});
   options.power_percent = draw.of({0, 50, 100});
   options.stop_ms = draw.maybe(30, {2'000, 8'000});
@@ -119,6 +123,42 @@ void draw_faults(Draw& draw, Options& options) {
   options.clock_ms = draw.maybe(30, {500, 3'000});
   options.fault_for_ms = draw.of({100, 500, 2'000});
   options.faults_end_ms = draw.of({5'000, 20'000});
+}
+
+// One kind of fault alone, hard on clients that come back soon: what the noise of many faults
+// hides.
+void draw_single(Draw& draw, Options& options) {
+  for (const auto kind :
+       {&Options::crash_ms, &Options::stop_ms, &Options::pause_ms, &Options::slow_ms,
+        &Options::cut_ms, &Options::clog_ms, &Options::disk_slow_ms, &Options::disk_fail_ms,
+        &Options::disk_lost_ms, &Options::clock_ms, &Options::loss_ppm, &Options::duplicate_ppm,
+        &Options::reorder_ppm, &Options::damage_ppm}) {
+    options.*kind = 0;
+  }
+  const auto rate = draw.of({1'000, 2'000});
+  switch (draw.of({0, 1, 1, 2, 3})) {
+    case 0:
+      options.crash_ms = rate;
+      break;
+    case 1:
+      options.pause_ms = rate;
+      break;
+    case 2:
+      options.cut_ms = rate;
+      break;
+    default:
+      options.stop_ms = rate;
+      break;
+  }
+  options.fault_for_ms = draw.of({700, 1'500});
+  options.clients = draw.of({8, 16, 32});
+  options.think_us = draw.of({5'000, 20'000});
+  options.give_up_ms = 300;
+  options.operations = 30'000;  // so that the clients outlive several faults
+  options.keys = draw.of({1, 4});
+  options.reader_percent = 60;
+  options.pipeline = 1;
+  options.weak_percent = 0;
 }
 
 }  // namespace
@@ -140,6 +180,9 @@ Options draw(std::uint64_t seed) {
   options.disk_mean_us = draw.of({20, 200, 5'000});
   draw_load(draw, options);
   draw_faults(draw, options);
+  if (draw.of({0, 0, 1}) == 1) {
+    draw_single(draw, options);
+  }
   return options;
 }
 

@@ -34,6 +34,8 @@ struct Options {
   std::int64_t other_percent = 10;   // of all: commands that the judge does not know
   std::int64_t once_percent = 20;    // of clients: number their writes and repeat lost ones
   std::int64_t token_percent = 20;   // of clients: carry their session to another node
+  std::int64_t move_percent = 10;    // of their requests: those go to another node by choice
+  std::int64_t reader_percent = 20;  // of clients: only read
   std::int64_t pipeline = 1;         // requests that a client has open at most
   std::int64_t think_us = 1000;      // mean pause of a client between requests
   std::int64_t weak_percent = 50;    // of reads: sequential, prefix or another weaker level

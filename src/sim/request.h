@@ -45,12 +45,12 @@ class RequestMaker {
 
   // `client` only makes values unique.
   Request draw(Prng& prng, std::uint32_t client);
+  Request read(Prng& prng);
   Request final_read(std::size_t key) const;
   std::size_t keys() const { return static_cast<std::size_t>(options_.keys); }
   std::string key(std::size_t number) const;
 
  private:
-  Request read(Prng& prng);
   Request write(Prng& prng, std::uint32_t client);
   Request change(Prng& prng, std::uint32_t client, std::string key);
   Request other(Prng& prng);

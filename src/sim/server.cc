@@ -1,6 +1,7 @@
 #include "sim/server.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -125,6 +126,7 @@ void Server::slow_disk(std::int64_t factor) {
 }
 
 void Server::freeze(bool on) {
+  thawed_ = frozen_ && !on;
   frozen_ = on && running();
   if (!frozen_ && running()) {
     schedule(std::max(events_.now() + kWakeUp, busy_until_));
@@ -188,6 +190,7 @@ void Server::schedule(Instant when) {
 void Server::turn() {
   const auto now = clock_.now(events_.now());
   auto inputs = std::exchange(inbox_, {});
+  defer_some(inputs);
   trace_.event(events_.now(), "turn", id_.value(), inputs.size());
   for (auto& input : inputs) {
     feed(input, now);
@@ -197,7 +200,11 @@ void Server::turn() {
       feed_request(request.conn, request.bytes, now);
     }
   }
-  if (events_.now() >= wake_at_) {
+  // Timers and sockets that are ready together may come in either order.
+  const bool rings = events_.now() >= wake_at_;
+  const bool late = rings && !inputs.empty() && (thawed_ || prng_.chance(1, 2));
+  thawed_ = false;
+  if (rings && !late) {
     node_->tick(now);
   }
   out_.clear();
@@ -215,15 +222,35 @@ void Server::turn() {
   flush();
   const auto cost = (kTurnCost + kInputCost * static_cast<std::int64_t>(inputs.size())) * factor_;
   busy_until_ = events_.now() + cost;
-  wake_at_ = clock_.true_time(out_.wake_at);
+  wake_at_ = late ? events_.now() : clock_.true_time(out_.wake_at);
   if (stopping_ && (node_->idle() || events_.now() >= stop_at_)) {
     return exit(false);
   }
+  const bool more = !inbox_.empty();
   inputs.clear();
-  if (inbox_.empty()) {
+  if (!more) {
     inbox_ = std::move(inputs);  // keeps its memory
   }
-  schedule(std::max(std::min(wake_at_, stop_at_), busy_until_));
+  schedule(std::max(more ? events_.now() : std::min(wake_at_, stop_at_), busy_until_));
+}
+
+// What is ready together need not be read together: now and then the peers' bytes or the clients'
+// wait for the next turn.
+void Server::defer_some(std::vector<Input>& inputs) {
+  if (inputs.size() < 2 || !prng_.chance(1, thawed_ ? 2 : 8)) {
+    return;
+  }
+  const bool peers_wait = prng_.chance(1, 2);
+  const auto waits = [peers_wait](const Input& input) {
+    const bool from_peer = std::holds_alternative<Packet>(input) ||
+                           std::holds_alternative<PeerUp>(input) ||
+                           std::holds_alternative<PeerDown>(input);
+    return from_peer == peers_wait && !std::holds_alternative<node::DiskDone>(input);
+  };
+  const auto later = std::stable_partition(inputs.begin(), inputs.end(),
+                                           [&](const Input& input) { return !waits(input); });
+  inbox_.assign(std::make_move_iterator(later), std::make_move_iterator(inputs.end()));
+  inputs.erase(later, inputs.end());
 }
 
 void Server::exit(bool disk_damaged) {

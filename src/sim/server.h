@@ -114,6 +114,7 @@ class Server final : private node::Connections {
   void take(Input input);
   void schedule(Instant when);
   void turn();
+  void defer_some(std::vector<Input>& inputs);
   void feed(Input& input, Now now);
   void feed_packet(NodeId from, ByteView frames, Now now);
   void feed_request(ConnId conn, ByteView bytes, Now now);
@@ -141,6 +142,7 @@ class Server final : private node::Connections {
   Incarnation incarnation_;
   bool formed_ = false;
   bool frozen_ = false;
+  bool thawed_ = false;  // since its last turn, so much has piled up
   bool stopping_ = false;
   bool hold_clients_ = false;
   std::int64_t factor_ = 1;

@@ -38,6 +38,7 @@ struct Workload::Client {
   std::uint32_t session = 0;
   bool once = false;   // numbers its writes
   bool token = false;  // carries its session along
+  bool reader = false;
   bool opened = false;
   std::uint64_t seq = 0;
   std::string token_text;
@@ -74,6 +75,7 @@ void Workload::start() {
     client->session = fresh_session();
     client->once = prng_.chance(percent(options_.once_percent), 100);
     client->token = prng_.chance(percent(options_.token_percent), 100);
+    client->reader = prng_.chance(percent(options_.reader_percent), 100);
     clients_.push_back(std::move(client));
     pause(*clients_.back());
   }
@@ -121,6 +123,11 @@ void Workload::next(Client& client) {
 
 // Whether the client has a connection now.
 bool Workload::reach(Client& client) {
+  const bool moves = client.token && prng_.chance(percent(options_.move_percent), 100);
+  if (client.conn != 0 && moves) {
+    access_.disconnect(client.conn);
+    lost(client);
+  }
   if (client.conn != 0) {
     return true;
   }
@@ -164,7 +171,7 @@ void Workload::begin(Client& client) {
   const auto burst = client.once ? 1 : 1 + prng_.below(percent(options_.pipeline));
   for (std::uint64_t i = 0; i < burst && !issued_all(); ++i) {
     ++issued_;
-    issue(client, maker_.draw(prng_, client.number));
+    issue(client, client.reader ? maker_.read(prng_) : maker_.draw(prng_, client.number));
   }
   if (client.token) {
     add(Purpose::kToken, {"KV.SESSION"});
