@@ -137,7 +137,10 @@ class Explainer {
     auto out = fmt::format("{} although {} had ended {} before it began", step_name(conflict.d),
                            step_name(conflict.c), span_text(gap(conflict.c, conflict.d)));
     if (conflict.a == ZoneConflict::kNoStep) {
-      return out + ", and nothing put the first value back";
+      const auto& read = problem_.steps[conflict.d];
+      return out + (read.needs_a() && read.a == problem_.first
+                        ? ", and nothing put the first value back"
+                        : ", and what it found can only have been before that");
     }
     return fmt::format("{}, and {} had ended before that", out, step_name(conflict.a));
   }
