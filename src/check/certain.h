@@ -22,6 +22,11 @@ class Certain {
   // among them found what it expected: such join `waiting`.
   void take(Node node, const Chain& chain, std::vector<Node>& waiting);
 
+  // After settle(), for models with one order: the writes of unknown outcome that happened, and
+  // those that may have. Whatever order there is, there is one without the others, as nobody saw
+  // them.
+  std::vector<bool> unknown_that_matter();
+
   Frame frame;
   Given given;
   std::vector<Node> open;
