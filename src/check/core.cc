@@ -4,6 +4,7 @@
 #include <set>
 
 #include "check/key_judge.h"
+#include "check/stale.h"
 #include "check/zones.h"
 
 namespace kvorum::check {
@@ -34,6 +35,9 @@ bool Sources::may_be(const Step& maker, const Step& needer) const {
   if (maker.kind == StepKind::kRead || maker.kind == StepKind::kNot || maker.b != needer.a ||
       maker.start > needer.end || maker.operation == needer.operation) {
     return false;
+  }
+  if (problem_.rules.versions_behind != 0) {
+    return true;
   }
   // Not if something else certainly came between.
   const auto after = std::partition_point(
@@ -66,9 +70,14 @@ using Operations = std::vector<std::uint32_t>;
 
 class Shrinker {
  public:
-  Shrinker(const History& history, Operations operations, std::uint64_t nodes, const Budget& budget)
-      : history_(history), core_(std::move(operations)), nodes_(nodes), budget_(budget) {
-    refuted_ = KeyProblem(history_, core_).refuted;
+  Shrinker(const History& history, Operations operations, const GetRules& rules,
+           std::uint64_t nodes, const Budget& budget)
+      : history_(history),
+        core_(std::move(operations)),
+        rules_(rules),
+        nodes_(nodes),
+        budget_(budget) {
+    refuted_ = KeyProblem(history_, core_, rules_).refuted;
   }
 
   Operations run() {
@@ -90,26 +99,27 @@ class Shrinker {
 
   bool violates(const Operations& operations, std::int64_t until = kNever) const {
     // Without its cause an outcome contradicts everything, which explains nothing.
-    return (refuted_ || !KeyProblem(history_, operations).refuted) &&
-           decide(history_, operations, nodes_, own_, until) == Answer::kViolation;
+    return (refuted_ || !KeyProblem(history_, operations, rules_).refuted) &&
+           decide(history_, operations, rules_, nodes_, own_, until) == Answer::kViolation;
   }
 
   // The steps of a zone conflict, and all that can have made what they saw.
   bool start_from_zones() {
-    KeyProblem problem(history_, core_);
+    KeyProblem problem(history_, core_, rules_);
     if (problem.refuted) {
       return false;
     }
     const Sources sources(problem);
     std::set<std::uint32_t> chosen;
     std::vector<std::uint32_t> work;
-    const auto steps = problem.steps;
-    auto narrowed = problem;
-    const auto zones = test_zones(narrowed);
-    for (const auto i : {zones.conflict.a, zones.conflict.b, zones.conflict.c, zones.conflict.d}) {
-      if (i != ZoneConflict::kNoStep) {
-        work.push_back(i);
-      }
+    const auto& steps = problem.steps;
+    if (rules_.versions_behind != 0) {
+      work = find_stale_read(problem);
+    } else {
+      auto narrowed = problem;
+      const auto conflict = test_zones(narrowed).conflict;
+      work = {conflict.a, conflict.b, conflict.c, conflict.d};
+      std::erase(work, ZoneConflict::kNoStep);
     }
     if (work.empty()) {
       return false;
@@ -151,7 +161,7 @@ class Shrinker {
     auto high = ends.empty() ? 0 : ends.size() - 1;
     while (low < high && !spent()) {
       const auto middle = low + (high - low) / 2;
-      if (decide(history_, core_, nodes_, own_, ends[middle]) == Answer::kViolation) {
+      if (decide(history_, core_, rules_, nodes_, own_, ends[middle]) == Answer::kViolation) {
         high = middle;
       } else {
         low = middle + 1;
@@ -172,7 +182,7 @@ class Shrinker {
 
   // What says nothing about the rest.
   Operations idle() const {
-    const KeyProblem problem(history_, core_);
+    const KeyProblem problem(history_, core_, rules_);
     if (problem.refuted) {
       return {};
     }
@@ -196,7 +206,7 @@ class Shrinker {
   }
 
   Operations unread_writes() const {
-    const KeyProblem problem(history_, core_);
+    const KeyProblem problem(history_, core_, rules_);
     Operations out;
     if (problem.refuted) {
       return refuted_ ? core_ : out;
@@ -261,6 +271,7 @@ class Shrinker {
 
   const History& history_;
   Operations core_;
+  GetRules rules_;
   std::uint64_t nodes_;
   const Budget& budget_;
   Budget own_{std::chrono::seconds(3), std::size_t{1} << 30};
@@ -271,10 +282,11 @@ class Shrinker {
 
 std::vector<std::uint32_t> find_core(const History& history,
                                      const std::vector<std::uint32_t>& operations,
-                                     std::uint64_t nodes, const Budget& budget) {
+                                     const GetRules& rules, std::uint64_t nodes,
+                                     const Budget& budget) {
   // A part is rarely harder than the whole.
   constexpr std::uint64_t kLeastNodes = 10'000;
-  return Shrinker(history, operations, 2 * nodes + kLeastNodes, budget).run();
+  return Shrinker(history, operations, rules, 2 * nodes + kLeastNodes, budget).run();
 }
 
 }  // namespace kvorum::check

@@ -15,10 +15,11 @@ namespace kvorum::check {
 // are left out: no history becomes wrong by that, so the part's contradiction is the whole's.
 std::vector<std::uint32_t> find_core(const History& history,
                                      const std::vector<std::uint32_t>& operations,
-                                     std::uint64_t nodes, const Budget& budget);
+                                     const GetRules& rules, std::uint64_t nodes,
+                                     const Budget& budget);
 
 // Sentence, edges, prefix and state for a verdict whose core is set.
-void explain_core(const History& history, Verdict& verdict);
+void explain_core(const History& history, const GetRules& rules, Verdict& verdict);
 
 // Which write each outcome can have seen.
 class Sources {

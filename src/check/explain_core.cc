@@ -6,6 +6,7 @@
 #include "check/core.h"
 #include "check/key_judge.h"
 #include "check/search.h"
+#include "check/stale.h"
 #include "check/zones.h"
 
 namespace kvorum::check {
@@ -21,8 +22,8 @@ std::string span_text(std::int64_t ns) {
 
 class Explainer {
  public:
-  Explainer(const History& history, Verdict& verdict)
-      : history_(history), verdict_(verdict), problem_(history, verdict.core) {}
+  Explainer(const History& history, const GetRules& rules, Verdict& verdict)
+      : history_(history), verdict_(verdict), problem_(history, verdict.core, rules) {}
 
   void run() {
     if (!problem_.refuted) {
@@ -69,6 +70,10 @@ class Explainer {
       return;
     }
     ZoneConflict conflict;
+    if (problem_.rules.versions_behind != 0) {
+      verdict_.sentence = behind();
+      return;
+    }
     if (!problem_.refuted) {
       KeyProblem narrowed = problem_;
       conflict = test_zones(narrowed).conflict;
@@ -96,7 +101,8 @@ class Explainer {
   }
 
   std::int64_t gap(std::uint32_t ended, std::uint32_t began) const {
-    return problem_.steps[began].start - problem_.steps[ended].end;
+    return history_.operations[problem_.steps[began].operation].start_ns -
+           problem_.steps[ended].end;
   }
 
   std::string too_early(const ZoneConflict& conflict) const {
@@ -128,6 +134,15 @@ class Explainer {
     return fmt::format("{}, and {} had ended before that", out, step_name(conflict.a));
   }
 
+  std::string behind() const {
+    const auto stale = problem_.refuted ? std::vector<std::uint32_t>() : find_stale_read(problem_);
+    return stale.empty() ? no_order()
+                         : fmt::format(
+                               "{} although at least {} writes came after what it returned "
+                               "and had ended before it began",
+                               step_name(stale.front()), problem_.rules.versions_behind + 1);
+  }
+
   std::string no_order() const {
     const std::unordered_set<std::uint32_t> placed(verdict_.prefix.begin(), verdict_.prefix.end());
     const std::uint32_t* stuck = nullptr;
@@ -149,17 +164,18 @@ class Explainer {
 
   void add_edges() {
     const auto& operations = history_.operations;
+    const auto start = [&](std::uint32_t i) { return start_of(operations[i], problem_.rules); };
+    const auto before = [&](std::uint32_t a, std::uint32_t b) {
+      return operations[a].ended != Ended::kUnknown && operations[a].end_ns < start(b);
+    };
     for (const auto to : verdict_.core) {
       // Of those that ended before it began, the ones that no other of them follows.
       auto latest = std::numeric_limits<std::int64_t>::min();
       for (const auto from : verdict_.core) {
-        if (operations[from].end_ns < operations[to].start_ns) {
-          latest = std::max(latest, operations[from].start_ns);
-        }
+        latest = before(from, to) ? std::max(latest, start(from)) : latest;
       }
       for (const auto from : verdict_.core) {
-        if (operations[from].end_ns < operations[to].start_ns &&
-            operations[from].end_ns >= latest) {
+        if (before(from, to) && operations[from].end_ns >= latest) {
           verdict_.edges.push_back({from, to, "real time"});
         }
       }
@@ -180,6 +196,8 @@ class Explainer {
 
 }  // namespace
 
-void explain_core(const History& history, Verdict& verdict) { Explainer(history, verdict).run(); }
+void explain_core(const History& history, const GetRules& rules, Verdict& verdict) {
+  Explainer(history, rules, verdict).run();
+}
 
 }  // namespace kvorum::check

@@ -4,25 +4,36 @@
 #include <unordered_set>
 
 #include "base/check.h"
+#include "check/stale.h"
 
 namespace kvorum::check {
 
 KeyJudge::KeyJudge(const History& history, const std::vector<std::uint32_t>& operations,
-                   std::int64_t until)
+                   const GetRules& rules, std::int64_t until)
     : history_(history),
       operations_(operations),
-      problem_(std::make_unique<KeyProblem>(history, operations, until)) {
-  if (problem_->refuted) {
-    answer_ = Answer::kViolation;
-    return;
-  }
-  const auto zones = test_zones(*problem_);
-  if (zones.answer != ZoneAnswer::kOpen) {
-    answer_ = zones.answer == ZoneAnswer::kOk ? Answer::kOk : Answer::kViolation;
-  }
+      problem_(std::make_unique<KeyProblem>(history, operations, rules, until)) {
+  answer_ = first_tests();
   if (until != kNever) {
     operations_.clear();  // an order of a cut history is no order of the whole
   }
+}
+
+Answer KeyJudge::first_tests() {
+  if (problem_->refuted) {
+    return Answer::kViolation;
+  }
+  if (problem_->rules.versions_behind == 0) {
+    const auto zones = test_zones(*problem_).answer;
+    return zones == ZoneAnswer::kOpen ? Answer::kUnknown
+           : zones == ZoneAnswer::kOk ? Answer::kOk
+                                      : Answer::kViolation;
+  }
+  if (!find_stale_read(*problem_).empty()) {
+    return Answer::kViolation;
+  }
+  auto strict = *problem_;  // what is linearizable is never behind
+  return test_zones(strict).answer == ZoneAnswer::kOk ? Answer::kOk : Answer::kUnknown;
 }
 
 void KeyJudge::search(std::uint64_t nodes) {
@@ -46,7 +57,7 @@ void KeyJudge::finish(Search& search, Search::Outcome outcome) {
   if (outcome == Search::Outcome::kNone) {
     answer_ = Answer::kViolation;
   } else if (outcome == Search::Outcome::kFound) {
-    CHECK(operations_.empty() || is_legal(history_, operations_, search.order()),
+    CHECK(operations_.empty() || is_legal(history_, operations_, search.order(), problem_->rules),
           "the search found an order that is not legal");
     answer_ = Answer::kOk;
   }
@@ -62,8 +73,9 @@ std::size_t KeyJudge::bytes() const {
 }
 
 Answer decide(const History& history, const std::vector<std::uint32_t>& operations,
-              std::uint64_t nodes, const Budget& budget, std::int64_t until) {
-  KeyJudge judge(history, operations, until);
+              const GetRules& rules, std::uint64_t nodes, const Budget& budget,
+              std::int64_t until) {
+  KeyJudge judge(history, operations, rules, until);
   constexpr std::uint64_t kSlice = 1024;
   while (judge.answer() == Answer::kUnknown && judge.nodes() < nodes &&
          budget.spent(judge.bytes()) == nullptr) {
@@ -76,7 +88,7 @@ State replay(const Operation& operation, State state, States& states) {
   const bool known = operation.ended == Ended::kOk;
   switch (operation.op) {
     case HistoryOp::kGet:
-      return states.of(operation.value) == state ? state : kNoState;
+      return state;
     case HistoryOp::kPut:
       return states.of(operation.value);
     case HistoryOp::kDelete:
@@ -110,11 +122,11 @@ States replay_states(const History& history, const std::vector<std::uint32_t>& o
 }
 
 bool is_legal(const History& history, const std::vector<std::uint32_t>& operations,
-              const std::vector<std::uint32_t>& order) {
+              const std::vector<std::uint32_t>& order, const GetRules& rules) {
   const auto key = operations.empty() ? kAbsent : history.operations[operations.front()].key;
   auto states = replay_states(history, operations);
   auto state = states.of(history.initial_of(key));
-  std::unordered_set<State> held = {state};
+  std::vector<State> held = {state};
   std::unordered_set<std::uint32_t> placed;
   auto latest = std::numeric_limits<std::int64_t>::min();
   for (const auto i : order) {
@@ -125,12 +137,22 @@ bool is_legal(const History& history, const std::vector<std::uint32_t>& operatio
     if (end < latest || !placed.insert(i).second) {
       return false;
     }
-    latest = std::max(latest, operation.start_ns);
+    latest = std::max(latest, start_of(operation, rules));
+    if (operation.op == HistoryOp::kGet) {
+      const auto recent = std::min<std::int64_t>(rules.versions_behind, held.size() - 1);
+      if (std::find(held.end() - 1 - recent, held.end(), states.of(operation.value)) ==
+          held.end()) {
+        return false;
+      }
+      continue;
+    }
     state = replay(operation, state, states);
     if (state == kNoState) {
       return false;
     }
-    held.insert(state);
+    if (operation.ended != Ended::kFailed) {
+      held.push_back(state);
+    }
   }
   return std::all_of(operations.begin(), operations.end(), [&](std::uint32_t i) {
     const auto& operation = history.operations[i];
@@ -138,7 +160,8 @@ bool is_legal(const History& history, const std::vector<std::uint32_t>& operatio
       return true;
     }
     if (operation.op == HistoryOp::kCas && operation.ended == Ended::kFailed) {
-      return operation.never_ran || !held.contains(states.of(operation.expect));
+      return operation.never_ran ||
+             std::find(held.begin(), held.end(), states.of(operation.expect)) == held.end();
     }
     return operation.ended != Ended::kOk;
   });

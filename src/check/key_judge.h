@@ -19,7 +19,7 @@ class KeyJudge {
  public:
   // Builds the problem and runs the zone test.
   KeyJudge(const History& history, const std::vector<std::uint32_t>& operations,
-           std::int64_t until = kNever);
+           const GetRules& rules, std::int64_t until = kNever);
 
   // kUnknown: not decided yet.
   Answer answer() const { return answer_; }
@@ -30,6 +30,7 @@ class KeyJudge {
   std::size_t bytes() const;
 
  private:
+  Answer first_tests();
   void finish(Search& search, Search::Outcome outcome);
 
   const History& history_;
@@ -42,15 +43,17 @@ class KeyJudge {
 
 // Decides within `nodes` states, or not.
 Answer decide(const History& history, const std::vector<std::uint32_t>& operations,
-              std::uint64_t nodes, const Budget& budget, std::int64_t until = kNever);
+              const GetRules& rules, std::uint64_t nodes, const Budget& budget,
+              std::int64_t until = kNever);
 
-// What the operation leaves of `state`; kNoState if its outcome cannot come about there.
+// What the operation leaves of `state`; kNoState if its outcome cannot come about there. A get's
+// value is not looked at.
 State replay(const Operation& operation, State state, States& states);
 // States for replaying operations on one key.
 States replay_states(const History& history, const std::vector<std::uint32_t>& operations);
 
 // Whether the order obeys real time and every outcome, told by the operations alone.
 bool is_legal(const History& history, const std::vector<std::uint32_t>& operations,
-              const std::vector<std::uint32_t>& order);
+              const std::vector<std::uint32_t>& order, const GetRules& rules);
 
 }  // namespace kvorum::check

@@ -1,6 +1,7 @@
 #include "check/key_problem.h"
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 #include <unordered_set>
 
@@ -31,6 +32,14 @@ bool has_composing(const History& history, std::span<const std::uint32_t> operat
 }
 
 }  // namespace
+
+std::int64_t start_of(const Operation& operation, const GetRules& rules) {
+  std::int64_t start = operation.start_ns;
+  if (operation.op == HistoryOp::kGet && __builtin_sub_overflow(start, rules.earlier_ns, &start)) {
+    start = std::numeric_limits<std::int64_t>::min();
+  }
+  return start;
+}
 
 class KeyBuilder {
  public:
@@ -78,7 +87,7 @@ class KeyBuilder {
     Step step;
     step.operation = index;
     step.optional = open;
-    step.start = operation.start_ns;
+    step.start = start_of(operation, p_.rules);
     step.end = step.optional ? kNever : std::max(operation.start_ns, operation.end_ns);
     switch (operation.op) {
       case HistoryOp::kGet:
@@ -97,7 +106,7 @@ class KeyBuilder {
         if (failed) {
           step.kind = StepKind::kNot;
         } else if (step.a == step.b) {
-          step.kind = StepKind::kRead;
+          step.kind = unchanged(open);
         }
         break;
       case HistoryOp::kAppend:
@@ -117,6 +126,12 @@ class KeyBuilder {
     }
   }
 
+  // A write that leaves what it finds is a read, unless versions are counted; then it makes one, so
+  // an unknown one is best left out.
+  StepKind unchanged(bool open) const {
+    return open || p_.rules.versions_behind == 0 ? StepKind::kRead : StepKind::kCas;
+  }
+
   // With a result that is not `by` itself there is one number before it: a cas.
   void add_counter(const Operation& operation, Step& step) {
     step.kind = StepKind::kIncr;
@@ -131,7 +146,7 @@ class KeyBuilder {
     if (!result || __builtin_sub_overflow(*result, operation.by, &before)) {
       p_.refuted = true;
     } else if (before != 0) {
-      step.kind = operation.by == 0 ? StepKind::kRead : StepKind::kCas;
+      step.kind = operation.by == 0 ? unchanged(false) : StepKind::kCas;
       step.a = p_.states.of_number(before);
     }
   }
@@ -381,8 +396,9 @@ class KeyBuilder {
 };
 
 KeyProblem::KeyProblem(const History& history, std::span<const std::uint32_t> operations,
-                       std::int64_t until)
-    : states(history.texts, named_texts(history, operations), has_composing(history, operations)) {
+                       const GetRules& get_rules, std::int64_t until)
+    : rules(get_rules),
+      states(history.texts, named_texts(history, operations), has_composing(history, operations)) {
   if (!operations.empty()) {
     first = states.of(history.initial_of(history.operations[operations.front()].key));
   }

@@ -37,6 +37,15 @@ struct Step {
   bool needs_a() const { return kind == StepKind::kRead || kind == StepKind::kCas; }
 };
 
+// Linearizability itself, or one of the models that ask less of gets.
+struct GetRules {
+  std::int64_t earlier_ns = 0;       // a get may take effect so much before it starts
+  std::int64_t versions_behind = 0;  // and return a state that so many writes have replaced
+};
+
+// The start that counts for real time.
+std::int64_t start_of(const Operation& operation, const GetRules& rules);
+
 // How often a state is looked for, and made, by the steps that are left.
 struct StateUse {
   std::uint32_t need = 0;    // by steps that must happen
@@ -52,7 +61,7 @@ struct KeyProblem {
   // `operations`: indices of the operations on one key. What ended after `until` counts as open
   // then: its outcome is unknown.
   KeyProblem(const History& history, std::span<const std::uint32_t> operations,
-             std::int64_t until = kNever);
+             const GetRules& rules, std::int64_t until = kNever);
 
   // Appends that could make `state` with their last step.
   std::span<const Text> last_tokens(State state) const;
@@ -61,6 +70,7 @@ struct KeyProblem {
   // Whether appending could still turn it into a text that matters.
   bool extends(State state) const;
 
+  GetRules rules;
   States states;
   State first = kNoValue;
   std::vector<Step> steps;

@@ -1,11 +1,12 @@
 // Linearizability (Herlihy & Wing, TOPLAS 1990) is local: a history has it if each key's has.
+#include "check/linearizable.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "check/core.h"
-#include "check/judge.h"
 #include "check/key_judge.h"
 
 namespace kvorum::check {
@@ -16,13 +17,17 @@ struct Key {
   std::vector<std::uint32_t> operations;
 };
 
-std::vector<Key> split(const History& history) {
+std::vector<Key> split(const History& history, const LinearRules& rules) {
   std::vector<Key> keys;
   std::vector<std::uint32_t> index(history.texts.size(), 0);
   for (std::uint32_t i = 0; i < history.operations.size(); ++i) {
-    auto& at = index[history.operations[i].key];
+    const auto& operation = history.operations[i];
+    if (rules.only_final_gets && operation.op == HistoryOp::kGet && !operation.final) {
+      continue;
+    }
+    auto& at = index[operation.key];
     if (at == 0) {
-      keys.push_back({history.operations[i].key, {}});
+      keys.push_back({operation.key, {}});
       at = static_cast<std::uint32_t>(keys.size());
     }
     keys[at - 1].operations.push_back(i);
@@ -32,15 +37,16 @@ std::vector<Key> split(const History& history) {
 
 class Judgement {
  public:
-  Judgement(const History& history, const Budget& budget) : history_(history), budget_(budget) {}
+  Judgement(const History& history, const LinearRules& rules, const Budget& budget)
+      : history_(history), rules_(rules), budget_(budget) {}
 
   Verdict run() {
-    const auto keys = split(history_);
+    const auto keys = split(history_, rules_);
     for (const auto& key : keys) {
       if (stop(key)) {
         return verdict_;
       }
-      Open open{&key, std::make_unique<KeyJudge>(history_, key.operations)};
+      Open open{&key, std::make_unique<KeyJudge>(history_, key.operations, rules_.gets)};
       if (settled(open)) {
         return verdict_;
       }
@@ -97,8 +103,8 @@ class Judgement {
     verdict_.answer = Answer::kViolation;
     const auto nodes = open.judge->nodes();
     open.judge.reset();
-    verdict_.core = find_core(history_, open.key->operations, nodes, budget_);
-    explain_core(history_, verdict_);
+    verdict_.core = find_core(history_, open.key->operations, rules_.gets, nodes, budget_);
+    explain_core(history_, rules_.gets, verdict_);
     return true;
   }
 
@@ -115,6 +121,7 @@ class Judgement {
   }
 
   const History& history_;
+  const LinearRules& rules_;
   const Budget& budget_;
   std::vector<Open> open_;
   std::size_t bytes_ = 0;
@@ -123,8 +130,12 @@ class Judgement {
 
 }  // namespace
 
+Verdict judge_by_key(const History& history, const LinearRules& rules, const Budget& budget) {
+  return Judgement(history, rules, budget).run();
+}
+
 Verdict judge_linearizable(const History& history, const Budget& budget) {
-  auto verdict = Judgement(history, budget).run();
+  auto verdict = judge_by_key(history, {}, budget);
   verdict.model = {ModelKind::kLinearizable, 0};
   return verdict;
 }

@@ -16,6 +16,10 @@ std::uint64_t spread(std::uint64_t number) { return Prng(number).next(); }
 
 Search::Search(KeyProblem& problem, SearchOrder order)
     : p_(problem), order_(order), steps_(problem.steps), use_(problem.use), state_(problem.first) {
+  // More than there are writes is no limit.
+  behind_ = std::min(static_cast<std::size_t>(p_.rules.versions_behind), p_.steps.size());
+  reachable_.resize(use_.size());
+  hold(state_);
   sort_steps();
   find_kinds();
   find_makers();
@@ -176,10 +180,10 @@ bool Search::settle() {
 // tell the state from others, the same goes for a put that leaves another such state.
 bool Search::take_what_holds() {
   bool any = false;
-  const bool buried = nots_ == 0 && !alive(state_);
+  const bool buried = behind_ == 0 && nots_ == 0 && !alive(state_);
   for (const auto i : window_) {
     const auto& step = steps_[i];
-    const bool holds = (step.kind == StepKind::kRead && step.a == state_) ||
+    const bool holds = (step.kind == StepKind::kRead && in_reach(step.a)) ||
                        (step.kind == StepKind::kNot && step.a != state_) ||
                        (step.kind == StepKind::kPut && buried && !alive(step.b));
     if (holds) {
@@ -194,7 +198,8 @@ bool Search::take_what_holds() {
 bool Search::needs_can_be_met() {
   return std::all_of(window_.begin(), window_.end(), [&](std::uint32_t i) {
     const auto& step = steps_[i];
-    return !step.needs_a() || step.a == state_ || can_be_made(step.a, step.end);
+    const bool holds = step.kind == StepKind::kRead ? in_reach(step.a) : step.a == state_;
+    return !step.needs_a() || holds || can_be_made(step.a, step.end);
   });
 }
 
@@ -253,11 +258,45 @@ State Search::after(const Step& step) {
 
 // A state that somebody still needs is given up only if it can come back.
 bool Search::may_bury(const Step& step, State next) {
-  if (next == state_ || state_ >= use_.size()) {
+  if (held_.size() <= behind_) {
     return true;
   }
-  const auto own = step.kind == StepKind::kCas && !step.optional ? 1u : 0u;
-  return use_[state_].need <= own || can_be_made(state_, kNever);
+  const auto lost = held_[held_.size() - 1 - behind_];
+  if (next == lost || lost >= use_.size() || reachable_[lost] > 1) {
+    return true;
+  }
+  const auto own = step.kind == StepKind::kCas && step.a == lost && !step.optional ? 1u : 0u;
+  return use_[lost].need <= own || can_be_made(lost, kNever);
+}
+
+bool Search::in_reach(State state) const { return reachable_[state] != 0; }
+
+void Search::hold(State state) {
+  state_ = state;
+  held_.push_back(state);
+  if (state < reachable_.size()) {
+    ++reachable_[state];
+  }
+  if (held_.size() > behind_ + 1) {
+    const auto lost = held_[held_.size() - 2 - behind_];
+    if (lost < reachable_.size()) {
+      --reachable_[lost];
+    }
+  }
+}
+
+void Search::let_go() {
+  if (held_.size() > behind_ + 1) {
+    const auto found = held_[held_.size() - 2 - behind_];
+    if (found < reachable_.size()) {
+      ++reachable_[found];
+    }
+  }
+  if (held_.back() < reachable_.size()) {
+    --reachable_[held_.back()];
+  }
+  held_.pop_back();
+  state_ = held_.back();
 }
 
 bool Search::add_candidates(bool must_use) {
@@ -303,7 +342,7 @@ void Search::consider(std::uint32_t i) {
 
 void Search::add_best(std::uint32_t i, bool must_use) {
   const auto& step = steps_[i];
-  if (kind_now(i).best != i || (must_use && step.kind == StepKind::kPut)) {
+  if (kind_now(i).best != i || (must_use && behind_ == 0 && step.kind == StepKind::kPut)) {
     return;
   }
   const auto next = after(step);
@@ -335,6 +374,12 @@ Search::Fingerprint Search::fingerprint(bool must_use) {
     print.high ^= spread(~number);
   };
   mix((std::uint64_t{alive(state_) ? state_ : kDeadState} << 1) | (must_use ? 1 : 0));
+  for (std::size_t i = 1; i <= behind_ && i < held_.size(); ++i) {
+    const auto earlier = held_[held_.size() - 1 - i];
+    if (alive(earlier)) {
+      mix((std::uint64_t{i} << 33) | earlier | (std::uint64_t{1} << 32));
+    }
+  }
   for (const auto k : optional_kinds_) {
     const auto& kind = kinds_[k];
     const auto& step = steps_[kind.members.front()];
@@ -349,10 +394,10 @@ Search::Fingerprint Search::fingerprint(bool must_use) {
 
 void Search::take(std::uint32_t i) {
   const auto& step = steps_[i];
-  trail_.push_back({i, state_});
+  trail_.push_back(i);
   auto& kind = kinds_[places_[i].kind];
   if (step.kind != StepKind::kRead && step.kind != StepKind::kNot) {
-    state_ = after(step);
+    hold(after(step));
   }
   if (step.optional) {
     if (kind.optional_taken++ == 0) {
@@ -376,10 +421,12 @@ void Search::take(std::uint32_t i) {
 }
 
 void Search::untake() {
-  const auto [i, before] = trail_.back();
+  const auto i = trail_.back();
   trail_.pop_back();
   const auto& step = steps_[i];
-  state_ = before;
+  if (step.kind != StepKind::kRead && step.kind != StepKind::kNot) {
+    let_go();
+  }
   next_[prev_[i]] = i;
   prev_[next_[i]] = i;
   taken_[i] = false;
@@ -406,7 +453,7 @@ void Search::untake() {
 std::vector<std::uint32_t> Search::order() const {
   std::vector<std::uint32_t> operations;
   operations.reserve(trail_.size());
-  for (const auto& [step, before] : trail_) {
+  for (const auto step : trail_) {
     operations.push_back(steps_[step].operation);
   }
   return operations;
@@ -415,7 +462,6 @@ std::vector<std::uint32_t> Search::order() const {
 void Search::note_longest() {
   if (trail_.size() > longest_.size()) {
     longest_ = order();
-    longest_state_ = state_;
   }
 }
 

@@ -32,7 +32,6 @@ class Search {
   // The longest legal order met so far, if `keep_longest` was called first.
   void keep_longest() { keep_longest_ = true; }
   const std::vector<std::uint32_t>& longest() const { return longest_; }
-  State longest_state() const { return longest_state_; }
   std::uint64_t nodes() const { return nodes_; }
   std::size_t bytes() const;
 
@@ -66,10 +65,6 @@ class Search {
     std::uint32_t kind = 0;
     std::uint32_t at = 0;  // in its members
   };
-  struct Taken {
-    std::uint32_t step = 0;
-    State before = 0;
-  };
   struct Frame {
     std::uint32_t taken = 0;       // length of the trail
     std::uint32_t candidates = 0;  // where its own begin
@@ -90,6 +85,9 @@ class Search {
   bool waits_for_change() const;
   State after(const Step& step);
   bool may_bury(const Step& step, State next);
+  bool in_reach(State state) const;
+  void hold(State state);
+  void let_go();
   bool can_be_made(State state, std::int64_t deadline);
   bool alive(State state);
   bool extends(State state);
@@ -112,10 +110,13 @@ class Search {
   std::vector<std::int8_t> extends_;                // by state; -1: not known yet
 
   State state_ = kNoValue;
-  Fingerprint set_;  // of the definite steps taken
+  std::size_t behind_ = 0;                // versions that a read may be behind; then also:
+  std::vector<State> held_;               // every state so far, this one last
+  std::vector<std::uint32_t> reachable_;  // by state: how often among those that may be read
+  Fingerprint set_;                       // of the definite steps taken
   std::uint32_t left_ = 0;
   std::size_t nots_ = 0;
-  std::vector<Taken> trail_;
+  std::vector<std::uint32_t> trail_;
   std::vector<Frame> frames_;
   std::vector<std::uint32_t> candidates_;
   std::vector<std::uint32_t> optional_kinds_;  // that have been taken from
@@ -126,7 +127,6 @@ class Search {
   bool started_ = false;
   bool keep_longest_ = false;
   std::vector<std::uint32_t> longest_;
-  State longest_state_ = kNoValue;
 };
 
 }  // namespace kvorum::check

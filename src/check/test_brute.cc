@@ -58,7 +58,26 @@ std::optional<Held> outcome(const Operation& operation, const Held& held, const 
   return returns && *after != value ? std::nullopt : after;
 }
 
-bool any_order(const History& history, std::vector<Operation>& left, const Held& held) {
+// Whether it can come next after the states `held`, to which it adds what it makes.
+bool can_come(const Operation& operation, std::vector<Held>& held, std::size_t behind,
+              const History& history) {
+  if (operation.op == HistoryOp::kGet) {
+    for (std::size_t back = 0; back <= behind && back < held.size(); ++back) {
+      if (outcome(operation, held[held.size() - 1 - back], history)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  const auto after = outcome(operation, held.back(), history);
+  if (after && operation.ended != Ended::kFailed && apply(operation, held.back(), history)) {
+    held.push_back(*after);
+  }
+  return after.has_value();
+}
+
+bool any_order(const History& history, const std::vector<Operation>& left,
+               const std::vector<Held>& held, std::size_t behind) {
   const bool done = std::all_of(left.begin(), left.end(), [](const Operation& operation) {
     return operation.ended == Ended::kUnknown;
   });
@@ -69,13 +88,13 @@ bool any_order(const History& history, std::vector<Operation>& left, const Held&
     const bool first = std::none_of(left.begin(), left.end(), [&](const Operation& other) {
       return other.ended != Ended::kUnknown && other.end_ns < left[i].start_ns;
     });
-    const auto after = outcome(left[i], held, history);
-    if (!first || !after) {
+    auto then = held;
+    if (!first || !can_come(left[i], then, behind, history)) {
       continue;
     }
     auto rest = left;
     rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(i));
-    if (any_order(history, rest, *after)) {
+    if (any_order(history, rest, then, behind)) {
       return true;
     }
   }
@@ -228,7 +247,7 @@ class Generator {
 
 }  // namespace
 
-bool brute_linearizable(const History& history) {
+bool brute_linearizable(const History& history, std::size_t versions_behind) {
   std::map<Text, std::vector<Operation>> keys;
   for (const auto& operation : history.operations) {
     if (says_something(operation)) {
@@ -237,7 +256,8 @@ bool brute_linearizable(const History& history) {
   }
   return std::all_of(keys.begin(), keys.end(), [&](auto& entry) {
     const auto first = history.initial_of(entry.first);
-    return any_order(history, entry.second, first == kAbsent ? Held() : Held(history.texts[first]));
+    return any_order(history, entry.second,
+                     {first == kAbsent ? Held() : Held(history.texts[first])}, versions_behind);
   });
 }
 

@@ -9,8 +9,9 @@
 
 namespace kvorum::check {
 
-// Linearizable, by trying all orders of each key's operations.
-bool brute_linearizable(const History& history);
+// Linearizable, by trying all orders of each key's operations; with `versions_behind` gets may
+// return any of so many states before the last.
+bool brute_linearizable(const History& history, std::size_t versions_behind = 0);
 
 struct RandomOptions {
   std::size_t operations = 6;
