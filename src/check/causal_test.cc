@@ -31,7 +31,8 @@ std::string holding(const char* text) {
 TEST(Causal, TheModelsDiffer) {
   // (a) Both see both writes, each the other's last: an order per session, none for all.
   EXPECT_EQ(holding("0 put x 1 0-1; 0 get x 2 2-3; 1 put x 2 0-1; 1 get x 1 2-3"), "cc cm");
-  // (b) One order of writes explains each read by itself; no one order explains session 1 as a whole.
+  // (b) One order of writes explains each read by itself; no one order explains session 1 as a
+  // whole.
   EXPECT_EQ(holding("0 put z 1 0-1; 0 put x 1 2-3; 0 put y 1 4-5;"
                     "1 put x 2 0-1; 1 get z - 2-3; 1 get y 1 4-5; 1 get x 2 6-7"),
             "cc ccv");
@@ -80,8 +81,7 @@ TEST(Causal, AMissedWriteIsToldInWords) {
 
 // A cas that succeeded is a write everywhere; its compare binds only where it ran.
 TEST(Causal, ComparesBindWhereTheyRan) {
-  EXPECT_EQ(holding("0 cas x ->1 0-1; 1 cas x ->2 0-1; 0 get x 2 2-3; 1 get x 2 2-3"),
-            "cc ccv cm");
+  EXPECT_EQ(holding("0 cas x ->1 0-1; 1 cas x ->2 0-1; 0 get x 2 2-3; 1 get x 2 2-3"), "cc ccv cm");
   EXPECT_EQ(holding("0 put x 1 0-1; 0 cas x ->2 2-3"), "");
   EXPECT_EQ(holding("0 put x 1 0-1; 1 cas x 1>2 2-3 fail"), "cc ccv cm");
   EXPECT_EQ(holding("0 put x 1 0-1; 0 cas x 1>2 2-3 fail"), "");
@@ -90,8 +90,7 @@ TEST(Causal, ComparesBindWhereTheyRan) {
 TEST(Causal, AppendsShowWhatWasSeen) {
   EXPECT_EQ(holding("0 append x a 0-1; 1 append x b 0-1; 0 get x ab 2-3; 1 get x ab 2-3"),
             "cc ccv cm");
-  EXPECT_EQ(holding("0 append x a 0-1; 1 append x b 0-1; 0 get x ab 2-3; 1 get x ba 2-3"),
-            "cc cm");
+  EXPECT_EQ(holding("0 append x a 0-1; 1 append x b 0-1; 0 get x ab 2-3; 1 get x ba 2-3"), "cc cm");
   EXPECT_EQ(holding("0 append x a 0-1; 0 append x b 2-3; 1 get x b 4-5"), "");
 }
 
@@ -104,9 +103,9 @@ class CausalKinds : public testing::TestWithParam<ModelKind> {};
 
 TEST_P(CausalKinds, AgreesWithAllCausalOrders) {
   for (const auto& options : kinds_of_histories()) {
-    const auto tally =
-        compare(options, 300, {GetParam(), 0},
-                [](const History& history) { return brute_causal(history, GetParam()); });
+    const auto tally = compare(options, 300, {GetParam(), 0}, [](const History& history) {
+      return brute_causal(history, GetParam());
+    });
     EXPECT_LT(tally.unknown, tally.ok / 4);
     EXPECT_GT(tally.ok, 100);
   }
@@ -126,7 +125,8 @@ TEST(Causal, AgreesWhereTheModelsDiffer) {
 }
 
 TEST(Causal, RepeatedValuesAreNeverGuessed) {
-  // 40 writes of two values, read in an order that nothing allows: too many sources to try them all.
+  // 40 writes of two values, read in an order that nothing allows: too many sources to try them
+  // all.
   std::string text;
   for (int i = 0; i < 40; ++i) {
     text += fmt::format("{} put x {} {}-{};", i % 4, i % 2, 10 * i, 10 * i + 1);

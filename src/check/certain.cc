@@ -58,6 +58,12 @@ std::optional<Verdict> Certain::settle() {
   return std::nullopt;
 }
 
+std::size_t Certain::clock_bytes() const {
+  const auto used = std::count(given.used.begin(), given.used.end(), true);
+  return frame.nodes.size() * (frame.sessions.size() + static_cast<std::size_t>(used)) *
+         sizeof(std::uint32_t);
+}
+
 std::vector<bool> Certain::unknown_that_matter() {
   std::vector<bool> wanted = given.used;
   std::vector<bool> any_of_key(frame.keys.size(), false);

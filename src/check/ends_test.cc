@@ -25,8 +25,7 @@ TEST(Prefix, ReadsMayGoBackButNotSeeWhatNeverWas) {
   EXPECT_TRUE(holds("0 put x 1 0-1; 0 put x 2 2-3; 1 get x 2 4-5; 1 get x - 6-7", kPrefix));
   EXPECT_TRUE(holds("0 append x a 0-1; 0 append x b 2-3; 1 get x ab 4-5; 1 get x a 6-7", kPrefix));
   EXPECT_FALSE(holds("0 append x a 0-1; 0 append x b 2-3; 1 get x b 4-5", kPrefix));
-  EXPECT_FALSE(
-      holds("0 append x a 0-1; 1 append x b 0-1; 2 get x a 4-5; 3 get x b 4-5", kPrefix));
+  EXPECT_FALSE(holds("0 append x a 0-1; 1 append x b 0-1; 2 get x a 4-5; 3 get x b 4-5", kPrefix));
   EXPECT_FALSE(holds("0 get x 7 0-1", kPrefix));
 }
 
@@ -55,9 +54,10 @@ TEST(Prefix, AgreesWithAllOrders) {
 }
 
 TEST(Convergence, FinalReadsAgree) {
-  EXPECT_TRUE(holds("0 put x 1 0-1; 1 put x 2 0-1; 2 get x 1 5-6; 2 get x 2 9-9 final;"
-                    "3 get x 2 9-9 final",
-                    kConvergence));
+  EXPECT_TRUE(
+      holds("0 put x 1 0-1; 1 put x 2 0-1; 2 get x 1 5-6; 2 get x 2 9-9 final;"
+            "3 get x 2 9-9 final",
+            kConvergence));
   EXPECT_FALSE(holds("0 put x 1 0-1; 1 put x 2 0-1; 2 get x 1 9-9 final; 3 get x 2 9-9 final",
                      kConvergence));
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "check/shrink.h"
 #include "check/test_history.h"
@@ -27,8 +28,9 @@ bool levels_hold(const char* text) {
 
 TEST(Levels, EachLevelIsJudgedByItsOwnPromise) {
   // The stale read is fine at prefix, and at sequential, but not at linearizable.
-  EXPECT_TRUE(levels_hold("0 put x 1 0-1; 1 get x - 2-3 level=prefix; 2 get x 1 2-3 "
-                          "level=linearizable"));
+  EXPECT_TRUE(
+      levels_hold("0 put x 1 0-1; 1 get x - 2-3 level=prefix; 2 get x 1 2-3 "
+                  "level=linearizable"));
   EXPECT_TRUE(levels_hold("0 put x 1 0-1; 1 get x - 2-3 level=sequential"));
   EXPECT_FALSE(levels_hold("0 put x 1 0-1; 1 get x - 2-3 level=linearizable"));
   // 1 ms is 1,000,000 ns.
@@ -40,18 +42,20 @@ TEST(Levels, EachLevelIsJudgedByItsOwnPromise) {
 
 TEST(Levels, StrongerReadsCountForWeakerLevels) {
   // Monotonic reads, broken between a sequential and a session read of one client.
-  EXPECT_FALSE(levels_hold(
-      "0 put x 1 0-1; 1 get x 1 2-3 level=sequential; 1 get x - 4-5 level=session"));
+  EXPECT_FALSE(
+      levels_hold("0 put x 1 0-1; 1 get x 1 2-3 level=sequential; 1 get x - 4-5 level=session"));
   EXPECT_TRUE(
       levels_hold("0 put x 1 0-1; 1 get x 1 2-3 level=prefix; 1 get x - 4-5 level=session"));
-  EXPECT_FALSE(levels_hold("0 put x 1 0-1; 0 put y 1 2-3; 1 get y 1 4-5 level=causal;"
-                           "1 get x - 6-7 level=causal"));
+  EXPECT_FALSE(
+      levels_hold("0 put x 1 0-1; 0 put y 1 2-3; 1 get y 1 4-5 level=causal;"
+                  "1 get x - 6-7 level=causal"));
 }
 
 TEST(Levels, CountsAndEventualConverge) {
   EXPECT_FALSE(levels_hold("0 put x 1 0-1 level=w=2; 1 get x - 9-9 final level=one"));
-  EXPECT_TRUE(levels_hold("0 put x 1 0-1 level=quorum; 1 get x - 2-3 level=eventual;"
-                          "1 get x 1 9-9 final level=all"));
+  EXPECT_TRUE(
+      levels_hold("0 put x 1 0-1 level=quorum; 1 get x - 2-3 level=eventual;"
+                  "1 get x 1 9-9 final level=all"));
 }
 
 TEST(Levels, WithoutLevelsNothingIsKnown) {
@@ -67,11 +71,26 @@ std::optional<Model> strongest(const char* text) {
 TEST(JudgeAll, NamesTheStrongestThatHolds) {
   EXPECT_EQ(strongest("0 put x 1 0-1; 1 get x 1 2-3"), (Model{ModelKind::kLinearizable, 0}));
   EXPECT_EQ(strongest("0 put x 1 0-1; 1 get x - 2-3"), (Model{ModelKind::kSequential, 0}));
-  EXPECT_EQ(strongest("0 put x 1 0-1; 0 get y - 2000000000-2000000001;"
-                      "1 put y 1 0-1; 1 get x - 2000000000-2000000001;"
-                      "2 put x 3 3-4; 2 put x 4 5-6; 2 put x 5 7-8; 2 put y 6 9-9; 2 put y 7 11-11"),
-            (Model{ModelKind::kBoundedTime, 10'000'000'000}));
+  EXPECT_EQ(strongest("0 put x 1 0-1; 0 get y - 2-3; 1 put y 1 0-1; 1 get x - 2-3"),
+            (Model{ModelKind::kCcv, 0}));
+  EXPECT_EQ(strongest("0 put x 1 0-1; 1 get x 1 2-3; 1 get x - 4-5"),
+            (Model{ModelKind::kPrefix, 0}));
   EXPECT_EQ(strongest("0 get x 7 0-1"), std::nullopt);
+}
+
+TEST(JudgeAll, BoundsAreJudgedWhereTheyForbidSomething) {
+  const auto bounds = [](const char* text) {
+    std::string out;
+    for (const auto& verdict : judge_all(small_history(text), {}).verdicts) {
+      if (verdict.model.bound != 0) {
+        out += to_string(verdict.model) + " " + to_string(verdict.answer) + "; ";
+      }
+    }
+    return out;
+  };
+  EXPECT_EQ(bounds("0 put x 1 0-1; 0 get x - 2-3"), "");
+  EXPECT_EQ(bounds("0 put x 1 0-1; 0 put x 2 2-3; 0 get x - 500000000-500000001"),
+            "bounded:100ms violation; bounded:1v violation; ");
 }
 
 TEST(JudgeAll, ACausalVerdictSaysThatItIsCcv) {
@@ -102,21 +121,30 @@ TEST(Models, WhatTheStrongerAcceptsTheWeakerDoesNotReject) {
       {ModelKind::kCcv, ModelKind::kMonotonicWrites},
       {ModelKind::kCcv, ModelKind::kWritesFollowReads},
   };
+  int held = 0;
   for (auto options : kinds_of_histories()) {
-    options.operations = 12;
-    options.sessions = 12;  // so that most clients have one operation, and none overlap
-    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    options.operations = 10;
+    options.overlapping = false;
+    options.final_gets = true;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
       Prng prng(seed);
       const auto history = random_history(prng, options);
+      std::map<ModelKind, Answer> answers;
       for (const auto& [strong, weak] : kImplied) {
-        const bool holds = answer(history, strong) == Answer::kOk;
-        if (holds && strong != ModelKind::kLinearizable) {
-          EXPECT_NE(answer(history, weak), Answer::kViolation)
-              << to_string(Model{strong, 0}) << to_string(Model{weak, 0}) << listed(history);
+        for (const auto kind : {strong, weak}) {
+          if (!answers.contains(kind)) {
+            answers[kind] = answer(history, kind);
+          }
+        }
+        if (answers[strong] == Answer::kOk) {
+          ++held;
+          EXPECT_NE(answers[weak], Answer::kViolation)
+              << to_string(Model{strong, 0}) << " " << to_string(Model{weak, 0}) << listed(history);
         }
       }
     }
   }
+  EXPECT_GT(held, 500);
 }
 
 TEST(Models, TheBeginningOfAGoodHistoryIsGood) {

@@ -30,7 +30,7 @@ OriginFinder::OriginFinder(const Frame& frame, Fold fold) : frame_(frame), fold_
 bool OriginFinder::sets_whole(Node node) const {
   const auto& op = frame_.op(node);
   if (op.op == HistoryOp::kIncr) {
-    return fold_ == Fold::kOneOrder && frame_.nodes[node].observes;
+    return fold_ != Fold::kEverySite && frame_.nodes[node].observes;
   }
   return op.op != HistoryOp::kAppend;
 }
@@ -247,7 +247,9 @@ Origins OriginFinder::of(Node node) {
       }
     }
   }
-  drop_future(node, found);
+  if (fold_ != Fold::kPrefixes) {
+    drop_future(node, found);
+  }
   return found;
 }
 

@@ -24,8 +24,9 @@ struct Chain {
 
 // How cas and incr count when values are explained.
 enum class Fold : std::uint8_t {
-  kOneOrder,  // each takes effect once, in one order: an incr that returned 5 made it 5
-  kEverySite  // an incr adds wherever it arrives (a cas writes its value everywhere)
+  kOneOrder,   // each takes effect once, in one order: an incr that returned 5 made it 5
+  kEverySite,  // an incr adds wherever it arrives (a cas writes its value everywhere)
+  kPrefixes    // as kOneOrder, and an observation has no place in its session
 };
 
 struct Origins {

@@ -16,7 +16,7 @@ namespace {
 
 class Prefix {
  public:
-  explicit Prefix(const History& history) : certain_(history, Fold::kOneOrder) {}
+  explicit Prefix(const History& history) : certain_(history, Fold::kPrefixes) {}
 
   Verdict judge(const Budget& budget) {
     if (auto bad = certain_.settle()) {

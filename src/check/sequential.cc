@@ -87,6 +87,13 @@ Verdict search_sequential(const History& history, const Budget& budget, std::uin
   if (auto bad = certain.settle()) {
     return *bad;
   }
+  if (const auto* reason = budget.spent(certain.clock_bytes())) {
+    Verdict verdict;
+    verdict.answer = Answer::kUnknown;
+    verdict.reason = reason;
+    verdict.detail = "before anything was searched";
+    return verdict;
+  }
   ForcedOrder forced(certain);
   if (auto found = forced.saturate(certain)) {
     Verdict verdict;

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <set>
 

@@ -29,6 +29,7 @@ struct RandomHistory {
   bool removed = false;   // delete
   int unknown_percent = 10;
   bool final_gets = false;
+  bool overlapping = true;  // clients begin before their last operation has ended, at times
 };
 History random_history(Prng& prng, const RandomHistory& options);
 
@@ -43,8 +44,8 @@ struct Tally {
   int violation = 0;
   int unknown = 0;
 };
-// Judges random histories of 2 to `options.operations` operations, and expects what `brute` says, or
-// unknown; of a violation, a proof.
+// Judges random histories of 2 to `options.operations` operations, and expects what `brute` says,
+// or unknown; of a violation, a proof.
 Tally compare(const RandomHistory& options, int rounds, const Model& model,
               const std::function<bool(const History&)>& brute);
 
