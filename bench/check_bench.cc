@@ -219,7 +219,7 @@ void measure(const Load& load) {
     before_kb = std::max(before_kb, peak_kb());
     const auto start = now_s();
     const auto verdict =
-        judge_linearizable(history, Budget(std::chrono::seconds(60), std::size_t{4} << 30));
+        judge_linearizable(history, Budget(std::chrono::seconds(10), std::size_t{4} << 30));
     seconds.push_back(now_s() - start);
     ++answers[to_string(verdict.answer)];
     nodes = std::max(nodes, verdict.nodes);

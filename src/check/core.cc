@@ -48,22 +48,6 @@ bool Sources::may_be(const Step& maker, const Step& needer) const {
   return (after->value == maker.b ? after->other : after->first) >= needer.start;
 }
 
-const Step* Sources::only(const Step& needer) const {
-  const Step* found = nullptr;
-  if (needer.a == problem_.first || problem_.made_otherwise(needer.a)) {
-    return nullptr;
-  }
-  for (const auto& step : problem_.steps) {
-    if (may_be(step, needer)) {
-      if (found != nullptr) {
-        return nullptr;
-      }
-      found = &step;
-    }
-  }
-  return found;
-}
-
 namespace {
 
 using Operations = std::vector<std::uint32_t>;
@@ -75,56 +59,89 @@ class Shrinker {
       : history_(history),
         core_(std::move(operations)),
         rules_(rules),
+        whole_(history, core_, rules),
         nodes_(nodes),
-        budget_(budget) {
-    refuted_ = KeyProblem(history_, core_, rules_).refuted;
-  }
+        budget_(budget) {}
 
-  Operations run() {
-    if (!start_from_zones()) {
+  Core run() {
+    if (whole_.refuted || contradiction(whole_).empty()) {
       cut_off();
+      for (std::size_t before = 0; before != core_.size() && !spent();) {
+        before = core_.size();
+        drop(idle());
+        drop(reads());
+        drop(unread_writes());
+      }
+      return {core_, KeyProblem(history_, core_, rules_)};
     }
-    for (std::size_t before = 0; before != core_.size() && !spent();) {
-      before = core_.size();
-      drop(idle());
-      drop(reads());
-      drop(unread_writes());
+    proved_ = true;
+    const bool started = start_from_proof();
+    // How each value came about, back to the first, may be more than anyone wants to read.
+    constexpr std::size_t kReadable = 12;
+    if (!started || core_.size() > kReadable) {
+      causes_ = Causes::kOfProof;
+      start_from_links();
+      drop_all_that_can();
     }
-    std::sort(core_.begin(), core_.end());
-    return core_;
+    return {core_, whole_.part(core_)};
   }
 
  private:
+  enum class Causes : std::uint8_t { kOfAll, kOfProof };
+
   bool spent() const { return own_.spent(0) != nullptr || budget_.spent(0) != nullptr; }
 
-  bool violates(const Operations& operations, std::int64_t until = kNever) const {
-    // Without its cause an outcome contradicts everything, which explains nothing.
-    return (refuted_ || !KeyProblem(history_, operations, rules_).refuted) &&
-           decide(history_, operations, rules_, nodes_, own_, until) == Answer::kViolation;
+  void drop_all_that_can() {
+    for (std::size_t before = 0; before != core_.size() && !spent();) {
+      before = core_.size();
+      drop(core_);
+    }
   }
 
-  // The steps of a zone conflict, and all that can have made what they saw.
-  bool start_from_zones() {
-    KeyProblem problem(history_, core_, rules_);
-    if (problem.refuted) {
+  // Whether they contradict each other by themselves; and, if the whole has a proof, by one that
+  // holds for the whole as well.
+  bool violates(const Operations& operations) const {
+    if (proved_ && !proves(whole_.part(operations))) {
       return false;
     }
-    const Sources sources(problem);
-    std::set<std::uint32_t> chosen;
-    std::vector<std::uint32_t> work;
-    const auto& steps = problem.steps;
+    // Without its cause an outcome contradicts everything, which explains nothing.
+    const bool caused = whole_.refuted || causes_ == Causes::kOfProof ||
+                        !KeyProblem(history_, operations, rules_).refuted;
+    return caused && decide(history_, operations, rules_, nodes_, own_) == Answer::kViolation;
+  }
+
+  bool proves(const KeyProblem& part) const {
+    const auto proof = contradiction(part);
+    const auto cause_left_out = [&](const Step& step) {
+      return step.needs_a() && step.a != part.first && part.use[step.a].direct == 1 &&
+             part.use[step.a].which == StateUse::kLeftOut;
+    };
+    if (causes_ == Causes::kOfAll) {
+      return !proof.empty() && std::none_of(part.steps.begin(), part.steps.end(), cause_left_out);
+    }
+    return !proof.empty() && std::none_of(proof.begin(), proof.end(), [&](std::uint32_t i) {
+      return part.steps[i].kind == StepKind::kRead && cause_left_out(part.steps[i]);
+    });
+  }
+
+  // The steps whose times alone contradict each other, if a first test finds some.
+  std::vector<std::uint32_t> contradiction(KeyProblem problem) const {
     if (rules_.versions_behind != 0) {
-      work = find_stale_read(problem);
-    } else {
-      auto narrowed = problem;
-      const auto conflict = test_zones(narrowed).conflict;
-      work = {conflict.a, conflict.b, conflict.c, conflict.d};
-      std::erase(work, ZoneConflict::kNoStep);
+      return find_stale_read(problem);
     }
-    if (work.empty()) {
-      return false;
-    }
-    constexpr std::size_t kMost = 5000;  // the search for causes is quadratic
+    const auto conflict = test_zones(problem).conflict;
+    std::vector<std::uint32_t> found = {conflict.a, conflict.b, conflict.c, conflict.d};
+    std::erase(found, ZoneConflict::kNoStep);
+    return found;
+  }
+
+  // The proof's operations, and all that can have made what they saw.
+  bool start_from_proof() {
+    auto work = contradiction(whole_);
+    const Sources sources(whole_);
+    const auto& steps = whole_.steps;
+    std::set<std::uint32_t> chosen;
+    constexpr std::size_t kMost = 200;  // the search for causes is quadratic
     while (!work.empty() && chosen.size() < kMost) {
       const auto i = work.back();
       work.pop_back();
@@ -137,14 +154,44 @@ class Shrinker {
         }
       }
     }
-    Operations operations;
-    for (const auto i : chosen) {
-      operations.push_back(steps[i].operation);
-    }
-    if (!work.empty() || !violates(operations)) {
+    if (!work.empty() || !start_from(chosen)) {
       return false;
     }
-    core_ = operations;
+    drop_all_that_can();
+    return true;
+  }
+
+  // Or only as many of the steps that link them as the proof needs.
+  void start_from_links() {
+    const auto proof = contradiction(whole_);
+    const auto& steps = whole_.steps;
+    for (std::size_t most = 4; most < steps.size(); most *= 4) {
+      std::vector<std::uint32_t> found = proof;
+      std::set<std::uint32_t> chosen(proof.begin(), proof.end());
+      for (std::size_t at = 0; at < found.size() && at < most; ++at) {
+        const auto& step = steps[found[at]];
+        const bool linked = step.needs_a() && step.a != whole_.first &&
+                            whole_.use[step.a].direct == 1 && !whole_.made_otherwise(step.a);
+        if (linked && chosen.insert(whole_.use[step.a].which).second) {
+          found.push_back(whole_.use[step.a].which);
+        }
+      }
+      if (start_from(chosen)) {
+        return;
+      }
+    }
+  }
+
+  bool start_from(const std::set<std::uint32_t>& chosen) {
+    Operations operations;
+    for (const auto i : chosen) {
+      operations.push_back(whole_.steps[i].operation);
+    }
+    std::sort(operations.begin(), operations.end());
+    if (!violates(operations)) {
+      return false;
+    }
+    core_ = std::move(operations);
     return true;
   }
 
@@ -209,7 +256,7 @@ class Shrinker {
     const KeyProblem problem(history_, core_, rules_);
     Operations out;
     if (problem.refuted) {
-      return refuted_ ? core_ : out;
+      return whole_.refuted ? core_ : out;
     }
     const Sources sources(problem);
     for (const auto& step : problem.steps) {
@@ -248,8 +295,9 @@ class Shrinker {
 
   // Leaves out as many of them as can be, in ever smaller groups.
   void drop(Operations list) {
+    // The last first: nothing depends on them.
     std::sort(list.begin(), list.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return history_.operations[a].start_ns < history_.operations[b].start_ns;
+      return history_.operations[a].start_ns > history_.operations[b].start_ns;
     });
     for (auto group = list.size(); group != 0; group /= 2) {
       for (std::size_t at = 0; at < list.size() && !spent();) {
@@ -272,18 +320,18 @@ class Shrinker {
   const History& history_;
   Operations core_;
   GetRules rules_;
+  KeyProblem whole_;
+  bool proved_ = false;
+  Causes causes_ = Causes::kOfAll;
   std::uint64_t nodes_;
   const Budget& budget_;
   Budget own_{std::chrono::seconds(3), std::size_t{1} << 30};
-  bool refuted_ = false;
 };
 
 }  // namespace
 
-std::vector<std::uint32_t> find_core(const History& history,
-                                     const std::vector<std::uint32_t>& operations,
-                                     const GetRules& rules, std::uint64_t nodes,
-                                     const Budget& budget) {
+Core find_core(const History& history, const std::vector<std::uint32_t>& operations,
+               const GetRules& rules, std::uint64_t nodes, const Budget& budget) {
   // A part is rarely harder than the whole.
   constexpr std::uint64_t kLeastNodes = 10'000;
   return Shrinker(history, operations, rules, 2 * nodes + kLeastNodes, budget).run();

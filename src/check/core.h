@@ -10,16 +10,20 @@
 
 namespace kvorum::check {
 
-// A small part of `operations` that is a violation by itself, ascending. They are known to be one,
-// which took `nodes` states to find. Only reads, and writes that none of the rest can have read,
-// are left out: no history becomes wrong by that, so the part's contradiction is the whole's.
-std::vector<std::uint32_t> find_core(const History& history,
-                                     const std::vector<std::uint32_t>& operations,
-                                     const GetRules& rules, std::uint64_t nodes,
-                                     const Budget& budget);
+struct Core {
+  std::vector<std::uint32_t> operations;  // ascending
+  KeyProblem problem;                     // with what is known of them from the others
+};
 
-// Sentence, edges, prefix and state for a verdict whose core is set.
-void explain_core(const History& history, const GetRules& rules, Verdict& verdict);
+// A small part of `operations` that is a violation by itself. They are known to be one, which took
+// `nodes` states to find. Left out are reads, writes that none of the rest can have read, and what
+// a proof from times alone has no need of: no history becomes wrong by that, so the part's
+// contradiction is the whole's. Of a long chain of values only the last links are kept.
+Core find_core(const History& history, const std::vector<std::uint32_t>& operations,
+               const GetRules& rules, std::uint64_t nodes, const Budget& budget);
+
+// A violation's core, sentence, edges, prefix and state.
+void explain_core(const History& history, const Core& core, Verdict& verdict);
 
 // Which write each outcome can have seen.
 class Sources {
@@ -28,8 +32,6 @@ class Sources {
 
   // Whether the step may have made the state that the other one needs.
   bool may_be(const Step& maker, const Step& needer) const;
-  // The only one that may have; nullptr if there are several, or none.
-  const Step* only(const Step& needer) const;
   const KeyProblem& problem() const { return problem_; }
 
  private:

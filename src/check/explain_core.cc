@@ -22,8 +22,10 @@ std::string span_text(std::int64_t ns) {
 
 class Explainer {
  public:
-  Explainer(const History& history, const GetRules& rules, Verdict& verdict)
-      : history_(history), verdict_(verdict), problem_(history, verdict.core, rules) {}
+  Explainer(const History& history, const Core& core, Verdict& verdict)
+      : history_(history), verdict_(verdict), problem_(core.problem) {
+    verdict_.core = core.operations;
+  }
 
   void run() {
     if (!problem_.refuted) {
@@ -106,8 +108,14 @@ class Explainer {
   }
 
   std::string too_early(const ZoneConflict& conflict) const {
+    const auto& early = problem_.steps[conflict.a];
     const auto& late = problem_.steps[conflict.b];
-    const bool wrote_it = late.b == problem_.steps[conflict.a].a && late.b != kNoState;
+    if (early.kind == StepKind::kCas && late.kind == StepKind::kRead && early.a == late.a) {
+      return fmt::format("{} although {}, which replaced that, had ended {} before it began",
+                         step_name(conflict.b), step_name(conflict.a),
+                         span_text(gap(conflict.a, conflict.b)));
+    }
+    const bool wrote_it = early.needs_a() && late.b == early.a;
     return fmt::format("{} although {}, {}, began only {} after it had ended",
                        step_name(conflict.a), step_name(conflict.b),
                        wrote_it ? "which wrote that" : "which must come first",
@@ -129,7 +137,10 @@ class Explainer {
     auto out = fmt::format("{} although {} had ended {} before it began", step_name(conflict.d),
                            step_name(conflict.c), span_text(gap(conflict.c, conflict.d)));
     if (conflict.a == ZoneConflict::kNoStep) {
-      return out + ", and nothing put the first value back";
+      const auto& read = problem_.steps[conflict.d];
+      return out + (read.needs_a() && read.a == problem_.first
+                        ? ", and nothing put the first value back"
+                        : ", and what it found can only have been before that");
     }
     return fmt::format("{}, and {} had ended before that", out, step_name(conflict.a));
   }
@@ -180,11 +191,14 @@ class Explainer {
         }
       }
     }
-    const Sources sources(problem_);
     for (const auto& step : problem_.steps) {
-      const auto* source = step.needs_a() ? sources.only(step) : nullptr;
-      if (source != nullptr) {
-        verdict_.edges.push_back({source->operation, step.operation, "reads from"});
+      if (!step.needs_a() || step.a == problem_.first || problem_.made_otherwise(step.a)) {
+        continue;
+      }
+      const auto& use = problem_.use[step.a];
+      if (use.direct == 1 && use.which != StateUse::kLeftOut) {
+        verdict_.edges.push_back(
+            {problem_.steps[use.which].operation, step.operation, "reads from"});
       }
     }
   }
@@ -196,8 +210,8 @@ class Explainer {
 
 }  // namespace
 
-void explain_core(const History& history, const GetRules& rules, Verdict& verdict) {
-  Explainer(history, rules, verdict).run();
+void explain_core(const History& history, const Core& core, Verdict& verdict) {
+  Explainer(history, core, verdict).run();
 }
 
 }  // namespace kvorum::check

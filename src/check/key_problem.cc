@@ -44,7 +44,7 @@ std::int64_t start_of(const Operation& operation, const GetRules& rules) {
 class KeyBuilder {
  public:
   KeyBuilder(KeyProblem& problem, const History& history, std::int64_t until)
-      : p_(problem), history_(history), until_(until) {}
+      : p_(problem), known_(*problem.known), history_(history), until_(until) {}
 
   void build(std::span<const std::uint32_t> operations) {
     p_.steps.reserve(operations.size());
@@ -58,7 +58,7 @@ class KeyBuilder {
     index_appends();
     recount();
     for (const auto& step : p_.steps) {
-      p_.unrecorded_ += step.kind == StepKind::kIncr && step.b == kNoState ? 1 : 0;
+      known_.unrecorded += step.kind == StepKind::kIncr && step.b == kNoState ? 1 : 0;
       if (step.a != kNoState) {
         look_for(step.a);
       }
@@ -156,7 +156,7 @@ class KeyBuilder {
       if (p_.steps[i].kind == StepKind::kAppend) {
         const auto token = p_.steps[i].token;
         appends_[token].push_back(i);
-        ++p_.append_left_[token];
+        ++known_.append_left[token];
         by_bytes_.emplace(history_.texts[token], token);
         lengths_.insert(history_.texts[token].size());
       }
@@ -197,7 +197,7 @@ class KeyBuilder {
       }
       const auto found = by_bytes_.find(std::string_view(text).substr(text.size() - length));
       if (found != by_bytes_.end()) {
-        p_.last_tokens_[state].push_back(found->second);
+        known_.last_tokens[state].push_back(found->second);
         made_by_[found->second].push_back(state);
       }
     }
@@ -206,10 +206,10 @@ class KeyBuilder {
   std::size_t makers(State state) const {
     std::size_t count = p_.use[state].direct + (state == p_.first ? 1 : 0);
     for (const Text token : p_.last_tokens(state)) {
-      count += p_.append_left_.at(token);
+      count += known_.append_left.at(token);
     }
     if (state != kNoValue && p_.states.number(state)) {
-      count += p_.unrecorded_;
+      count += known_.unrecorded;
     }
     return count;
   }
@@ -249,7 +249,7 @@ class KeyBuilder {
 
   void bind_append(State state) {
     for (const Text token : p_.last_tokens(state)) {
-      if (p_.append_left_.at(token) == 0) {
+      if (known_.append_left.at(token) == 0) {
         continue;
       }
       const auto before = state_before(state, token);
@@ -265,7 +265,7 @@ class KeyBuilder {
       step.optional = false;
       step.a = before;
       step.b = state;
-      --p_.append_left_.at(token);
+      --known_.append_left.at(token);
       add_direct(state, *found);
       ++use()[before].need;
       look_for(before);
@@ -332,15 +332,15 @@ class KeyBuilder {
       const auto tokens = p_.last_tokens(state);
       const bool open = use()[state].looked_for() &&
                         std::any_of(tokens.begin(), tokens.end(),
-                                    [&](Text token) { return p_.append_left_.at(token) != 0; });
+                                    [&](Text token) { return known_.append_left.at(token) != 0; });
       if (open) {
-        p_.open_texts_.push_back(p_.states.text(state));
+        known_.open_texts.push_back(p_.states.text(state));
       }
     }
-    std::sort(p_.open_texts_.begin(), p_.open_texts_.end());
+    std::sort(known_.open_texts.begin(), known_.open_texts.end());
     std::unordered_map<Text, bool> matters;
     constexpr std::size_t kMostSearches = 1'000'000;
-    const bool too_many = p_.open_texts_.size() * by_bytes_.size() > kMostSearches;
+    const bool too_many = known_.open_texts.size() * by_bytes_.size() > kMostSearches;
     for (auto& step : p_.steps) {
       if (step.kind != StepKind::kAppend) {
         continue;
@@ -348,11 +348,11 @@ class KeyBuilder {
       const auto [found, fresh] = matters.try_emplace(step.token, true);
       const auto& bytes = history_.texts[step.token];
       if (fresh && !too_many) {
-        found->second =
-            bytes.empty() || p_.counters != 0 ||
-            std::any_of(p_.open_texts_.begin(), p_.open_texts_.end(), [&](const std::string& text) {
-              return text.find(bytes) != std::string::npos;
-            });
+        found->second = bytes.empty() || p_.counters != 0 ||
+                        std::any_of(known_.open_texts.begin(), known_.open_texts.end(),
+                                    [&](const std::string& text) {
+                                      return text.find(bytes) != std::string::npos;
+                                    });
       }
       if (found->second) {
         ++p_.appends;
@@ -385,11 +385,12 @@ class KeyBuilder {
   }
 
   KeyProblem& p_;
+  KeyProblem::Known& known_;
   const History& history_;
   std::int64_t until_;
   std::vector<State> work_;
   std::unordered_map<Text, std::vector<std::uint32_t>> appends_;  // by token
-  std::unordered_map<Text, std::vector<State>> made_by_;          // by token: `last_tokens_`
+  std::unordered_map<Text, std::vector<State>> made_by_;          // by token: `known->last_tokens`
   std::unordered_map<std::string_view, Text> by_bytes_;
   std::unordered_set<std::size_t> lengths_;  // of tokens
   std::unordered_set<State> sought_;
@@ -398,23 +399,52 @@ class KeyBuilder {
 KeyProblem::KeyProblem(const History& history, std::span<const std::uint32_t> operations,
                        const GetRules& get_rules, std::int64_t until)
     : rules(get_rules),
-      states(history.texts, named_texts(history, operations), has_composing(history, operations)) {
+      known(std::make_shared<Known>(Known{
+          {history.texts, named_texts(history, operations), has_composing(history, operations)},
+          {},
+          {},
+          0,
+          {}})),
+      states(known->states) {
   if (!operations.empty()) {
     first = states.of(history.initial_of(history.operations[operations.front()].key));
   }
   KeyBuilder(*this, history, until).build(operations);
 }
 
+KeyProblem KeyProblem::part(std::span<const std::uint32_t> kept) const {
+  KeyProblem out = *this;
+  std::erase_if(out.steps, [&](const Step& step) {
+    return !std::binary_search(kept.begin(), kept.end(), step.operation);
+  });
+  for (auto& by_state : out.use) {
+    by_state.need = by_state.soft = by_state.nots = 0;
+    by_state.which = StateUse::kLeftOut;
+  }
+  for (std::uint32_t i = 0; i < out.steps.size(); ++i) {
+    const auto& step = out.steps[i];
+    if (step.b != kNoState) {
+      out.use[step.b].which = i;
+    }
+    if (step.kind == StepKind::kNot) {
+      ++out.use[step.a].nots;
+    } else if (step.needs_a()) {
+      ++(step.optional ? out.use[step.a].soft : out.use[step.a].need);
+    }
+  }
+  return out;
+}
+
 std::span<const Text> KeyProblem::last_tokens(State state) const {
-  const auto found = last_tokens_.find(state);
-  return found == last_tokens_.end() ? std::span<const Text>() : found->second;
+  const auto found = known->last_tokens.find(state);
+  return found == known->last_tokens.end() ? std::span<const Text>() : found->second;
 }
 
 bool KeyProblem::made_otherwise(State state) const {
   const auto tokens = last_tokens(state);
-  return (unrecorded_ != 0 && state != kNoValue && states.number(state)) ||
+  return (known->unrecorded != 0 && state != kNoValue && states.number(state)) ||
          std::any_of(tokens.begin(), tokens.end(),
-                     [&](Text token) { return append_left_.at(token) != 0; });
+                     [&](Text token) { return known->append_left.at(token) != 0; });
 }
 
 bool KeyProblem::extends(State state) const {
@@ -422,8 +452,8 @@ bool KeyProblem::extends(State state) const {
     return false;
   }
   const auto text = states.text(state);
-  const auto found = std::lower_bound(open_texts_.begin(), open_texts_.end(), text);
-  return found != open_texts_.end() && found->starts_with(text);
+  const auto found = std::lower_bound(known->open_texts.begin(), known->open_texts.end(), text);
+  return found != known->open_texts.end() && found->starts_with(text);
 }
 
 }  // namespace kvorum::check

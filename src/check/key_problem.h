@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -53,6 +54,7 @@ struct StateUse {
   std::uint32_t nots = 0;    // by kNot
   std::uint32_t direct = 0;  // steps that leave it, but for appends and counters without a result
   std::uint32_t which = 0;   // the indices of those, xored: of a single one, its index
+  static constexpr std::uint32_t kLeftOut = 0xffffffff;  // `which`, in a part without it
 
   bool looked_for() const { return need + soft + nots != 0; }
 };
@@ -63,6 +65,10 @@ struct KeyProblem {
   KeyProblem(const History& history, std::span<const std::uint32_t> operations,
              const GetRules& rules, std::int64_t until = kNever);
 
+  // Only the steps of `kept` operations (ascending), with what is known of them from the others: a
+  // state that only one step could make stays so, even if that step is left out.
+  KeyProblem part(std::span<const std::uint32_t> kept) const;
+
   // Appends that could make `state` with their last step.
   std::span<const Text> last_tokens(State state) const;
   // Whether more than `use[state].direct` (and the first state) could make it.
@@ -70,8 +76,18 @@ struct KeyProblem {
   // Whether appending could still turn it into a text that matters.
   bool extends(State state) const;
 
+  // What parts of a problem share with it. The states grow while a search goes on.
+  struct Known {
+    States states;
+    std::unordered_map<State, std::vector<Text>> last_tokens;
+    std::unordered_map<Text, std::uint32_t> append_left;  // by token
+    std::size_t unrecorded = 0;                           // kIncr without a result
+    std::vector<std::string> open_texts;                  // that an append may still make; sorted
+  };
+
   GetRules rules;
-  States states;
+  std::shared_ptr<Known> known;
+  States& states;
   State first = kNoValue;
   std::vector<Step> steps;
   std::vector<StateUse> use;  // by state; states made later have none
@@ -80,13 +96,6 @@ struct KeyProblem {
   std::size_t appends = 0;   // steps of kind kAppend
   std::size_t counters = 0;  // steps of kind kIncr
   std::size_t nots = 0;      // steps of kind kNot
-
- private:
-  friend class KeyBuilder;
-  std::unordered_map<State, std::vector<Text>> last_tokens_;
-  std::unordered_map<Text, std::uint32_t> append_left_;  // by token
-  std::size_t unrecorded_ = 0;                           // kIncr without a result
-  std::vector<std::string> open_texts_;                  // that an append may still make; sorted
 };
 
 }  // namespace kvorum::check

@@ -103,8 +103,8 @@ class Judgement {
     verdict_.answer = Answer::kViolation;
     const auto nodes = open.judge->nodes();
     open.judge.reset();
-    verdict_.core = find_core(history_, open.key->operations, rules_.gets, nodes, budget_);
-    explain_core(history_, rules_.gets, verdict_);
+    explain_core(history_, find_core(history_, open.key->operations, rules_.gets, nodes, budget_),
+                 verdict_);
     return true;
   }
 

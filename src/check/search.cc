@@ -144,7 +144,8 @@ bool Search::visit(bool must_use) {
   const Frame frame{static_cast<std::uint32_t>(trail_.size()),
                     static_cast<std::uint32_t>(candidates_.size()),
                     static_cast<std::uint32_t>(candidates_.size())};
-  if (needs_can_be_met() && seen_.insert(fingerprint(must_use)) && add_candidates(must_use)) {
+  if ((keep_longest_ || needs_can_be_met()) && seen_.insert(fingerprint(must_use)) &&
+      add_candidates(must_use)) {
     frames_.push_back(frame);
     return true;
   }
@@ -258,7 +259,7 @@ State Search::after(const Step& step) {
 
 // A state that somebody still needs is given up only if it can come back.
 bool Search::may_bury(const Step& step, State next) {
-  if (held_.size() <= behind_) {
+  if (keep_longest_ || held_.size() <= behind_) {
     return true;
   }
   const auto lost = held_[held_.size() - 1 - behind_];

@@ -29,7 +29,8 @@ class Search {
 
   // After kFound a legal order, as operations; before, how far it is now.
   std::vector<std::uint32_t> order() const;
-  // The longest legal order met so far, if `keep_longest` was called first.
+  // The longest legal order met so far, if `keep_longest` was called first: then orders that cannot
+  // be completed are followed to their ends.
   void keep_longest() { keep_longest_ = true; }
   const std::vector<std::uint32_t>& longest() const { return longest_; }
   std::uint64_t nodes() const { return nodes_; }

@@ -31,7 +31,7 @@ std::vector<Query> queries(const KeyProblem& problem) {
     const bool first = step.a == problem.first;
     if (first && use.direct == 0) {
       out.push_back({i});
-    } else if (!first && use.direct == 1) {
+    } else if (!first && use.direct == 1 && use.which != StateUse::kLeftOut) {
       out.push_back({i, use.which, problem.steps[use.which].end});
     }
   }

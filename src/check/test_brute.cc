@@ -174,7 +174,8 @@ class Generator {
   void run_one(HistoryRecord& record, bool lie) {
     auto& held = held_[record.key];
     const bool unknown = prng_.below(100) < options_.unknown_percent;
-    const bool happens = !unknown || prng_.chance(1, 2);
+    const bool fails = !unknown && prng_.chance(1, 25);
+    const bool happens = !fails && (!unknown || prng_.chance(1, 2));
     record.ended = unknown ? Ended::kUnknown : Ended::kOk;
     switch (record.op) {
       case HistoryOp::kGet:
@@ -198,9 +199,9 @@ class Generator {
         run_incr(record, held, happens, lie);
         break;
     }
-    if (record.ended == Ended::kOk && prng_.chance(1, 25)) {
+    if (fails) {
       record.ended = Ended::kFailed;
-      record.err = prng_.chance(1, 2) ? "no" : "";
+      record.err = record.op == HistoryOp::kCas || prng_.chance(1, 2) ? "no" : "";
     }
     if (held) {
       seen_.push_back(*held);

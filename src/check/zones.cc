@@ -12,6 +12,7 @@ constexpr std::int64_t kBeforeAll = std::numeric_limits<std::int64_t>::min();
 // Clusters that follow each other without a gap (a cas leads from each to the next): their steps
 // by level, of which each must come before the next.
 struct Block {
+  bool first = false;       // it begins with the first state
   std::uint32_t begin = 0;  // into Zones::members_
   std::uint32_t end = 0;
   std::int64_t first_end = kNever;
@@ -60,7 +61,8 @@ class Zones {
  private:
   struct Cluster {
     State state = kNoState;
-    std::uint32_t producer = kNone;  // kNone: it is the first state
+    std::uint32_t producer = kNone;  // kNone: it is the first state, or in a part without it
+    bool first = false;              // before all else
     std::uint32_t leaver = kNone;    // the cas from it
     bool follows = false;            // its producer is the cas from another cluster
   };
@@ -84,7 +86,8 @@ class Zones {
         continue;
       }
       by_state_[state] = static_cast<std::uint32_t>(clusters_.size());
-      clusters_.push_back({state, initial ? kNone : use.which, kNone, false});
+      static_assert(StateUse::kLeftOut == kNone);
+      clusters_.push_back({state, initial ? kNone : use.which, initial, kNone, false});
     }
     for (std::uint32_t i = 0; i < p_.steps.size(); ++i) {
       const auto& step = p_.steps[i];
@@ -135,9 +138,8 @@ class Zones {
       std::uint32_t level = 0;
       if (clusters_[head].producer != kNone) {
         add_member(clusters_[head].producer, level++);
-      } else {
-        block.first_end = kBeforeAll;
       }
+      block.first = clusters_[head].first;
       for (auto at = head; at != kNone; ++walked) {
         for (auto i = count[at]; i < count[at + 1]; ++i) {
           add_member(reads[i], level);
@@ -185,7 +187,7 @@ class Zones {
       if (!levels_agree(block)) {
         return false;
       }
-      block.first_end = block.ends == kNone && block.first_end == kBeforeAll ? kBeforeAll : kNever;
+      block.first_end = block.first ? kBeforeAll : kNever;
       block.last_start = kBeforeAll;
       for (auto i = block.begin; i < block.end; ++i) {
         const auto& step = p_.steps[members_[i].step];
