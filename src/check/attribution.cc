@@ -25,6 +25,10 @@ class Attribution {
     if (const auto bad = certain_.settle()) {
       return *bad;
     }
+    // Causal memory keeps a second set of clocks.
+    if (const auto* reason = budget_.spent(2 * certain_.clock_bytes())) {
+      return unknown(reason, "before anything was compared");
+    }
     if (refuted()) {
       return violation();
     }
@@ -102,15 +106,13 @@ class Attribution {
   }
 
   Verdict try_all() {
-    const bool complete = std::all_of(open_.begin(), open_.end(),
-                                      [&](Node node) { return certain_.origins(node).complete; });
-    complete_ = complete;
+    complete_ = std::all_of(open_.begin(), open_.end(),
+                            [&](Node node) { return certain_.origins(node).complete; });
     // Those with the fewest sources last, as the search takes from the end.
     std::stable_sort(open_.begin(), open_.end(), [&](Node a, Node b) {
       return certain_.origins(a).chains.size() > certain_.origins(b).chains.size();
     });
-    const bool fits = search(open_);
-    if (fits) {
+    if (search(open_)) {
       return {};
     }
     if (stopped_ == nullptr && complete_) {
@@ -126,14 +128,20 @@ class Attribution {
       }
       return verdict;
     }
+    const auto& most = certain_.origins(open_.front());
+    return unknown(
+        stopped_ != nullptr ? stopped_ : "unsupported",
+        fmt::format("{} can have come from {}{} writes; {} such observations",
+                    describe(history_, frame_.op(open_.front())), most.complete ? "" : "more than ",
+                    most.chains.size(), open_.size()));
+  }
+
+  Verdict unknown(const char* reason, std::string detail) const {
     Verdict verdict;
     verdict.answer = Answer::kUnknown;
-    verdict.reason = stopped_ != nullptr ? stopped_ : "unsupported";
+    verdict.reason = reason;
+    verdict.detail = std::move(detail);
     verdict.nodes = tries_;
-    verdict.detail = fmt::format("{} can have come from {}{} writes; {} such observations",
-                                 describe(history_, frame_.op(open_.front())),
-                                 certain_.origins(open_.front()).complete ? "" : "more than ",
-                                 certain_.origins(open_.front()).chains.size(), open_.size());
     return verdict;
   }
 

@@ -24,7 +24,6 @@ class CausalOrder {
   bool in_use(Node node) const { return slot_[node] != kNone; }
   // Whether a must come before b. Needs a settled order.
   bool before(Node a, Node b) const { return a != b && clock(b)[slot_[a]] > place_[a]; }
-  std::size_t bytes() const { return clocks_.size() * 4 + links.bytes(); }
 
   // For each session, its last write of the reader's key that the reader knows and that is not part
   // of what it saw.

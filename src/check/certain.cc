@@ -43,6 +43,9 @@ std::optional<Verdict> Certain::settle() {
     const auto node = waiting.back();
     waiting.pop_back();
     const auto& found = origins(node);
+    if (found.whatever) {
+      continue;
+    }
     if (found.chains.empty() && found.complete) {
       return from_nowhere(node);
     }
@@ -53,6 +56,42 @@ std::optional<Verdict> Certain::settle() {
     }
   }
   return std::nullopt;
+}
+
+std::size_t Certain::clock_bytes() const {
+  const auto used = std::count(given.used.begin(), given.used.end(), true);
+  return frame.nodes.size() * (frame.sessions.size() + static_cast<std::size_t>(used)) *
+         sizeof(std::uint32_t);
+}
+
+std::vector<bool> Certain::unknown_that_matter() {
+  std::vector<bool> wanted = given.used;
+  std::vector<bool> any_of_key(frame.keys.size(), false);
+  for (const auto reader : open) {
+    const auto& found = origins(reader);
+    if (!found.complete) {
+      any_of_key[frame.nodes[reader].key] = true;
+    }
+    for (const auto& chain : found.chains) {
+      for (const auto write : chain.writes) {
+        if (write != kInitial && frame.nodes[write].loose) {
+          wanted[write] = true;
+        }
+      }
+    }
+  }
+  for (Node node = 0; node < frame.nodes.size(); ++node) {
+    // What such a cas expected may again come from one.
+    if (wanted[node] && !given.used[node] && frame.op(node).op == HistoryOp::kCas) {
+      any_of_key[frame.nodes[node].key] = true;
+    }
+  }
+  for (Node node = 0; node < frame.nodes.size(); ++node) {
+    if (frame.nodes[node].loose && any_of_key[frame.nodes[node].key]) {
+      wanted[node] = true;
+    }
+  }
+  return wanted;
 }
 
 Verdict Certain::from_nowhere(Node node) const {

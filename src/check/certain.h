@@ -22,6 +22,13 @@ class Certain {
   // among them found what it expected: such join `waiting`.
   void take(Node node, const Chain& chain, std::vector<Node>& waiting);
 
+  // After settle(): what the clocks of a CausalOrder take.
+  std::size_t clock_bytes() const;
+  // After settle(), for models with one order: the writes of unknown outcome that happened, and
+  // those that may have. Whatever order there is, there is one without the others, as nobody saw
+  // them.
+  std::vector<bool> unknown_that_matter();
+
   Frame frame;
   Given given;
   std::vector<Node> open;

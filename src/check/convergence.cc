@@ -41,7 +41,7 @@ std::optional<bool> some_add_up(const std::vector<std::int64_t>& numbers, std::i
 class Convergence {
  public:
   explicit Convergence(const History& history)
-      : history_(history), frame_(history), finder_(frame_, Fold::kEverySite) {}
+      : history_(history), frame_(history), finder_(frame_, Fold::kPrefixes) {}
 
   Verdict judge() {
     std::map<std::uint32_t, Node> finals;  // per key the first one

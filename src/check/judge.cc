@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <unordered_map>
 
 namespace kvorum::check {
 namespace {
@@ -15,18 +16,19 @@ constexpr std::int64_t kMs = 1'000'000;
 //   linearizable > prefix, durability        ccv > the four session guarantees
 //
 // Where two cannot be compared, the one that says more about what programs may rely on comes first:
-// sequential before bounded, ccv before cm. Convergence and durability speak of the end alone.
+// ccv before cm, and what holds across keys before what holds for each key alone. Convergence and
+// durability speak of the end alone.
 const std::array<Model, 17> kRanking = {{
     {ModelKind::kLinearizable, 0},
     {ModelKind::kSequential, 0},
+    {ModelKind::kCcv, 0},
+    {ModelKind::kCm, 0},
+    {ModelKind::kCc, 0},
     {ModelKind::kBoundedTime, 100 * kMs},
     {ModelKind::kBoundedTime, 1'000 * kMs},
     {ModelKind::kBoundedTime, 10'000 * kMs},
     {ModelKind::kBoundedVersions, 1},
     {ModelKind::kBoundedVersions, 10},
-    {ModelKind::kCcv, 0},
-    {ModelKind::kCm, 0},
-    {ModelKind::kCc, 0},
     {ModelKind::kPrefix, 0},
     {ModelKind::kWritesFollowReads, 0},
     {ModelKind::kMonotonicWrites, 0},
@@ -35,6 +37,33 @@ const std::array<Model, 17> kRanking = {{
     {ModelKind::kDurability, 0},
     {ModelKind::kConvergence, 0},
 }};
+
+// Whether the model can say anything about such a history: a bound that is wider than the history,
+// or than any key's writes, forbids nothing, and without final gets the last two have none to
+// judge.
+bool worthwhile(const History& history, const Model& model) {
+  const auto& operations = history.operations;
+  switch (model.kind) {
+    case ModelKind::kBoundedTime: {
+      const auto [first, last] = std::minmax_element(
+          operations.begin(), operations.end(),
+          [](const Operation& a, const Operation& b) { return a.start_ns < b.start_ns; });
+      return first != operations.end() && last->start_ns - model.bound > first->start_ns;
+    }
+    case ModelKind::kBoundedVersions: {
+      std::unordered_map<Text, std::int64_t> writes;
+      return std::any_of(operations.begin(), operations.end(), [&](const Operation& op) {
+        return op.may_write() && ++writes[op.key] > model.bound;
+      });
+    }
+    case ModelKind::kDurability:
+    case ModelKind::kConvergence:
+      return std::any_of(operations.begin(), operations.end(),
+                         [](const Operation& op) { return op.final; });
+    default:
+      return true;
+  }
+}
 
 bool is_guarantee(ModelKind kind) {
   return kind == ModelKind::kReadYourWrites || kind == ModelKind::kMonotonicReads ||
@@ -147,13 +176,9 @@ Verdict judge(const History& history, const Model& model, const Budget& budget) 
 Ranking judge_all(const History& history, const Budget& budget) {
   Ranking ranking;
   const bool orderly = one_at_a_time(history);
-  const bool finals = std::any_of(history.operations.begin(), history.operations.end(),
-                                  [](const Operation& op) { return op.final; });
   std::vector<Model> holding;
   for (const auto& model : kRanking) {
-    // These two judge final gets alone.
-    if (!finals &&
-        (model.kind == ModelKind::kDurability || model.kind == ModelKind::kConvergence)) {
+    if (!worthwhile(history, model)) {
       continue;
     }
     const auto by = std::find_if(holding.begin(), holding.end(), [&](const Model& strong) {

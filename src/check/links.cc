@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <set>
 
 namespace kvorum::check {
@@ -88,13 +89,31 @@ std::vector<std::uint32_t> Links::cycle() const {
 
 std::vector<std::uint32_t> Links::path(Node from, Node to, std::size_t below) const {
   constexpr std::uint32_t kUnseen = 0xffffffff;
+  // Steps within a session cost nothing: told, they become one.
   std::vector<std::uint32_t> came(nodes_, kUnseen);
-  std::vector<Node> queue = {from};
-  for (std::size_t at = 0; at < queue.size() && came[to] == kUnseen; ++at) {
-    each_out(queue[at], [&](const Link& link, std::uint32_t i) {
-      if (i < below && came[link.to] == kUnseen) {
-        came[link.to] = i;
-        queue.push_back(link.to);
+  std::vector<std::uint32_t> cost(nodes_, kUnseen);
+  std::deque<std::pair<Node, std::uint32_t>> queue = {{from, 0}};
+  while (!queue.empty()) {
+    const auto [node, spent] = queue.front();
+    queue.pop_front();
+    if (node == to && came[to] != kUnseen) {
+      break;
+    }
+    if (cost[node] < spent) {
+      continue;
+    }
+    each_out(node, [&](const Link& link, std::uint32_t i) {
+      const bool free = link.why == Why::kSession;
+      const auto total = spent + (free ? 0 : 1);
+      if (i >= below || cost[link.to] <= total) {
+        return;
+      }
+      cost[link.to] = total;
+      came[link.to] = i;
+      if (free) {
+        queue.emplace_front(link.to, total);
+      } else {
+        queue.emplace_back(link.to, total);
       }
     });
   }

@@ -34,7 +34,6 @@ class Links {
   void add(Link link) { links_.push_back(link); }
   const Link& operator[](std::size_t i) const { return links_[i]; }
   std::size_t size() const { return links_.size(); }
-  std::size_t bytes() const { return links_.size() * (sizeof(Link) + 8); }
 
   // All nodes, each behind what must come before it; shorter than that if there is a cycle.
   std::vector<Node> sorted();

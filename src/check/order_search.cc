@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <tuple>
+#include <utility>
 
 namespace kvorum::check {
 namespace {
@@ -54,11 +55,22 @@ void OrderSearch::index_order() {
       ++items_[second].blocked;
     }
   }
-  // The order of ends is most likely the one that the store chose; unknown outcomes come last.
+  // The order of ends is most likely the one that the store chose. A write of unknown outcome ended
+  // no later than the first observation of it; others come last.
+  std::vector<std::int64_t> ends(frame_.nodes.size(), kNever);
+  for (const auto node : all) {
+    ends[node] = std::min(ends[node], frame_.op(node).end_ns);
+    if (task_.given->saw[node] != nullptr) {
+      for (const auto write : task_.given->saw[node]->writes) {
+        if (write != kInitial) {
+          ends[write] = std::min(ends[write], frame_.op(node).end_ns);
+        }
+      }
+    }
+  }
   std::sort(all.begin(), all.end(), [&](Node a, Node b) {
-    const auto& x = frame_.op(a);
-    const auto& y = frame_.op(b);
-    return std::tie(x.end_ns, x.start_ns, a) < std::tie(y.end_ns, y.start_ns, b);
+    return std::tie(ends[a], frame_.op(a).start_ns, a) <
+           std::tie(ends[b], frame_.op(b).start_ns, b);
   });
   for (std::uint32_t rank = 0; rank < all.size(); ++rank) {
     items_[all[rank]].rank = rank;
@@ -120,12 +132,28 @@ void OrderSearch::index_values() {
       if (makes) {
         item.makes = cell(number, *makes);
       }
-      const bool simple = op.op == HistoryOp::kGet || op.op == HistoryOp::kPut ||
-                          op.op == HistoryOp::kDelete ||
-                          (op.op == HistoryOp::kCas && !failed && !task_.optional[node]);
-      key.plain = key.plain && simple;
       key.composed = key.composed || (op.may_write() && !makes);
+    }
+    const auto initial = frame_.history->initial_of(frame_.keys[number]);
+    for (const auto node : key.nodes) {
+      const auto& op = frame_.op(node);
+      const bool cas = op.op == HistoryOp::kCas && !task_.optional[node];
+      const bool fails = cas && op.ended == Ended::kFailed;
+      // What the key never holds is never found.
+      const bool fails_always =
+          fails && !key.composed && op.expect != initial && find_cell(number, op.expect) == kNoCell;
+      items_[node].odd = op.op != HistoryOp::kGet && op.op != HistoryOp::kPut &&
+                         op.op != HistoryOp::kDelete && !(cas && !fails) && !fails_always;
+      items_[node].watches = op.op == HistoryOp::kGet || op.op == HistoryOp::kIncr ||
+                             (op.op == HistoryOp::kCas && !fails_always);
       count(node, 1);
+      if (const auto* chain = task_.given->saw[node]) {
+        if (chain->base() == kInitial) {
+          wait_for(node, 1);
+        } else {
+          items_[chain->base()].seen_by.push_back(node);
+        }
+      }
     }
     key.value = frame_.history->initial_of(frame_.keys[number]);
     key.cell = find_cell(number, key.value);
@@ -141,6 +169,30 @@ void OrderSearch::count(Node node, int sign) {
   }
   if (item.makes != kNoCell) {
     cells_[item.makes].makers += static_cast<std::uint32_t>(sign);
+  }
+  auto& key = keys_[frame_.nodes[node].key];
+  key.odd += item.odd ? static_cast<std::uint32_t>(sign) : 0;
+  key.watchers += item.watches ? static_cast<std::uint32_t>(sign) : 0;
+}
+
+// The value that the reader saw has been set (or, with -1, that is over, or undone).
+void OrderSearch::wait_for(Node reader, int sign) {
+  const auto& chain = *task_.given->saw[reader];
+  keys_[frame_.nodes[reader].key].waiting += static_cast<std::uint32_t>(sign);
+  items_[reader].expected += static_cast<std::uint32_t>(sign);
+  for (std::size_t i = 1; i < chain.writes.size(); ++i) {
+    items_[chain.writes[i]].expected += static_cast<std::uint32_t>(sign);
+  }
+}
+
+// Keeps account of who waits, when the node is taken (1) or given back (-1).
+void OrderSearch::pass(Node node, int sign) {
+  count(node, -sign);
+  if (task_.given->saw[node] != nullptr) {
+    wait_for(node, -sign);
+  }
+  for (const auto reader : items_[node].seen_by) {
+    wait_for(reader, sign);
   }
 }
 
@@ -180,17 +232,26 @@ bool OrderSearch::free_to_take(Node node) {
   }
   const auto& key = keys_[frame_.nodes[node].key];
   const auto& item = items_[node];
+  if (task_.optional[node] || key.waiting != 0) {
+    return false;
+  }
+  if (key.watchers == 0) {
+    return true;
+  }
   const auto unneeded = [&](Cell cell) { return cell == kNoCell || cells_[cell].needed == 0; };
-  return key.plain && item.needs == kNoCell && unneeded(item.makes) && unneeded(key.cell);
+  return key.odd == 0 && item.needs == kNoCell && unneeded(item.makes) && unneeded(key.cell);
 }
 
 // Whether overwriting the key's value with `value` takes away what something to come needs.
 bool OrderSearch::buries(Node node, Text value) const {
   const auto& key = keys_[frame_.nodes[node].key];
+  const auto& item = items_[node];
+  if (item.expected != key.waiting) {
+    return true;
+  }
   if (key.cell == kNoCell || key.value == value) {
     return false;
   }
-  const auto& item = items_[node];
   const auto& use = cells_[key.cell];
   const auto own = item.needs == key.cell && !task_.optional[node] ? 1u : 0u;
   if (use.needed <= own) {
@@ -202,7 +263,8 @@ bool OrderSearch::buries(Node node, Text value) const {
 
 void OrderSearch::rehash(std::uint32_t number) {
   auto& key = keys_[number];
-  const bool dead = key.plain && (key.cell == kNoCell || cells_[key.cell].needed == 0);
+  const bool dead =
+      key.watchers == 0 || (key.odd == 0 && (key.cell == kNoCell || cells_[key.cell].needed == 0));
   const auto content = (std::uint64_t{number} << 32) | (dead ? kDead : key.value);
   positions_.low -= key.low;
   positions_.high -= key.high;
@@ -226,7 +288,7 @@ void OrderSearch::take(Node node) {
   const auto value = *outcome(node);
   const auto before = keys_[number].value;
   steps_.push_back({node, before});
-  count(node, -1);
+  pass(node, 1);
   set_value(number, value);
   const auto lane = items_[node].lane;
   const auto place = ++position_[lane];
@@ -264,7 +326,7 @@ void OrderSearch::undo(std::size_t steps) {
     positions_.high -= mix(content * kHigh + 4);
     --position_[lane];
     left_ += task_.optional[node] ? 0 : 1;
-    count(node, 1);
+    pass(node, -1);
     set_value(frame_.nodes[node].key, value);
   }
   look_.clear();
@@ -281,15 +343,44 @@ void OrderSearch::close() {
   }
 }
 
-std::vector<Node> OrderSearch::candidates() {
-  std::vector<Node> found;
-  for (std::size_t lane = 0; lane < task_.lanes.size(); ++lane) {
-    const auto node = front(lane);
-    if (node == kNone || items_[node].blocked != 0) {
+// Whether an operation that could be next finds what it needs only after the optional write. In any
+// order that fits, such a write can be put off until right before one that does; or left out.
+bool OrderSearch::helps(Node write, Text value, const std::vector<Node>& fronts) {
+  auto& key = keys_[frame_.nodes[write].key];
+  for (const auto next : fronts) {
+    if (next == write || frame_.nodes[next].key != frame_.nodes[write].key) {
       continue;
     }
+    const auto& op = frame_.op(next);
+    if (op.op == HistoryOp::kAppend ||
+        (op.op == HistoryOp::kIncr && !frame_.nodes[next].observes)) {
+      return true;
+    }
+    if (op.op == HistoryOp::kPut || op.op == HistoryOp::kDelete || outcome(next)) {
+      continue;
+    }
+    const auto now = std::exchange(key.value, value);
+    const bool fits = outcome(next).has_value();
+    key.value = now;
+    if (fits) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<Node> OrderSearch::candidates() {
+  std::vector<Node> fronts;
+  for (std::size_t lane = 0; lane < task_.lanes.size(); ++lane) {
+    const auto node = front(lane);
+    if (node != kNone && items_[node].blocked == 0) {
+      fronts.push_back(node);
+    }
+  }
+  std::vector<Node> found;
+  for (const auto node : fronts) {
     const auto value = outcome(node);
-    if (value && !buries(node, *value)) {
+    if (value && !buries(node, *value) && (!task_.optional[node] || helps(node, *value, fronts))) {
       found.push_back(node);
     }
   }

@@ -4,7 +4,11 @@
 // What keeps it small (none of it loses an order):
 // - a lane's front that only observes, and fits, is taken at once and never undone;
 // - a value is not overwritten while an outcome still needs it and nothing left can write it again;
+// - between a write that set a value and an observation that certainly saw that one, no write of
+// the
+//   key is taken that is no part of what was seen;
 // - a put that nothing needs, over a value that nothing needs, is taken at once;
+// - a write of unknown outcome is tried only where what comes next could not do without it;
 // - states are met once: a set of all seen, in which values that nothing needs are alike.
 #pragma once
 
@@ -14,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "check/frame.h"
+#include "check/causal_order.h"
 #include "check/values.h"
 #include "check/verdict.h"
 
@@ -22,6 +26,7 @@ namespace kvorum::check {
 
 struct OrderTask {
   const Frame* frame = nullptr;
+  const Given* given = nullptr;                   // what observations certainly saw
   std::vector<std::vector<Node>> lanes;           // each in order; a node is in one lane at most
   std::vector<std::pair<Node, Node>> precedence;  // beyond the lanes: first before second
   std::vector<bool> optional;                     // per node: it may never happen
@@ -47,17 +52,23 @@ class OrderSearch {
 
   struct Item {
     std::uint32_t lane = kNone;
-    std::uint32_t rank = 0;     // candidates are tried in this order
-    std::uint32_t blocked = 0;  // operations that must come first and have not
-    Cell needs = kNoCell;       // the one state that it fits
-    Cell makes = kNoCell;       // the state that it leaves, where that is fixed
+    std::uint32_t rank = 0;      // candidates are tried in this order
+    std::uint32_t blocked = 0;   // operations that must come first and have not
+    Cell needs = kNoCell;        // the one state that it fits
+    Cell makes = kNoCell;        // the state that it leaves, where that is fixed
+    bool odd = false;            // counted in Key::odd
+    bool watches = false;        // counted in Key::watchers
+    std::uint32_t expected = 0;  // by how many of Key::waiting, as the next part of what they saw
+    std::vector<Node> seen_by;   // observations in lanes whose value it set
   };
   struct Key {
     Text value = kAbsent;
-    Cell cell = kNoCell;    // of value, if an operation names it
-    bool composed = false;  // an operation makes its value out of the one before
-    bool plain = true;      // its operations are gets, puts, deletes and cas that succeeded
-    std::uint64_t low = 0;  // its share of the state's hash
+    Cell cell = kNoCell;         // of value, if an operation names it
+    bool composed = false;       // an operation makes its value out of the one before
+    std::uint32_t watchers = 0;  // operations to come that look at the value
+    std::uint32_t waiting = 0;   // observations to come whose value has been set
+    std::uint32_t odd = 0;       // operations to come that are no get, put, delete or certain cas
+    std::uint64_t low = 0;       // its share of the state's hash
     std::uint64_t high = 0;
     std::vector<Node> nodes;
   };
@@ -92,10 +103,13 @@ class OrderSearch {
   void set_value(std::uint32_t key, Text value);
   void rehash(std::uint32_t key);
   void count(Node node, int sign);
+  void wait_for(Node reader, int sign);
+  void pass(Node node, int sign);
   void take(Node node);
   void undo(std::size_t steps);
   void close();
   Node front(std::size_t lane) const;  // kNone: the lane is done
+  bool helps(Node write, Text value, const std::vector<Node>& fronts);
   std::vector<Node> candidates();
   bool seen_before();
   void note_longest();

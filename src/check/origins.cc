@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMostChains = 64;       // of one observation; beyond, `complete` is false
 constexpr std::uint64_t kMostSteps = 50'000;  // of taking one value apart
+constexpr std::uint64_t kMostStepsInAll = 5'000'000;
 
 std::uint64_t slot(std::uint32_t key, Text value) { return (std::uint64_t{key} << 32) | value; }
 
@@ -29,7 +30,7 @@ OriginFinder::OriginFinder(const Frame& frame, Fold fold) : frame_(frame), fold_
 bool OriginFinder::sets_whole(Node node) const {
   const auto& op = frame_.op(node);
   if (op.op == HistoryOp::kIncr) {
-    return fold_ == Fold::kOneOrder && frame_.nodes[node].observes;
+    return fold_ != Fold::kEverySite && frame_.nodes[node].observes;
   }
   return op.op != HistoryOp::kAppend;
 }
@@ -67,10 +68,17 @@ void OriginFinder::add_whole(Node node, Text value, Origins& found) const {
 }
 
 // Of a cas whose compare failed: any value but the one that it expected.
-void OriginFinder::add_other(Node node, Text value, Origins& found) const {
+void OriginFinder::add_other(Node node, Text value, Origins& found) {
   const auto number = frame_.nodes[node].key;
   const auto& key = keys_[number];
   found.complete = !key.appended && key.added.empty();
+  Origins expected;
+  if (key.appended) {
+    add_appended(node, value, expected);
+  } else {
+    add_whole(node, value, expected);
+  }
+  found.whatever = expected.chains.empty() && expected.complete && key.added.empty();
   if (frame_.history->initial_of(frame_.keys[number]) != value) {
     found.chains.push_back({{kInitial}, true});
   }
@@ -80,6 +88,10 @@ void OriginFinder::add_other(Node node, Text value, Origins& found) const {
       found.chains.push_back({{writer}, true});
     }
   }
+}
+
+bool OriginFinder::too_many_steps() {
+  return ++steps_ > kMostSteps || ++all_steps_ > kMostStepsInAll;
 }
 
 struct OriginFinder::Stripping {
@@ -94,7 +106,7 @@ void OriginFinder::strip(Stripping& at, std::size_t length) {
   const auto number = frame_.nodes[at.node].key;
   const auto& key = keys_[number];
   const auto& texts = frame_.history->texts;
-  if (++steps_ > kMostSteps || at.found.chains.size() > kMostChains) {
+  if (too_many_steps() || at.found.chains.size() > kMostChains) {
     at.found.complete = false;
     return;
   }
@@ -151,7 +163,7 @@ void OriginFinder::add_appended(Node node, Text value, Origins& found) {
 
 void OriginFinder::sums(const Chain& chain, std::size_t from, std::int64_t missing, Node node,
                         Origins& found) {
-  if (++steps_ > kMostSteps || found.chains.size() > kMostChains) {
+  if (too_many_steps() || found.chains.size() > kMostChains) {
     found.complete = false;
     return;
   }
@@ -235,7 +247,9 @@ Origins OriginFinder::of(Node node) {
       }
     }
   }
-  drop_future(node, found);
+  if (fold_ != Fold::kPrefixes) {
+    drop_future(node, found);
+  }
   return found;
 }
 

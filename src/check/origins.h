@@ -24,13 +24,16 @@ struct Chain {
 
 // How cas and incr count when values are explained.
 enum class Fold : std::uint8_t {
-  kOneOrder,  // each takes effect once, in one order: an incr that returned 5 made it 5
-  kEverySite  // an incr adds wherever it arrives (a cas writes its value everywhere)
+  kOneOrder,   // each takes effect once, in one order: an incr that returned 5 made it 5
+  kEverySite,  // an incr adds wherever it arrives (a cas writes its value everywhere)
+  kPrefixes    // as kOneOrder, and an observation has no place in its session
 };
 
 struct Origins {
   std::vector<Chain> chains;
   bool complete = true;  // false: there may be others
+  bool whatever =
+      false;  // a compare that failed, with a value that the key never had: says nothing
 };
 
 class OriginFinder {
@@ -54,11 +57,12 @@ class OriginFinder {
   bool sets_whole(Node node) const;
   const std::vector<Node>& setters(std::uint32_t key, Text value) const;
   void add_whole(Node node, Text value, Origins& found) const;
-  void add_other(Node node, Text value, Origins& found) const;
+  void add_other(Node node, Text value, Origins& found);
   void add_appended(Node node, Text value, Origins& found);
   void strip(Stripping& at, std::size_t length);
   void add_sums(Node node, std::int64_t wanted, Origins& found);
   void sums(const Chain& chain, std::size_t from, std::int64_t missing, Node node, Origins& found);
+  bool too_many_steps();
   void drop_future(Node node, Origins& found) const;
 
   const Frame& frame_;
@@ -66,7 +70,8 @@ class OriginFinder {
   std::vector<Key> keys_;
   std::unordered_map<std::uint64_t, std::vector<Node>> setters_;  // (key, value)
   std::unordered_map<std::uint64_t, std::vector<Node>> tokens_;   // (key, appended text)
-  std::uint64_t steps_ = 0;
+  std::uint64_t steps_ = 0;  // of taking the present value apart
+  std::uint64_t all_steps_ = 0;
 };
 
 }  // namespace kvorum::check

@@ -16,7 +16,7 @@ namespace {
 
 class Prefix {
  public:
-  explicit Prefix(const History& history) : certain_(history, Fold::kOneOrder) {}
+  explicit Prefix(const History& history) : certain_(history, Fold::kPrefixes) {}
 
   Verdict judge(const Budget& budget) {
     if (auto bad = certain_.settle()) {
@@ -26,6 +26,7 @@ class Prefix {
       return *future;
     }
     find_simple_keys();
+    may_matter_ = certain_.unknown_that_matter();
     Verdict verdict;
     for (std::uint32_t key = 0; key < certain_.frame.keys.size(); ++key) {
       if (simple_[key]) {
@@ -88,6 +89,7 @@ class Prefix {
     const auto& frame = certain_.frame;
     OrderTask task;
     task.frame = &frame;
+    task.given = &certain_.given;
     task.optional.assign(frame.nodes.size(), false);
     std::vector<Node> writes;
     std::map<Text, Node>
@@ -123,7 +125,7 @@ class Prefix {
   void add_unknown(std::uint32_t key, OrderTask& task, std::vector<Node>& writes) const {
     const auto& frame = certain_.frame;
     for (Node node = 0; node < frame.nodes.size(); ++node) {
-      if (frame.nodes[node].key != key || !frame.nodes[node].loose) {
+      if (frame.nodes[node].key != key || !may_matter_[node]) {
         continue;
       }
       task.optional[node] = !certain_.given.used[node];
@@ -187,7 +189,8 @@ class Prefix {
   }
 
   Certain certain_;
-  std::vector<bool> simple_;  // per key
+  std::vector<bool> simple_;      // per key
+  std::vector<bool> may_matter_;  // per node: of unknown outcome, but not without effect for sure
 };
 
 }  // namespace

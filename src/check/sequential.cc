@@ -13,57 +13,17 @@
 namespace kvorum::check {
 namespace {
 
-// Whether a write of unknown outcome that nothing is certain to have seen can matter at all.
-class LooseWrites {
- public:
-  explicit LooseWrites(Certain& certain) : frame_(certain.frame), matters_(frame_.keys.size()) {
-    for (const auto& node : frame_.nodes) {
-      const auto& op = frame_.history->operations[node.op];
-      // Where values are composed, or a compare failed, any write can have had a part in it.
-      if (op.op == HistoryOp::kAppend || op.op == HistoryOp::kIncr || op.ended == Ended::kFailed) {
-        matters_[node.key] = true;
-      }
-    }
-    for (const auto reader : certain.open) {
-      for (const auto& chain : certain.origins(reader).chains) {
-        for (const auto write : chain.writes) {
-          if (write != kInitial && frame_.nodes[write].loose) {
-            wanted_.push_back(write);
-          }
-        }
-      }
-    }
-    // What such a cas expected may again come from one.
-    for (std::size_t i = 0; i < wanted_.size(); ++i) {
-      if (frame_.op(wanted_[i]).op == HistoryOp::kCas) {
-        matters_[frame_.nodes[wanted_[i]].key] = true;
-      }
-    }
-    seen_.assign(frame_.nodes.size(), false);
-    for (const auto write : wanted_) {
-      seen_[write] = true;
-    }
-  }
-
-  bool matters(Node node) const { return seen_[node] || matters_[frame_.nodes[node].key]; }
-
- private:
-  const Frame& frame_;
-  std::vector<bool> matters_;  // per key
-  std::vector<Node> wanted_;
-  std::vector<bool> seen_;
-};
-
 OrderTask task_of(Certain& certain, const ForcedOrder& forced, std::uint64_t most_nodes) {
   const auto& frame = certain.frame;
   OrderTask task;
   task.frame = &frame;
+  task.given = &certain.given;
   task.lanes = frame.sessions;
   task.optional.assign(frame.nodes.size(), false);
   task.most_nodes = most_nodes;
-  const LooseWrites loose(certain);
+  const auto may_matter = certain.unknown_that_matter();
   for (Node node = 0; node < frame.nodes.size(); ++node) {
-    if (!frame.nodes[node].loose || (!certain.given.used[node] && !loose.matters(node))) {
+    if (!may_matter[node]) {
       continue;
     }
     task.optional[node] = !certain.given.used[node];
@@ -126,6 +86,13 @@ Verdict search_sequential(const History& history, const Budget& budget, std::uin
   Certain certain(history, Fold::kOneOrder);
   if (auto bad = certain.settle()) {
     return *bad;
+  }
+  if (const auto* reason = budget.spent(certain.clock_bytes())) {
+    Verdict verdict;
+    verdict.answer = Answer::kUnknown;
+    verdict.reason = reason;
+    verdict.detail = "before anything was searched";
+    return verdict;
   }
   ForcedOrder forced(certain);
   if (auto found = forced.saturate(certain)) {

@@ -21,7 +21,8 @@ class Player {
       record.client = static_cast<std::uint32_t>(prng_.below(options_.sessions));
       record.key = std::string(1, static_cast<char>('x' + prng_.below(options_.keys)));
       record.start_ns = 4 * i;
-      record.end_ns = record.start_ns + 1 + static_cast<int>(prng_.below(8));
+      record.end_ns =
+          record.start_ns + 1 + static_cast<int>(prng_.below(options_.overlapping ? 8 : 3));
       fill(record, i);
       history_.add(record);
     }
@@ -54,7 +55,8 @@ class Player {
 
   std::string fresh(int i) {
     const auto number = options_.unique ? i + 1 : static_cast<int>(prng_.below(2)) + 1;
-    return options_.counted ? std::to_string(10 * number) : std::string(1, "abcdefgh"[number]);
+    return options_.counted ? std::to_string(10 * number)
+                            : std::string(1, static_cast<char>('a' + number));
   }
 
   void fill(HistoryRecord& record, int i) {

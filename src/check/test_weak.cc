@@ -1,14 +1,17 @@
 #include "check/test_weak.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <set>
 
 #include "base/check.h"
+#include "check/judge.h"
+#include "check/shrink.h"
 
 namespace kvorum::check {
 namespace {
@@ -363,6 +366,121 @@ bool brute_causal(const History& history, ModelKind kind) {
 
 bool brute_session(const History& history, const std::vector<ModelKind>& kinds) {
   return any_world(history, [&](const World& world) { return Sessions(world, kinds).hold(); });
+}
+
+bool brute_prefix(const History& history) {
+  return any_world(history, [](const World& world) {
+    Mask writes = 0;
+    Mask readers = 0;
+    std::set<Text> keys;
+    for (std::size_t i = 0; i < world.size(); ++i) {
+      (world.writes(i) ? writes : readers) |= 1u << i;
+      keys.insert(world.ops[i].key);
+    }
+    return std::all_of(keys.begin(), keys.end(), [&](Text key) {
+      Mask mine = 0;
+      for (std::size_t i = 0; i < world.size(); ++i) {
+        mine |= world.ops[i].key == key ? 1u << i : 0;
+      }
+      std::vector<std::size_t> order;
+      return any_order(writes & mine, world.earlier, order, [&](const auto& whole) {
+        Mask left = readers & mine;
+        auto now = initial(world, key);
+        std::int64_t latest = std::numeric_limits<std::int64_t>::min();
+        for (std::size_t length = 0;; ++length) {
+          for (std::size_t i = 0; i < world.size(); ++i) {
+            if (world.fits(i, now) && world.ops[i].end_ns >= latest) {
+              left &= ~(1u << i);
+            }
+          }
+          if (length == whole.size()) {
+            return left == 0;
+          }
+          const auto next = whole[length];
+          if (world.observes(next) && !world.fits(next, now)) {
+            return false;
+          }
+          now = world.effect(next, now);
+          latest = std::max(latest, world.ops[next].start_ns);
+        }
+      });
+    });
+  });
+}
+
+bool brute_convergence(const History& history) {
+  return any_world(history, [](const World& world) {
+    std::vector<std::size_t> order;
+    const std::vector<Mask> unordered(world.size(), 0);
+    Mask writes = 0;
+    for (std::size_t i = 0; i < world.size(); ++i) {
+      writes |= world.writes(i) ? 1u << i : 0;
+    }
+    return any_order(writes, unordered, order, [&](const auto& arbitration) {
+      for (std::size_t i = 0; i < world.size(); ++i) {
+        if (world.ops[i].final &&
+            !world.fits(i, folded(world, arbitration, writes, world.ops[i].key))) {
+          return false;
+        }
+      }
+      return true;
+    });
+  });
+}
+
+void expect_proof(const History& history, const Verdict& verdict, const Model& model) {
+  ASSERT_EQ(verdict.answer, Answer::kViolation) << verdict.reason << " " << verdict.detail;
+  EXPECT_FALSE(verdict.sentence.empty());
+  ASSERT_FALSE(verdict.core.empty());
+  ASSERT_TRUE(std::is_sorted(verdict.core.begin(), verdict.core.end()));
+  const auto again = judge(part_of(history, verdict.core), model, {});
+  EXPECT_EQ(again.answer, Answer::kViolation) << verdict.sentence << listed(history);
+  for (const auto& edge : verdict.edges) {
+    EXPECT_FALSE(edge.why.empty());
+    for (const auto end : {edge.from, edge.to}) {
+      EXPECT_TRUE(std::binary_search(verdict.core.begin(), verdict.core.end(), end))
+          << verdict.sentence << listed(history);
+    }
+  }
+}
+
+Tally compare(const RandomHistory& options, int rounds, const Model& model,
+              const std::function<bool(const History&)>& brute) {
+  Tally tally;
+  for (int seed = 0; seed < rounds && !testing::Test::HasFailure(); ++seed) {
+    Prng prng(static_cast<std::uint64_t>(seed));
+    auto sized = options;
+    sized.operations = 2 + seed % (options.operations - 1);
+    const auto history = random_history(prng, sized);
+    const auto verdict = judge(history, model, {});
+    ++(verdict.answer == Answer::kOk          ? tally.ok
+       : verdict.answer == Answer::kViolation ? tally.violation
+                                              : tally.unknown);
+    if (verdict.answer == Answer::kUnknown) {
+      continue;
+    }
+    EXPECT_EQ(verdict.answer == Answer::kOk, brute(history))
+        << to_string(model) << " seed " << seed << listed(history) << "\n"
+        << verdict.sentence;
+    if (verdict.answer == Answer::kViolation) {
+      expect_proof(history, verdict, model);
+    }
+  }
+  return tally;
+}
+
+std::vector<RandomHistory> kinds_of_histories() {
+  std::vector<RandomHistory> out;
+  out.push_back({});
+  out.push_back({.sessions = 3});
+  out.push_back({.keys = 1});
+  out.push_back({.unique = false});
+  out.push_back({.unique = false, .removed = true});
+  out.push_back({.keys = 1, .composed = true});
+  out.push_back({.sessions = 3, .composed = true, .compared = false});
+  out.push_back({.keys = 1, .counted = true});
+  out.push_back({.sessions = 3, .compared = false, .unknown_percent = 40});
+  return out;
 }
 
 std::string listed(const History& history) {
