@@ -97,7 +97,12 @@ class Levels {
     }
     Verdict verdict;
     std::vector<Model> done;
-    for (const auto& level : named_) {
+    // The one whose judge may take all the time there is comes last.
+    auto levels = named_;
+    std::stable_partition(levels.begin(), levels.end(), [](const Level& level) {
+      return level.kind != LevelKind::kSequential;
+    });
+    for (const auto& level : levels) {
       for (const auto& model : models_of(level)) {
         if (std::find(done.begin(), done.end(), model) != done.end()) {
           continue;
