@@ -99,9 +99,8 @@ class Levels {
     std::vector<Model> done;
     // The one whose judge may take all the time there is comes last.
     auto levels = named_;
-    std::stable_partition(levels.begin(), levels.end(), [](const Level& level) {
-      return level.kind != LevelKind::kSequential;
-    });
+    std::stable_partition(levels.begin(), levels.end(),
+                          [](const Level& level) { return level.kind != LevelKind::kSequential; });
     for (const auto& level : levels) {
       for (const auto& model : models_of(level)) {
         if (std::find(done.begin(), done.end(), model) != done.end()) {
