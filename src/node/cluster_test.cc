@@ -166,6 +166,31 @@ TEST(Cluster, ASessionKeepsItsOrderWhenItMovesToAnotherNode) {
   EXPECT_EQ(cluster.replies(behind, reader).back(), "\"new\"");
 }
 
+// Found by the simulator: a prefix read of another partition took the place of what the session had
+// seen, and the next sequential read there was as old as that.
+TEST(Cluster, APrefixReadDoesNotForgetWhatTheSessionSaw) {
+  TestCluster cluster(3, 1, [](Options& options) { options.partitions = 2; });
+  const auto leader = cluster.wait_leader();
+  const auto behind = other_than(leader);
+  const auto writer = cluster.connect(leader);
+  cluster.isolate(behind);
+  cluster.send(leader, writer, words("SET a new"));  // slot 15495: the second partition
+  cluster.send(leader, writer, words("SET b new"));  // slot 3300: the first one
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.replies(leader, writer).size() == 2; }));
+  cluster.send(leader, writer, words("KV.SESSION"));
+  auto token = cluster.replies(leader, writer).back();
+  token = token.substr(1, token.size() - 2);
+  const auto reader = cluster.connect(behind);
+  cluster.send(behind, reader, {"KV.SESSION", token});
+  cluster.send(behind, reader, words("KV.AT prefix GET a"));
+  cluster.send(behind, reader, words("KV.AT sequential GET a"));
+  cluster.run_for(1s);
+  EXPECT_THAT(cluster.replies(behind, reader), ElementsAre("OK", "nil"));
+  cluster.heal();
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.replies(behind, reader).size() == 3; }));
+  EXPECT_EQ(cluster.replies(behind, reader).back(), "\"new\"");
+}
+
 TEST(Cluster, ATokenThatFitsNothingIsRefused) {
   TestCluster cluster(1);
   cluster.wait_leader();

@@ -7,6 +7,8 @@
 // commit, proposed after that arrival too, confirms the leader. Only a read with no open write
 // ahead asks for a confirmed index of its own. A command of another partition waits until the queue
 // is empty.
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/mutant.h"
 #include "node/replica.h"
@@ -166,8 +168,13 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
   receipt.term = partition.machine().applied_term();
   receipt.replicas = 1;
   receipt.durable = options_.durable;
-  session.seen_partition = item.partition;
-  session.seen_index = receipt.index;
+  // A prefix read may be older than what the session saw before it: it takes no place from that.
+  if (item.met.kind != LevelKind::kPrefix) {
+    session.seen_partition = item.partition;
+    session.seen_index = receipt.index;
+  } else if (session.seen_partition == item.partition) {
+    session.seen_index = std::max(session.seen_index, receipt.index);
+  }
   if (item.with_receipt) {
     reply_receipt(receipt, reply);
   }

@@ -98,6 +98,9 @@ void draw_load(Draw& draw, Options& options) {
   options.pipeline = draw.of({1, 1, 4, 16});
   options.think_us = draw.of({0, 1'000, 20'000, 200'000});
   options.weak_percent = draw.of({0, 30, 80});
+  if (options.weak_percent > 0) {
+    options.pipeline = 1;  // many open requests and weak reads together are too hard to judge
+  }
   options.give_up_ms = draw.of({300, 2000, 8000});
   options.hang_up_ppm = draw.maybe(30, {1'000, 20'000});
 }
