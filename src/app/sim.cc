@@ -34,7 +34,7 @@ struct SimFlags {
   std::string scenario;
   std::vector<std::string> settings;
   std::string out = "kvorum-sim";
-  double budget_s = 10;
+  double budget_s = 2;
   unsigned jobs = 0;
   bool trace = false;
   bool shrink = false;
