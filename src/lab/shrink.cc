@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "lab/seed_run.h"
 
 namespace kvorum::lab {
@@ -18,23 +19,47 @@ struct Step {
 };
 
 // Faults first: each one that goes makes every later run easier to read.
-constexpr std::array<Step, 32> kSteps = {{
-    {"crash_ms", 0, false},      {"stop_ms", 0, false},        {"pause_ms", 0, false},
-    {"slow_ms", 0, false},       {"cut_ms", 0, false},         {"clog_ms", 0, false},
-    {"disk_slow_ms", 0, false},  {"disk_fail_ms", 0, false},   {"disk_lost_ms", 0, false},
-    {"clock_ms", 0, false},      {"loss_ppm", 0, false},       {"duplicate_ppm", 0, false},
-    {"reorder_ppm", 0, false},   {"damage_ppm", 0, false},     {"split", 0, false},
-    {"offset_ms", 0, false},     {"drift_ppm", 0, false},      {"hang_up_ppm", 0, false},
-    {"power_percent", 0, false}, {"other_percent", 0, false},  {"once_percent", 0, false},
-    {"token_percent", 0, false}, {"change_percent", 0, false}, {"pipeline", 1, true},
-    {"clients", 1, true},        {"operations", 1, true},      {"keys", 1, true},
-    {"partitions", 1, true},     {"nodes", 1, true},           {"faults_end_ms", 0, true},
-}};
+constexpr auto kSteps = std::to_array<Step>({
+    {"crash_ms", 0, false},
+    {"stop_ms", 0, false},
+    {"pause_ms", 0, false},
+    {"slow_ms", 0, false},
+    {"cut_ms", 0, false},
+    {"clog_ms", 0, false},
+    {"disk_slow_ms", 0, false},
+    {"disk_fail_ms", 0, false},
+    {"disk_lost_ms", 0, false},
+    {"clock_ms", 0, false},
+    {"loss_ppm", 0, false},
+    {"duplicate_ppm", 0, false},
+    {"reorder_ppm", 0, false},
+    {"damage_ppm", 0, false},
+    {"split", 0, false},
+    {"offset_ms", 0, false},
+    {"drift_ppm", 0, false},
+    {"hang_up_ppm", 0, false},
+    {"power_percent", 0, false},
+    {"other_percent", 0, false},
+    {"once_percent", 0, false},
+    {"token_percent", 0, false},
+    {"change_percent", 0, false},
+    {"move_percent", 0, false},
+    {"reader_percent", 0, false},
+    {"pipeline", 1, true},
+    {"clients", 1, true},
+    {"operations", 1, true},
+    {"keys", 1, true},
+    {"partitions", 1, true},
+    {"nodes", 1, true},
+    {"faults_end_ms", 0, true},
+});
 
 const sim::OptionInfo& info(std::string_view name) {
   const auto table = sim::option_table();
-  return *std::find_if(table.begin(), table.end(),
-                       [name](const auto& option) { return option.name == name; });
+  const auto found = std::find_if(table.begin(), table.end(),
+                                  [name](const auto& option) { return option.name == name; });
+  CHECK(found != table.end(), "the simulator has no option {}", name);
+  return *found;
 }
 
 std::vector<std::int64_t> candidates(std::int64_t value, const Step& step) {

@@ -216,12 +216,9 @@ void Nemesis::fail_disk() {
 }
 
 bool Nemesis::may_lose_disk(const Server& server) const {
-  if (server.wiped()) {
-    return false;  // once is enough to stay without a vote
-  }
-  std::size_t lost = 1;
+  std::size_t lost = 1;  // one that lost its disk before may lose it again
   for (const auto& [id, other] : servers_) {
-    lost += other->wiped() || other->damaged() ? 1 : 0;
+    lost += id != server.id() && (other->wiped() || other->damaged()) ? 1 : 0;
   }
   return lost <= (std::min(servers_.size(), kMaxVoters) - 1) / 2 && !server.damaged();
 }

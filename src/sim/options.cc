@@ -128,8 +128,8 @@ void draw_faults(Draw& draw, Options& options) {
   options.faults_end_ms = draw.of({5'000, 20'000});
 }
 
-// One kind of fault alone, hard on clients that come back soon: what the noise of many faults
-// hides.
+// One kind of fault, nearly alone, hard on clients that come back soon: what the noise of many
+// faults hides.
 void draw_single(Draw& draw, Options& options) {
   for (const auto kind :
        {&Options::crash_ms, &Options::stop_ms, &Options::pause_ms, &Options::slow_ms,
@@ -139,7 +139,7 @@ void draw_single(Draw& draw, Options& options) {
     options.*kind = 0;
   }
   const auto rate = draw.of({1'000, 2'000});
-  switch (draw.of({0, 1, 1, 2, 3})) {
+  switch (draw.of({0, 1, 1, 2, 3, 4, 4})) {
     case 0:
       options.crash_ms = rate;
       break;
@@ -149,11 +149,17 @@ void draw_single(Draw& draw, Options& options) {
     case 2:
       options.cut_ms = rate;
       break;
+    case 4:  // a disk can be lost but once or twice, so it needs company to do harm
+      options.nodes = 3;
+      options.disk_lost_ms = 500;
+      options.crash_ms = 1'500;
+      options.cut_ms = 1'500;
+      break;
     default:
       options.stop_ms = rate;
       break;
   }
-  options.fault_for_ms = draw.of({700, 1'500});
+  options.fault_for_ms = options.disk_lost_ms > 0 ? 3'000 : draw.of({700, 1'500});
   options.clients = draw.of({8, 16, 32});
   options.think_us = draw.of({5'000, 20'000});
   options.give_up_ms = 300;
