@@ -132,8 +132,10 @@ void keep_failure(const sim::Options& options, const lab::SeedRun& run, const Si
   written = written ? write_file(base / "history.jsonl", lines) : written;
   written = written ? write_file(base / "scenario.json", lab::to_json(options)) : written;
   if (written && run.verdict.answer == check::Answer::kViolation) {
-    fmt::print("{}", check::explain_text(run.history, run.verdict));
-    written = write_file(base / "report.html", check::explain_html(run.history, run.verdict));
+    const auto again = "kvorum check --model levels " + (base / "history.jsonl").string();
+    fmt::print("{}", check::explain_text(run.history, run.verdict, {}, again));
+    written =
+        write_file(base / "report.html", check::explain_html(run.history, run.verdict, {}, again));
   }
   if (written) {
     fmt::print("trace, history and scenario: {}\n", base.string());
