@@ -180,6 +180,34 @@ Request RequestMaker::other(Prng& prng) {
       {"KV.RECEIPT", "APPEND", key, text},
       {"KV.STATUS"},
       {"SET", key, text, "KEEPTTL"},
+      {"SET", key, text, "NX", "EX", "2"},
+      {"SETEX", key, "1", text},
+      {"EXPIRE", key, "1", "GT"},
+      {"PEXPIREAT", key, "1700000004000"},
+      {"EXPIRETIME", key},
+      {"TTL", key},
+      {"TYPE", key},
+      {"UNLINK", key},
+      {"DECR", "i" + key},
+      {"DECRBY", "i" + key, offset},
+      {"INCR", "i" + key},
+      {"INCR", key},  // mostly an error
+      {"KV.DUMP"},
+      {"KV.SEARCH", key},
+      {"KV.WHERE", key},
+      {"KV.LEVEL"},
+      {"KV.KEYSPACE", "LIST"},
+      {"INFO"},
+      {"TIME"},
+      {"ECHO", text},
+      {"CLIENT", "ID"},
+      {"HELLO", "3"},
+      {"RESET"},
+      {"SELECT", "0"},
+      {"NOSUCHCOMMAND", key},
+      {"GET"},
+      {"KV.AT", "all", "GET", key},  // refused in an ordered keyspace
+      {"MGET", "x1", "x2", "x3"},    // CROSSSLOT where they lie apart
   };
   Request request;
   request.answer = Answer::kNotRecorded;
