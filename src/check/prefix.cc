@@ -19,7 +19,7 @@ class Prefix {
   explicit Prefix(const History& history) : certain_(history, Fold::kPrefixes) {}
 
   Verdict judge(const Budget& budget) {
-    if (auto bad = certain_.settle()) {
+    if (auto bad = certain_.settle(budget)) {
       return *bad;
     }
     if (auto future = read_from_future()) {
@@ -31,6 +31,9 @@ class Prefix {
     for (std::uint32_t key = 0; key < certain_.frame.keys.size(); ++key) {
       if (simple_[key]) {
         continue;
+      }
+      if (verdict.answer == Answer::kUnknown && budget.spent(0) != nullptr) {
+        break;
       }
       auto found = search(key, budget);
       if (found.answer == Answer::kViolation) {

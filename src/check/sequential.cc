@@ -120,7 +120,7 @@ Verdict from_search(const History& history, const Frame& frame, OrderResult&& fo
 
 Verdict search_sequential(const History& history, const Budget& budget, std::uint64_t most_nodes) {
   Certain certain(history, Fold::kOneOrder);
-  if (auto bad = certain.settle()) {
+  if (auto bad = certain.settle(budget)) {
     return *bad;
   }
   if (const auto* reason = budget.spent(certain.clock_bytes())) {
