@@ -10,6 +10,7 @@
 #include "check/judge.h"
 #include "check/order_search.h"
 #include "check/shrink.h"
+#include "check/witness.h"
 
 namespace kvorum::check {
 namespace {
@@ -199,9 +200,15 @@ class Prefix {
 }  // namespace
 
 Verdict judge_prefix(const History& history, const Budget& budget) {
-  auto verdict = judge_with_core(history, budget, [](const History& part, const Budget& rest) {
-    return Prefix(part).judge(rest);
-  });
+  // Keys are judged alone, so those that are proved right can be left out.
+  const auto open = without_prefix_witness(history, budget.part(2));
+  Verdict verdict;
+  if (!open.empty()) {
+    verdict = judge_with_core(
+        part_of(history, open), budget,
+        [](const History& part, const Budget& rest) { return Prefix(part).judge(rest); });
+    in_whole(open, verdict);
+  }
   verdict.model = {ModelKind::kPrefix, 0};
   return verdict;
 }
