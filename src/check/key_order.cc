@@ -11,7 +11,6 @@ namespace {
 
 using Order = std::vector<std::uint32_t>;
 
-constexpr std::uint64_t kMostStates = 1'000'000;
 constexpr int kMostTries = 6;
 
 Order all_of(const OrderWish& wish) {
@@ -21,7 +20,8 @@ Order all_of(const OrderWish& wish) {
 }
 
 std::optional<Order> search(const History& history, const Order& operations,
-                            const std::vector<Precedence>& precedence, const Budget& budget) {
+                            const std::vector<Precedence>& precedence, std::uint64_t states,
+                            const Budget& budget) {
   KeyProblem problem(history, operations, {});
   if (problem.refuted || test_zones(problem).answer == ZoneAnswer::kViolation) {
     return std::nullopt;
@@ -42,8 +42,7 @@ std::optional<Order> search(const History& history, const Order& operations,
         return std::nullopt;
       }
     }
-  } while (by_call.nodes() < kMostStates &&
-           budget.spent(by_end.bytes() + by_call.bytes()) == nullptr);
+  } while (by_call.nodes() < states && budget.spent(by_end.bytes() + by_call.bytes()) == nullptr);
   return std::nullopt;
 }
 
@@ -166,12 +165,12 @@ std::optional<std::vector<Interval>> narrowed(const History& history,
 
 // Wide intervals make for long searches. So only those gets take part in one that found no place
 // in the last order.
-std::optional<Order> find_order(const History& history, const OrderWish& wish,
+std::optional<Order> find_order(const History& history, const OrderWish& wish, std::uint64_t states,
                                 const Budget& budget) {
   auto chosen = wish.operations;
   auto rest = wish.weak_gets;
   for (int tries = 1; tries <= kMostTries; ++tries) {
-    const auto order = search(history, chosen, wish.precedence, budget);
+    const auto order = search(history, chosen, wish.precedence, states, budget);
     if (!order) {
       return std::nullopt;
     }

@@ -32,7 +32,7 @@ struct OrderWish {
 // A legal order, but that gets between the same two writes may come in any order; empty if none was
 // met. Left out: what did not take effect, and failed compares with what the key never held.
 std::optional<std::vector<std::uint32_t>> find_order(const History& history, const OrderWish& wish,
-                                                     const Budget& budget);
+                                                     std::uint64_t states, const Budget& budget);
 
 // Whether the outcomes fit when the order is played through, whatever the times are.
 bool all_fit(const History& history, const std::vector<std::uint32_t>& order);

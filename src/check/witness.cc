@@ -21,7 +21,9 @@ namespace kvorum::check {
 namespace {
 
 constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::min();
-constexpr int kMostTries = 12;
+constexpr std::uint64_t kFirstStates = 20'000;  // of the search for a key's order; later tries more
+constexpr std::uint64_t kMostStates = 1'000'000;
+constexpr int kMostTries = 24;
 constexpr int kMostRounds = 6;  // of narrowing a key before its order is looked for
 
 using Order = std::vector<std::uint32_t>;  // indices of operations
@@ -117,15 +119,15 @@ class Sequential {
     std::vector<std::uint32_t> keys(timed_.keys.size());
     std::iota(keys.begin(), keys.end(), 0u);
     for (int tries = 1;; ++tries) {
-      const auto stuck =
-          std::find_if(keys.begin(), keys.end(), [&](std::uint32_t key) { return !settle(key); });
-      if (stuck == keys.end()) {
+      states_ = kFirstStates * tries * tries;
+      if (std::all_of(keys.begin(), keys.end(), [&](std::uint32_t key) { return settle(key); })) {
         return proves(merged());
       }
       if (tries == kMostTries || budget_.spent(0) != nullptr) {
         return false;
       }
       // The orders found before its own leave it none; so next time it goes first.
+      const auto stuck = std::find(keys.begin(), keys.end(), stuck_);
       std::rotate(keys.begin(), stuck, stuck + 1);
       timed_.history.operations = intervals;
       before_ = sessions;
@@ -142,11 +144,18 @@ class Sequential {
     }
   }
 
+  void expect(bool fits, Node node) {
+    if (!fits && possible_) {
+      possible_ = false;
+      stuck_ = frame_.nodes[node].key;
+    }
+  }
+
   void raise_start(Node node, std::int64_t start) {
     auto& op = timed_.op(node);
     if (op.start_ns < start) {
       op.start_ns = start;
-      possible_ = possible_ && start <= op.end_ns;
+      expect(start <= op.end_ns, node);
       touch(frame_.nodes[node].key);
       pass_on(node);
     }
@@ -156,7 +165,7 @@ class Sequential {
     auto& op = timed_.op(node);
     if (op.end_ns > end && !frame_.nodes[node].loose) {
       op.end_ns = end;
-      possible_ = possible_ && op.start_ns <= end;
+      expect(op.start_ns <= end, node);
       touch(frame_.nodes[node].key);
       pass_on(node);
     }
@@ -176,7 +185,7 @@ class Sequential {
         break;
       }
       later.start_ns = start;
-      possible_ = possible_ && start <= later.end_ns;
+      expect(start <= later.end_ns, session[i]);
       touch(frame_.nodes[session[i]].key);
     }
     for (auto i = place; i > 0; --i) {
@@ -186,7 +195,7 @@ class Sequential {
         break;
       }
       earlier.end_ns = end;
-      possible_ = possible_ && earlier.start_ns <= end;
+      expect(earlier.start_ns <= end, session[i - 1]);
       touch(frame_.nodes[session[i - 1]].key);
     }
   }
@@ -197,8 +206,9 @@ class Sequential {
     for (const auto i : timed_.keys[key]) {
       look_back(timed_.nodes[i], wish.precedence);
     }
-    auto order = find_order(timed_.history, wish, budget_);
+    auto order = find_order(timed_.history, wish, states_, budget_);
     if (!order) {
+      stuck_ = key;
       return false;
     }
     orders_[key] = std::move(*order);
@@ -227,6 +237,7 @@ class Sequential {
   bool narrow_key(std::uint32_t key) {
     const auto intervals = narrowed(timed_.history, timed_.keys[key]);
     if (!intervals) {
+      stuck_ = key;
       return false;
     }
     for (const auto& interval : *intervals) {
@@ -342,7 +353,9 @@ class Sequential {
   std::vector<bool> dirty_;    // per key: intervals have changed since it was looked at
   std::vector<std::uint32_t> queue_;
   std::vector<std::vector<Node>> before_;  // per node: by its session, and the orders found
-  bool possible_ = true;
+  bool possible_ = true;                   // no interval is empty
+  std::uint32_t stuck_ = 0;                // the key that there was no order for
+  std::uint64_t states_ = 0;
 };
 
 // Each get for itself: any moment before its end will do.
@@ -362,7 +375,7 @@ bool has_prefix_order(const History& history, const Timed& timed, std::uint32_t 
       }
     }
   }
-  const auto order = find_order(timed.history, wish, budget);
+  const auto order = find_order(timed.history, wish, kMostStates, budget);
   if (!order || !all_fit(history, *order)) {
     return false;
   }
