@@ -22,7 +22,7 @@ class Attribution {
       : history_(history), budget_(budget), refute_(refute), certain_(history, Fold::kEverySite) {}
 
   Verdict judge() {
-    if (const auto bad = certain_.settle()) {
+    if (const auto bad = certain_.settle(budget_)) {
       return *bad;
     }
     // Causal memory keeps a second set of clocks.

@@ -32,7 +32,7 @@ void Certain::take(Node node, const Chain& chain, std::vector<Node>& waiting) {
   }
 }
 
-std::optional<Verdict> Certain::settle() {
+std::optional<Verdict> Certain::settle(const Budget& budget) {
   std::vector<Node> waiting;
   for (Node node = 0; node < frame.nodes.size(); ++node) {
     if (frame.nodes[node].observes && !frame.nodes[node].loose) {
@@ -42,6 +42,14 @@ std::optional<Verdict> Certain::settle() {
   while (!waiting.empty()) {
     const auto node = waiting.back();
     waiting.pop_back();
+    // One observation alone can take thousands of steps.
+    if (const auto* reason = budget.spent(0)) {
+      Verdict verdict;
+      verdict.answer = Answer::kUnknown;
+      verdict.reason = reason;
+      verdict.detail = "while looking for what was seen";
+      return verdict;
+    }
     const auto& found = origins(node);
     if (found.whatever) {
       continue;

@@ -14,8 +14,8 @@ class Certain {
   Certain(const History& history, Fold fold);
 
   // Gives every observation with a single possible source that one; `open` is left with the others.
-  // A violation if something was seen that no writes can have made.
-  std::optional<Verdict> settle();
+  // A violation if something was seen that no writes can have made; unknown if there is no time.
+  std::optional<Verdict> settle(const Budget& budget);
 
   const Origins& origins(Node node);
   // Takes the chain as what the node saw. Writes of unknown outcome in it have happened, and a cas

@@ -47,6 +47,12 @@ struct GetRules {
 // The start that counts for real time.
 std::int64_t start_of(const Operation& operation, const GetRules& rules);
 
+// What must come first beyond what the times say.
+struct Precedence {
+  std::uint32_t first = 0;  // indices of operations
+  std::uint32_t second = 0;
+};
+
 // How often a state is looked for, and made, by the steps that are left.
 struct StateUse {
   std::uint32_t need = 0;    // by steps that must happen

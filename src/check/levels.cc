@@ -154,15 +154,7 @@ class Levels {
     const auto name = to_string(level);
     verdict.sentence = fmt::format("level {}: {}", name, verdict.sentence);
     verdict.detail = fmt::format("level {}: {}", name, verdict.detail);
-    for (auto* indices : {&verdict.core, &verdict.prefix}) {
-      for (auto& i : *indices) {
-        i = chosen[i];
-      }
-    }
-    for (auto& edge : verdict.edges) {
-      edge.from = chosen[edge.from];
-      edge.to = chosen[edge.to];
-    }
+    in_whole(chosen, verdict);
     return verdict;
   }
 

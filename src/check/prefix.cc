@@ -10,6 +10,7 @@
 #include "check/judge.h"
 #include "check/order_search.h"
 #include "check/shrink.h"
+#include "check/witness.h"
 
 namespace kvorum::check {
 namespace {
@@ -19,7 +20,7 @@ class Prefix {
   explicit Prefix(const History& history) : certain_(history, Fold::kPrefixes) {}
 
   Verdict judge(const Budget& budget) {
-    if (auto bad = certain_.settle()) {
+    if (auto bad = certain_.settle(budget)) {
       return *bad;
     }
     if (auto future = read_from_future()) {
@@ -31,6 +32,9 @@ class Prefix {
     for (std::uint32_t key = 0; key < certain_.frame.keys.size(); ++key) {
       if (simple_[key]) {
         continue;
+      }
+      if (verdict.answer == Answer::kUnknown && budget.spent(0) != nullptr) {
+        break;
       }
       auto found = search(key, budget);
       if (found.answer == Answer::kViolation) {
@@ -196,9 +200,15 @@ class Prefix {
 }  // namespace
 
 Verdict judge_prefix(const History& history, const Budget& budget) {
-  auto verdict = judge_with_core(history, budget, [](const History& part, const Budget& rest) {
-    return Prefix(part).judge(rest);
-  });
+  // Keys are judged alone, so those that are proved right can be left out.
+  const auto open = without_prefix_witness(history, budget.part(2));
+  Verdict verdict;
+  if (!open.empty()) {
+    verdict = judge_with_core(
+        part_of(history, open), budget,
+        [](const History& part, const Budget& rest) { return Prefix(part).judge(rest); });
+    in_whole(open, verdict);
+  }
   verdict.model = {ModelKind::kPrefix, 0};
   return verdict;
 }

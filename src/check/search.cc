@@ -72,6 +72,23 @@ void Search::find_kinds() {
   }
   kinds_.emplace_back();
   taken_.resize(steps_.size());
+  blocked_.resize(steps_.size());
+  unblocks_.resize(steps_.size());
+}
+
+void Search::respect(const std::vector<Precedence>& pairs) {
+  std::unordered_map<std::uint32_t, std::uint32_t> step_of;
+  for (std::uint32_t i = 0; i < steps_.size(); ++i) {
+    step_of.emplace(steps_[i].operation, i);
+  }
+  for (const auto& pair : pairs) {
+    const auto first = step_of.find(pair.first);
+    const auto second = step_of.find(pair.second);
+    if (first != step_of.end() && second != step_of.end()) {
+      unblocks_[first->second].push_back(second->second);
+      ++blocked_[second->second];
+    }
+  }
 }
 
 void Search::find_makers() {
@@ -187,7 +204,7 @@ bool Search::take_what_holds() {
     const bool holds = (step.kind == StepKind::kRead && in_reach(step.a)) ||
                        (step.kind == StepKind::kNot && step.a != state_) ||
                        (step.kind == StepKind::kPut && buried && !alive(step.b));
-    if (holds) {
+    if (holds && blocked_[i] == 0) {
       take(i);
       any = true;
     }
@@ -333,6 +350,9 @@ Search::Kind& Search::kind_now(std::uint32_t i) {
 
 // Finds the first of each kind to end.
 void Search::consider(std::uint32_t i) {
+  if (blocked_[i] != 0) {
+    return;
+  }
   const auto& step = steps_[i];
   auto& kind = kind_now(i);
   if (kind.met != nodes_ || steps_[kind.best].end > step.end) {
@@ -343,7 +363,8 @@ void Search::consider(std::uint32_t i) {
 
 void Search::add_best(std::uint32_t i, bool must_use) {
   const auto& step = steps_[i];
-  if (kind_now(i).best != i || (must_use && behind_ == 0 && step.kind == StepKind::kPut)) {
+  if (blocked_[i] != 0 || kind_now(i).best != i ||
+      (must_use && behind_ == 0 && step.kind == StepKind::kPut)) {
     return;
   }
   const auto next = after(step);
@@ -419,6 +440,9 @@ void Search::take(std::uint32_t i) {
   next_[prev_[i]] = next_[i];
   prev_[next_[i]] = prev_[i];
   taken_[i] = true;
+  for (const auto next : unblocks_[i]) {
+    --blocked_[next];
+  }
 }
 
 void Search::untake() {
@@ -431,6 +455,9 @@ void Search::untake() {
   next_[prev_[i]] = i;
   prev_[next_[i]] = i;
   taken_[i] = false;
+  for (const auto next : unblocks_[i]) {
+    ++blocked_[next];
+  }
   auto& kind = kinds_[places_[i].kind];
   kind.first = std::min(kind.first, places_[i].at);
   if (step.optional) {

@@ -23,6 +23,10 @@ class Search {
   // The problem must outlive the search, which adds to its states.
   Search(KeyProblem& problem, SearchOrder order);
 
+  // Has each first operation come before its second one, beyond what the times say; to be called
+  // before run(). Orders may be lost then, so kNone proves nothing any more.
+  void respect(const std::vector<Precedence>& pairs);
+
   enum class Outcome : std::uint8_t { kFound, kNone, kMore };
   // Goes on for up to `nodes` more states.
   Outcome run(std::uint64_t nodes);
@@ -105,6 +109,8 @@ class Search {
   std::vector<Fingerprint> prints_;
   std::vector<Place> places_;
   std::vector<bool> taken_;
+  std::vector<std::uint32_t> blocked_;                // by how many others that must come first
+  std::vector<std::vector<std::uint32_t>> unblocks_;  // by step: which others wait for it
   std::vector<Kind> kinds_;  // the last one: puts that nobody can tell apart now
   std::vector<std::vector<std::uint32_t>> makers_;  // by state: kinds that may leave it
   std::vector<StateUse> use_;                       // by state, of the steps left

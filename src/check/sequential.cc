@@ -13,6 +13,7 @@
 #include "check/judge.h"
 #include "check/order_search.h"
 #include "check/shrink.h"
+#include "check/witness.h"
 
 namespace kvorum::check {
 namespace {
@@ -43,38 +44,6 @@ OrderTask task_of(Certain& certain, const ForcedOrder& forced, std::uint64_t mos
     }
   }
   return task;
-}
-
-// Stores that give a stale read seldom reorder writes in time. So first only orders are looked for
-// in which writes, and gets that claim to be linearizable, keep real time: far fewer, and one of
-// them is as good as any. Of all pairs only those without a third between them are named.
-void keep_real_time(const Frame& frame, OrderTask& task) {
-  const auto linearizable = frame.history->texts.find("linearizable");
-  std::vector<Node> timed;
-  for (Node node = 0; node < frame.nodes.size(); ++node) {
-    const auto& op = frame.op(node);
-    const bool claims = op.level != kAbsent && op.level == linearizable;
-    if (!frame.nodes[node].loose && (frame.nodes[node].writes || claims)) {
-      timed.push_back(node);
-    }
-  }
-  const auto start = [&](Node node) { return frame.op(node).start_ns; };
-  const auto end = [&](Node node) { return frame.op(node).end_ns; };
-  auto by_end = timed;
-  std::sort(timed.begin(), timed.end(),
-            [&](Node a, Node b) { return std::pair(start(a), a) < std::pair(start(b), b); });
-  std::sort(by_end.begin(), by_end.end(),
-            [&](Node a, Node b) { return std::pair(end(a), a) < std::pair(end(b), b); });
-  std::size_t ended = 0;  // by_end[0, ended) are over before the node begins
-  std::int64_t latest_start = std::numeric_limits<std::int64_t>::min();  // of those
-  for (const auto node : timed) {
-    for (; ended < by_end.size() && end(by_end[ended]) < start(node); ++ended) {
-      latest_start = std::max(latest_start, start(by_end[ended]));
-    }
-    for (auto i = ended; i > 0 && end(by_end[i - 1]) >= latest_start; --i) {
-      task.precedence.emplace_back(by_end[i - 1], node);
-    }
-  }
 }
 
 Verdict from_search(const History& history, const Frame& frame, OrderResult&& found) {
@@ -116,11 +85,9 @@ Verdict from_search(const History& history, const Frame& frame, OrderResult&& fo
   return verdict;
 }
 
-}  // namespace
-
-Verdict search_sequential(const History& history, const Budget& budget, std::uint64_t most_nodes) {
+Verdict refute_or_search(const History& history, const Budget& budget, std::uint64_t most_nodes) {
   Certain certain(history, Fold::kOneOrder);
-  if (auto bad = certain.settle()) {
+  if (auto bad = certain.settle(budget)) {
     return *bad;
   }
   if (const auto* reason = budget.spent(certain.clock_bytes())) {
@@ -139,21 +106,26 @@ Verdict search_sequential(const History& history, const Budget& budget, std::uin
     verdict.core = std::move(found->core);
     return verdict;
   }
-  constexpr std::uint64_t kTimedNodes = 100'000;
-  auto timed = task_of(certain, forced, kTimedNodes);
-  keep_real_time(certain.frame, timed);
-  auto found_in_time = OrderSearch(timed, budget).run();
-  if (found_in_time.answer == Answer::kOk) {
-    return from_search(history, certain.frame, std::move(found_in_time));
-  }
   const auto task = task_of(certain, forced, most_nodes);
   return from_search(history, certain.frame, OrderSearch(task, budget).run());
 }
 
+}  // namespace
+
+Verdict search_sequential(const History& history, const Budget& budget, std::uint64_t most_nodes) {
+  if (has_sequential_witness(history, budget.part(2))) {
+    return {};
+  }
+  return refute_or_search(history, budget, most_nodes);
+}
+
 Verdict judge_sequential(const History& history, const Budget& budget) {
-  auto verdict = judge_with_core(history, budget, [](const History& part, const Budget& rest) {
-    return search_sequential(part, rest, 0);
-  });
+  Verdict verdict;
+  if (!has_sequential_witness(history, budget.part(2))) {
+    verdict = judge_with_core(history, budget, [](const History& part, const Budget& rest) {
+      return refute_or_search(part, rest, 0);
+    });
+  }
   verdict.model = {ModelKind::kSequential, 0};
   return verdict;
 }

@@ -192,6 +192,18 @@ History part_of(const History& history, const std::vector<std::uint32_t>& operat
   return part;
 }
 
+void in_whole(const std::vector<std::uint32_t>& operations, Verdict& verdict) {
+  for (auto* indices : {&verdict.core, &verdict.prefix}) {
+    for (auto& i : *indices) {
+      i = operations[i];
+    }
+  }
+  for (auto& edge : verdict.edges) {
+    edge.from = operations[edge.from];
+    edge.to = operations[edge.to];
+  }
+}
+
 Verdict judge_with_core(const History& history, const Budget& budget, const PlainJudge& judge) {
   auto verdict = judge(history, budget);
   if (verdict.answer != Answer::kViolation) {

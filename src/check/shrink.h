@@ -21,5 +21,7 @@ Verdict judge_with_core(const History& history, const Budget& budget, const Plai
 
 // The history with only these operations.
 History part_of(const History& history, const std::vector<std::uint32_t>& operations);
+// Makes a verdict on that part one on the whole.
+void in_whole(const std::vector<std::uint32_t>& operations, Verdict& verdict);
 
 }  // namespace kvorum::check
