@@ -72,7 +72,8 @@ std::optional<SeedRange> parse_seeds(const std::string& text) {
   const auto first = parse_number<std::uint64_t>(view.substr(0, dots));
   const auto last =
       dots == ByteView::npos ? first : parse_number<std::uint64_t>(view.substr(dots + 2));
-  if (!first || !last || *first > *last) {
+  constexpr std::uint64_t kMost = 1'000'000'000;  // seeds in a range
+  if (!first || !last || *first > *last || *last - *first >= kMost || *last + 1 == 0) {
     return std::nullopt;
   }
   return SeedRange{*first, *last};
@@ -298,6 +299,9 @@ int run_sim(SimFlags& flags) {
       return complain(kBadInput, done.error().detail);
     }
   }
+  if (options->value_bytes + 64 > options->max_value_kb * 1024) {
+    return complain(kBadInput, "value_bytes does not fit into max_value_kb");
+  }
   const bool many = range && range->first != range->last;
   return many ? Sweep(*range, flags).run() : run_one(*options, flags);
 }
@@ -314,7 +318,7 @@ void add_sim_verb(CLI::App& app, int& exit_code) {
   verb->add_option("--out", flags->out, "where a failing run leaves trace, history, report")
       ->capture_default_str();
   verb->add_option("--budget", flags->budget_s, "seconds that a run's judge may take")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
   verb->add_option("--jobs", flags->jobs, "seeds that run at once (default: one per core)")
       ->check(CLI::Range(1, 1024));

@@ -65,7 +65,7 @@ Result<sim::Options> from_json(const std::string& text) {
   }
   sim::Options options;
   for (const auto& [name, value] : json["sim"].items()) {
-    if (!value.is_number_integer()) {
+    if (!value.is_number_integer() || (name == "seed" && !value.is_number_unsigned())) {
       return fail(ErrorCode::kConfig, "sim.{} is not a whole number", name);
     }
     if (name == "seed") {

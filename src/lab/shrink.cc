@@ -72,7 +72,9 @@ std::vector<std::int64_t> candidates(std::int64_t value, const Step& step) {
       out.push_back(std::max(step.least, value / share));
     }
     out.push_back(std::max(step.least, value * 3 / 4));
-    out.push_back(value - 1);
+    if (value <= 16) {
+      out.push_back(value - 1);
+    }
   }
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;

@@ -40,7 +40,7 @@ class SimStore final : public store::Store {
   // what was not synced is found again. `torn`: a write that had begun; it is found whole or not at
   // all, as its checksum tells.
   void crash(Prng& prng, bool power, const store::Batch* torn);
-  void fail_next_write() { fail_next_ = true; }
+  void fail_next_write(bool on) { fail_next_ = on; }
   // A sector went bad: from now on reading logs or rows back says so.
   void damage() { damaged_ = true; }
   bool damaged() const { return damaged_; }

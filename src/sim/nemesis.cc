@@ -59,6 +59,7 @@ void Nemesis::end() {
     server->slow_disk(1);
     server->freeze(false);
     server->clock().set_offset(0);
+    server->heal_disk();
     if (!server->running()) {
       start_(id);
     }
@@ -71,11 +72,7 @@ void Nemesis::exited(NodeId node, bool disk_damaged) {
     ++counts_["disk damage found"];
     server.wipe();
   }
-  if (over_) {
-    events_.after(1ms, [this, node] { start_(node); });
-  } else {
-    restart_later(node);
-  }
+  restart_later(node);
 }
 
 Duration Nemesis::lasts() { return draw_exponential(prng_, milliseconds(options_.fault_for_ms)); }
@@ -104,7 +101,7 @@ void Nemesis::count(const char* name, NodeId node) {
 }
 
 void Nemesis::restart_later(NodeId node) {
-  events_.after(lasts(), [this, node] {
+  events_.after(over_ ? Duration(1ms) : lasts(), [this, node] {
     if (!servers_.at(node)->running()) {
       start_(node);
     }

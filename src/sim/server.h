@@ -50,7 +50,8 @@ class Server final : private node::Connections {
   void stop();  // hands over what it leads, then exits
   void wipe();  // of a server that is down: an empty disk, which the operator knows to be empty
   void damage() { store_->damage(); }  // of a sector: the next start finds it
-  void fail_next_write() { store_->fail_next_write(); }
+  void fail_next_write() { store_->fail_next_write(true); }
+  void heal_disk() { store_->fail_next_write(false); }
   void slow_disk(std::int64_t factor);
   void freeze(bool on);  // SIGSTOP: no turns, while its clocks run on
   void slow(std::int64_t factor) { factor_ = factor; }
@@ -60,6 +61,7 @@ class Server final : private node::Connections {
   bool running() const { return node_ != nullptr; }
   bool frozen() const { return frozen_; }
   bool wiped() const { return lost_ != nullptr; }
+  Incarnation incarnation() const { return incarnation_; }
   bool damaged() const { return store_->damaged(); }
   const node::Node& node() const { return *node_; }
   const SimStore& store() const { return *store_; }

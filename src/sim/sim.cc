@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 constexpr Duration kLookInterval = 10ms;  // between looks at whether a phase is over
 constexpr Duration kDrainTime = 10s;      // for requests that are open when the faults end
 constexpr Duration kPatience = 120s;      // to come to rest without faults
+constexpr Duration kClientDelayMin = std::chrono::microseconds(5);  // longer than any burst lasts
 constexpr Duration kClientDelayMean = std::chrono::microseconds(20);
 
 // The parts of a run and the wires between them.
@@ -135,21 +136,19 @@ bool World::connect(NodeId node, std::uint64_t conn) {
 
 void World::request(std::uint64_t conn, Bytes bytes) {
   auto& route = routes_.at(conn);
-  route.last_in =
-      std::max(route.last_in, events_.now() + draw_exponential(client_prng_, kClientDelayMean));
-  events_.at(route.last_in, [this, conn, bytes = std::move(bytes)]() mutable {
-    if (const auto found = routes_.find(conn); found != routes_.end()) {
-      servers_.at(found->second.node)->request(ConnId(conn), std::move(bytes));
-    }
+  const auto takes = kClientDelayMin + draw_exponential(client_prng_, kClientDelayMean);
+  route.last_in = std::max(route.last_in, events_.now() + takes);
+  // A client that leaves does not take back what it has sent.
+  events_.at(route.last_in, [this, conn, node = route.node, bytes = std::move(bytes)]() mutable {
+    servers_.at(node)->request(ConnId(conn), std::move(bytes));
   });
 }
 
 void World::disconnect(std::uint64_t conn) {
-  const auto node = routes_.at(conn).node;
+  const auto route = routes_.at(conn);
   routes_.erase(conn);
-  // Behind what is still on its way.
-  events_.after(32 * kClientDelayMean,
-                [this, node, conn] { servers_.at(node)->disconnect(ConnId(conn)); });
+  events_.at(std::max(route.last_in, events_.now()),
+             [this, node = route.node, conn] { servers_.at(node)->disconnect(ConnId(conn)); });
 }
 
 void World::reply(ConnId conn, Bytes bytes) {
@@ -243,6 +242,7 @@ Outcome World::run() {
   const auto faults_end = Instant(milliseconds(options_.faults_end_ms));
   run_until(faults_end, [this] { return workload_.idle(); });
   nemesis_.end();
+  workload_.calm();
   run_until(events_.now() + kDrainTime, [this] { return workload_.idle(); });
   workload_.stop();
   const auto rests = [this] { return workload_.idle() && unrest().empty(); };
@@ -266,6 +266,7 @@ void World::tell(Outcome& outcome) {
   outcome.counts = nemesis_.counts();
   outcome.counts["requests"] = workload_.requests();
   outcome.counts["unknown outcomes"] = workload_.unknown();
+  outcome.counts["repeated writes"] = workload_.repeated();
   outcome.counts["elections"] = watch_.elections();
   outcome.counts["entries"] = watch_.committed();
   outcome.counts["snapshots"] = watch_.snapshots();

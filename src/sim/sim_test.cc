@@ -115,7 +115,7 @@ TEST(Store, AFailedWriteFailsAllThatFollow) {
   SimStore store;
   const auto a = put("a", true), b = put("b", true);
   ASSERT_TRUE(store.write({&a}));
-  store.fail_next_write();
+  store.fail_next_write(true);
   EXPECT_FALSE(store.write({&b}));
   EXPECT_FALSE(store.write({&b}));
   store.crash(prng, true, &b);
@@ -180,10 +180,26 @@ TEST(Sim, EveryKindOfFaultHappens) {
       counts[name] += count;
     }
   }
-  for (const char* name :
-       {"kill", "power cut", "stop", "pause", "slow", "cut", "cut one way", "partition", "clog",
-        "disk slow", "disk fail", "disk damaged", "disk damage found", "disk emptied", "clock jump",
-        "packets lost", "snapshots", "elections", "unknown outcomes"}) {
+  for (const char* name : {"kill",
+                           "power cut",
+                           "stop",
+                           "pause",
+                           "slow",
+                           "cut",
+                           "cut one way",
+                           "partition",
+                           "clog",
+                           "disk slow",
+                           "disk fail",
+                           "disk damaged",
+                           "disk damage found",
+                           "disk emptied",
+                           "clock jump",
+                           "packets lost",
+                           "snapshots",
+                           "elections",
+                           "unknown outcomes",
+                           "repeated writes"}) {
     EXPECT_GT(counts[name], 0u) << name;
   }
 }

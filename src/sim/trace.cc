@@ -20,6 +20,8 @@ void Trace::write(Instant at, std::string_view what, std::uint64_t subject, std:
 }
 
 void Trace::text(Instant at, std::string_view what, std::uint64_t subject, std::string_view text) {
+  mix(static_cast<std::uint64_t>(at.time_since_epoch().count()));
+  mix(checksum(what));
   mix(subject);
   mix(checksum(text));
   if (sink_) {

@@ -22,8 +22,10 @@ class Trace {
   // `subject` is a node, a client or "-"; the numbers are what `what` says.
   void event(Instant at, std::string_view what, std::uint64_t subject, std::uint64_t a = 0,
              std::uint64_t b = 0, std::uint64_t c = 0) {
-    for (const auto number : {static_cast<std::uint64_t>(at.time_since_epoch().count()),
-                              static_cast<std::uint64_t>(what.size()), subject, a, b, c}) {
+    for (const auto number :
+         {static_cast<std::uint64_t>(at.time_since_epoch().count()),
+          std::uint64_t{what.size()} << 8 | static_cast<unsigned char>(what.front()), subject, a, b,
+          c}) {
       mix(number);
     }
     if (sink_) {

@@ -24,7 +24,7 @@ void Watch::started(const Server& server) {
   for (std::uint32_t i = 0; i <= partitions_; ++i) {
     const PartitionId id(i);
     auto& log = logs_[{server.id(), id}];
-    const auto promised = server.wiped() ? Term() : log.promised;
+    const auto promised = server.incarnation() == log.incarnation ? log.promised : Term();
     if (server.store().hard_state(id)->term < promised) {
       fail_(fmt::format("node {} comes back in term {} of partition {}; it acted in term {}",
                         server.id().value(), server.store().hard_state(id)->term.value(), i,
@@ -32,6 +32,7 @@ void Watch::started(const Server& server) {
     }
     log = Log{};
     log.promised = promised;
+    log.incarnation = server.incarnation();
     const auto extent = server.store().log(id);
     log.base = extent->base;
     log.base_term = extent->base_term;

@@ -42,8 +42,10 @@ class Watch {
     std::vector<Term> terms;  // of base + 1, ...
     Index commit;             // seen so far
     Index applied;
-    Term led;       // at the end of its last turn; 0: it did not lead
-    Term promised;  // highest term in which it voted or acknowledged; outlives the process
+    Term led;  // at the end of its last turn; 0: it did not lead
+    // Highest term in which it voted or acknowledged; outlives the process, not the disk.
+    Term promised;
+    Incarnation incarnation;
 
     Index last() const { return base + terms.size(); }
     Term at(Index index) const { return index == base ? base_term : terms[index - base - 1]; }

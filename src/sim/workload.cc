@@ -31,6 +31,7 @@ struct Waiting {
   Open open;
   Purpose purpose = Purpose::kLoad;
   int tries = 1;
+  Instant tried{};  // when it was sent last; the record begins with the first time
 };
 
 struct Workload::Client {
@@ -198,6 +199,8 @@ void Workload::send(Client& client, std::size_t from) {
   std::vector<ByteView> args;
   for (auto i = from; i < client.waiting.size(); ++i) {
     auto& open = client.waiting[i].open;
+    client.waiting[i].tried = events_.now();
+    repeated_ += client.waiting[i].tries > 1 ? 1 : 0;
     if (open.sent == Instant{}) {
       open.sent = events_.now();
     }
@@ -209,10 +212,17 @@ void Workload::send(Client& client, std::size_t from) {
                bytes.size());
   access_.request(client.conn, std::move(bytes));
   arm(client);
-  if (prng_.chance(percent(options_.hang_up_ppm), 1'000'000)) {
+  if (!calm_ && prng_.chance(percent(options_.hang_up_ppm), 1'000'000)) {
     access_.disconnect(client.conn);
     lost(client);
   }
+}
+
+// The final reads have more patience than any server.
+Duration Workload::patience(const Client& client) const {
+  using std::chrono::milliseconds;
+  const auto own = milliseconds(options_.give_up_ms);
+  return client.reads_finally ? own + milliseconds(options_.request_timeout_ms) + 1s : own;
 }
 
 void Workload::arm(Client& client) {
@@ -220,16 +230,14 @@ void Workload::arm(Client& client) {
     return;
   }
   client.armed = true;
-  const auto patience = std::chrono::milliseconds(options_.give_up_ms);
-  events_.at(std::max(client.waiting.front().open.sent + patience, events_.now()),
+  events_.at(std::max(client.waiting.front().tried + patience(client), events_.now()),
              [this, &client] { look(client); });
 }
 
 // Is the oldest request still worth waiting for?
 void Workload::look(Client& client) {
   client.armed = false;
-  const auto patience = std::chrono::milliseconds(options_.give_up_ms);
-  if (!client.waiting.empty() && client.waiting.front().open.sent + patience <= events_.now()) {
+  if (!client.waiting.empty() && client.waiting.front().tried + patience(client) <= events_.now()) {
     trace_.event(events_.now(), "gives up", client.number, client.conn);
     access_.disconnect(client.conn);
     lost(client);
@@ -336,6 +344,22 @@ void Workload::finish(Client& client, Open& open, const wire::Reply* reply) {
   } else if (record.op != HistoryOp::kGet || record.ended == Ended::kOk) {
     history_.push_back(std::move(record));
   }
+}
+
+// What is still open has an unknown outcome.
+std::vector<HistoryRecord> Workload::take_history() {
+  for (auto& client : clients_) {
+    for (auto& waiting : std::exchange(client->waiting, {})) {
+      if (waiting.purpose == Purpose::kLoad) {
+        finish(*client, waiting.open, nullptr);
+      }
+    }
+    if (client->again) {
+      finish(*client, client->again->open, nullptr);
+      client->again.reset();
+    }
+  }
+  return std::move(history_);
 }
 
 void Workload::hung_up(std::uint64_t conn) {

@@ -49,8 +49,11 @@ class Workload {
   void reply(std::uint64_t conn, ByteView bytes);
   void hung_up(std::uint64_t conn);
 
-  const std::vector<HistoryRecord>& history() const { return history_; }
-  std::vector<HistoryRecord> take_history() { return std::move(history_); }
+  // Ends the run: what is open is recorded as unknown.
+  std::vector<HistoryRecord> take_history();
+  // Clients no longer leave right after a request.
+  void calm() { calm_ = true; }
+  std::uint64_t repeated() const { return repeated_; }
   std::uint64_t requests() const { return requests_; }
   std::uint64_t unknown() const { return unknown_; }
 
@@ -69,6 +72,7 @@ class Workload {
   void pause(Client& client);
   void arm(Client& client);
   void look(Client& client);
+  Duration patience(const Client& client) const;
   std::uint32_t fresh_session() { return next_session_++; }
 
   const Options& options_;
@@ -86,6 +90,8 @@ class Workload {
   std::uint64_t issued_ = 0;
   std::uint64_t requests_ = 0;
   std::uint64_t unknown_ = 0;
+  std::uint64_t repeated_ = 0;
+  bool calm_ = false;
   bool stopping_ = false;
 };
 
