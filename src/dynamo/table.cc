@@ -41,6 +41,10 @@ std::size_t Table::Slot::memory_bytes() const {
   return (sizeof(Head) + head.key_bytes + head.row_bytes + 8 + 15) / 16 * 16;
 }
 
+bool Table::has(Range range) {
+  return range.level <= kDepth && range.number < std::uint32_t{1} << (kBits * range.level);
+}
+
 std::uint64_t Table::hash_of(ByteView key) { return checksum(key); }
 
 Range Table::range_of(std::uint64_t hash, int level) {
@@ -143,33 +147,37 @@ void Table::replace(ByteView key, const Row& row) {
 }
 
 std::uint64_t Table::sum(Range range) const {
-  CHECK_LT(range.level, sums_.size());
-  const auto& sums = sums_[range.level];
-  CHECK_LT(range.number, sums.size());
-  return sums[range.number];
+  CHECK(has(range));
+  return sums_[range.level][range.number];
+}
+
+std::span<const Table::Leaf> Table::leaves(Range range) const {
+  CHECK(has(range));
+  const auto below = kBits * (kDepth - range.level);
+  return std::span(leaves_).subspan(std::size_t{range.number} << below, std::size_t{1} << below);
 }
 
 std::vector<KeyPrint> Table::prints(Range range) const {
-  CHECK(range.level == kDepth && range.number < leaves_.size());
-  const auto& leaf = leaves_[range.number];
   std::vector<KeyPrint> prints;
-  prints.reserve(leaf.size());
-  for (const auto& slot : leaf) {
-    prints.push_back({slot.hash, slot.head().fingerprint});
+  for (const auto& leaf : leaves(range)) {
+    for (const auto& slot : leaf) {
+      prints.push_back({slot.hash, slot.head().fingerprint});
+    }
   }
   return prints;
 }
 
 void Table::each(Range range,
                  const std::function<bool(const std::string& key, const Row& row)>& visit) const {
-  CHECK(range.level == kDepth && range.number < leaves_.size());
   Row row;
   std::string key;
-  for (const auto& slot : leaves_[range.number]) {
-    key.assign(slot.key());
-    unpack(slot, row);
-    if (!visit(key, row)) {
-      return;
+  for (const auto& leaf : leaves(range)) {
+    for (const auto& slot : leaf) {
+      key.assign(slot.key());
+      unpack(slot, row);
+      if (!visit(key, row)) {
+        return;
+      }
     }
   }
 }

@@ -304,7 +304,8 @@ Result<Context> parse_context(ByteView text) {
   }
   Reader reader(raw);
   // Only what to_text() writes, so that a context has one text.
-  if (!decode(reader, context) || !reader.done() || to_text(context) != text) {
+  if (!decode(reader, context) || !reader.done() || to_text(context) != text ||
+      context.seen().size() > kMaxReplicasInText) {
     return fail(ErrorCode::kSyntax, "malformed context");
   }
   return context;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -98,7 +99,8 @@ void encode(const Row& row, Bytes& out);
 bool decode(Reader& reader, Row& row);  // false: malformed; nothing may be read from `row` then
 
 // What a client carries from a get to a put: hex of the encoded context. Empty text: an empty one.
-// Nothing in it proves that its counters were ever issued.
+// Nothing in it proves that its counters were ever issued. Refused beyond kMaxReplicasInText.
+inline constexpr std::size_t kMaxReplicasInText = 256;
 std::string to_text(const Context& context);
 Result<Context> parse_context(ByteView text);
 
