@@ -45,6 +45,8 @@ struct Message {
   Bytes command;      // kWrite: an encoded WriteRequest; kWriteDone: an encoded WriteResult
   bool hint = false;  // kRows: kept for somebody else until it is back (sloppy quorum)
   NodeId hint_for;
+
+  friend bool operator==(const Message&, const Message&) = default;
 };
 
 }  // namespace kvorum::dynamo
