@@ -79,11 +79,12 @@ struct Row {
 };
 
 // `from` merged into `into`: a sibling stays if both have it, or if the other has not seen its dot.
-// If that would leave none of siblings on both sides, all stay: without settle() it can't happen,
-// but a rule that is not causal (kLexical; kLww where a write has a smaller stamp than what it has
-// seen) can let each of two rows drop what the other settled for, and a key must not vanish so.
-// Replicas that merge and settle then still end alike. Two siblings of one dot that differ, which
-// no two replicas have: the greater one stays. True: `into` changed.
+// If that would leave none of siblings on both sides, those of the row that has seen more stay, or
+// all: without settle() it can't happen, but a rule that is not causal (kLexical; kLww where a
+// write has a smaller stamp than what it has seen) can let each of two rows drop what the other
+// settled for, and a key must not vanish so. Replicas that merge and settle still end alike. Two
+// siblings of one dot that differ, which no two replicas have: the greater one stays. True: `into`
+// changed.
 bool merge(Row& into, const Row& from);
 // A new write that has seen `seen`: supersedes what it covers, stands beside the rest. Its dot must
 // be new (above).
