@@ -21,9 +21,9 @@ enum class MessageType : std::uint8_t {
   kWrite = 4,  // from a node that holds no replica: be my coordinator. One command
   kWriteDone = 5,
   kPrints = 6,      // do you have these keys as I have them?
-  kPrintsDone = 7,  // the rows of those that differ, an empty one for a key that is not there
-  kSync = 8,        // anti-entropy: sums of ranges to compare, and ranges to be listed
-  kSyncDone = 9,    // the sums one level deeper of the ranges that differ; the lists
+  kSync = 7,        // anti-entropy: sums of ranges to compare, and ranges to be listed
+  kSyncDone = 8,    // the sums one level deeper of the ranges that differ; the lists
+  kPrintsDone = 9,  // the rows of those that differ, an empty one for a key that is not there
 };
 
 // A message is about one partition, and batches a turn's work for its receiver. `id` is its
@@ -51,6 +51,8 @@ struct Message {
   bool hint = false;          // kRows: kept for somebody else until it is back (sloppy quorum)
   NodeId hint_for;
   bool refilling = false;  // kReadDone: the sender may lack what it had before it lost data
+
+  friend bool operator==(const Message&, const Message&) = default;
 };
 
 }  // namespace kvorum::dynamo

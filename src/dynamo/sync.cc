@@ -34,10 +34,6 @@ std::size_t size_of(const Message& message) {
   return bytes;
 }
 
-bool is_range(Range range) {
-  return range.level <= Table::kDepth && range.number < 1u << (4 * range.level);
-}
-
 Range part_of(Range range, int part) {
   return {static_cast<std::uint8_t>(range.level + 1),
           range.number * Table::kFanOut + static_cast<std::uint32_t>(part)};
@@ -237,7 +233,7 @@ void Core::Impl::on_sync(const Message& message) {
   answer.cut = partition.cut;
   for (std::size_t i = 0; i < std::min(message.sums.size(), kSums); ++i) {
     const auto& [range, sum] = message.sums[i];
-    if (!is_range(range) || partition.table.sum(range) == sum) {
+    if (!Table::has(range) || partition.table.sum(range) == sum) {
       continue;
     }
     for (int part = 0; range.level < Table::kDepth && part < Table::kFanOut; ++part) {
@@ -245,7 +241,7 @@ void Core::Impl::on_sync(const Message& message) {
     }
   }
   for (const Range range : message.ranges) {
-    if (is_range(range) && range.level == Table::kDepth && answer.prints.size() < kListPrints) {
+    if (Table::has(range) && range.level == Table::kDepth && answer.prints.size() < kListPrints) {
       const auto prints = partition.table.prints(range);
       answer.ranges.push_back(range);
       answer.prints.insert(answer.prints.end(), prints.begin(), prints.end());
@@ -283,7 +279,7 @@ void Core::Impl::on_sync_done(const Message& message) {
   round->waits = false;
   spend(size_of(message));
   for (const auto& [range, sum] : message.sums) {
-    if (!is_range(range) || partition.table.sum(range) == sum) {
+    if (!Table::has(range) || partition.table.sum(range) == sum) {
       continue;
     }
     round->differed = true;

@@ -1,6 +1,7 @@
 #include "dynamo/table.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -14,6 +15,20 @@ constexpr int kBits = 4;  // of a hash, a level
 static_assert(1 << kBits == Table::kFanOut);
 
 constexpr std::size_t kFoundBytes = 64 << 10;  // a longer row's memory is not kept for the next
+
+// Where in a leaf of that size a hash ought to be.
+std::size_t guess(std::uint64_t hash, std::size_t size) {
+  const auto within = hash << (kBits * Table::kDepth);
+  return static_cast<std::size_t>((static_cast<unsigned __int128>(within) * size) >> 64);
+}
+
+// A block spans a few cache lines: ask for them at once, to wait for memory once. An address that
+// is none does no harm.
+void fetch(const void* block) {
+  const auto address = reinterpret_cast<std::uintptr_t>(block);
+  __builtin_prefetch(reinterpret_cast<const void*>(address + 64));
+  __builtin_prefetch(reinterpret_cast<const void*>(address + 128));
+}
 
 bool is_tombstone(const Row& row) {
   return std::all_of(row.siblings.begin(), row.siblings.end(),
@@ -39,6 +54,10 @@ std::size_t Table::Slot::memory_bytes() const {
   // glibc's malloc: 8 bytes of its own, then up to a multiple of 16.
   const auto head = this->head();
   return (sizeof(Head) + head.key_bytes + head.row_bytes + 8 + 15) / 16 * 16;
+}
+
+bool Table::has(Range range) {
+  return range.level <= kDepth && range.number < std::uint32_t{1} << (kBits * range.level);
 }
 
 std::uint64_t Table::hash_of(ByteView key) { return checksum(key); }
@@ -80,8 +99,24 @@ void Table::unpack(const Slot& slot, Row& row) {
 }
 
 Table::Leaf::const_iterator Table::lower_bound(const Leaf& leaf, std::uint64_t hash, ByteView key) {
+  // Hashes are spread evenly, so the place is near where the hash points; it is looked for from
+  // there in doubling steps, so that a leaf that somebody filled on purpose is no slower than by
+  // halving.
+  std::size_t low = guess(hash, leaf.size());
+  std::size_t high = low;
+  for (std::size_t step = 1; low > 0 && leaf[low - 1].hash >= hash; step *= 2) {
+    high = low - 1;
+    low -= std::min(step, low);
+  }
+  for (std::size_t step = 1; high < leaf.size() && leaf[high].hash < hash; step *= 2) {
+    low = high + 1;
+    high += std::min(step, leaf.size() - high);
+  }
+  const auto iterator = [&](std::size_t n) {
+    return leaf.begin() + static_cast<std::ptrdiff_t>(n);
+  };
   auto at =
-      std::lower_bound(leaf.begin(), leaf.end(), hash,
+      std::lower_bound(iterator(low), iterator(high), hash,
                        [](const Slot& slot, std::uint64_t wanted) { return slot.hash < wanted; });
   while (at != leaf.end() && at->hash == hash && at->key() < key) {
     ++at;
@@ -93,7 +128,11 @@ const Row* Table::find(ByteView key) const {
   const auto hash = hash_of(key);
   const auto& leaf = leaves_[range_of(hash, kDepth).number];
   const auto at = lower_bound(leaf, hash, key);
-  if (at == leaf.end() || at->hash != hash || at->key() != key) {
+  if (at == leaf.end() || at->hash != hash) {
+    return nullptr;
+  }
+  fetch(at->block.get());
+  if (at->key() != key) {
     return nullptr;
   }
   if (found_bytes_ > kFoundBytes) {
@@ -143,33 +182,37 @@ void Table::replace(ByteView key, const Row& row) {
 }
 
 std::uint64_t Table::sum(Range range) const {
-  CHECK_LT(range.level, sums_.size());
-  const auto& sums = sums_[range.level];
-  CHECK_LT(range.number, sums.size());
-  return sums[range.number];
+  CHECK(has(range));
+  return sums_[range.level][range.number];
+}
+
+std::span<const Table::Leaf> Table::leaves(Range range) const {
+  CHECK(has(range));
+  const auto below = kBits * (kDepth - range.level);
+  return std::span(leaves_).subspan(std::size_t{range.number} << below, std::size_t{1} << below);
 }
 
 std::vector<KeyPrint> Table::prints(Range range) const {
-  CHECK(range.level == kDepth && range.number < leaves_.size());
-  const auto& leaf = leaves_[range.number];
   std::vector<KeyPrint> prints;
-  prints.reserve(leaf.size());
-  for (const auto& slot : leaf) {
-    prints.push_back({slot.hash, slot.head().fingerprint});
+  for (const auto& leaf : leaves(range)) {
+    for (const auto& slot : leaf) {
+      prints.push_back({slot.hash, slot.head().fingerprint});
+    }
   }
   return prints;
 }
 
 void Table::each(Range range,
                  const std::function<bool(const std::string& key, const Row& row)>& visit) const {
-  CHECK(range.level == kDepth && range.number < leaves_.size());
   Row row;
   std::string key;
-  for (const auto& slot : leaves_[range.number]) {
-    key.assign(slot.key());
-    unpack(slot, row);
-    if (!visit(key, row)) {
-      return;
+  for (const auto& leaf : leaves(range)) {
+    for (const auto& slot : leaf) {
+      key.assign(slot.key());
+      unpack(slot, row);
+      if (!visit(key, row)) {
+        return;
+      }
     }
   }
 }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class Table {
   static constexpr int kFanOut = 16;
   static constexpr int kDepth = 3;  // 4096 ranges at the last level
 
+  static bool has(Range range);  // whether there is such a range; ask of what came from elsewhere
   static std::uint64_t hash_of(ByteView key);
   static Range range_of(std::uint64_t hash, int level);
 
@@ -52,9 +54,9 @@ class Table {
   std::uint64_t digest() const { return sum({0, 0}); }
 
   std::uint64_t sum(Range range) const;             // of the fingerprints of its rows, modulo 2^64
-  std::vector<KeyPrint> prints(Range range) const;  // ascending by hash; range at the last level
-  // Rows of a last-level range, ascending by hash. Stops when `visit` is false, which
-  // must not change the table.
+  std::vector<KeyPrint> prints(Range range) const;  // ascending by hash
+  // Rows of a range, ascending by hash. Stops when `visit` is false, which must not change the
+  // table.
   void each(Range range,
             const std::function<bool(const std::string& key, const Row& row)>& visit) const;
 
@@ -81,6 +83,7 @@ class Table {
   static Slot pack(std::uint64_t hash, ByteView key, const Row& row);
   static void unpack(const Slot& slot, Row& row);
   static Leaf::const_iterator lower_bound(const Leaf& leaf, std::uint64_t hash, ByteView key);
+  std::span<const Leaf> leaves(Range range) const;
   void count(const Slot& slot, bool added);
 
   std::vector<Leaf> leaves_;

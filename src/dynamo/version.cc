@@ -76,6 +76,18 @@ bool keep(Siblings& mine, const Context& seen_here, const Row& from, Siblings& k
   return changed;
 }
 
+// Of two rows each of which has dropped what the other settled for.
+Siblings unsettled(const Row& a, const Row& b) {
+  const bool a_has_all = a.context.covers(b.context);
+  if (a_has_all != b.context.covers(a.context)) {
+    return a_has_all ? a.siblings : b.siblings;
+  }
+  Siblings both;
+  std::merge(a.siblings.begin(), a.siblings.end(), b.siblings.begin(), b.siblings.end(),
+             std::back_inserter(both), before);
+  return both;
+}
+
 }  // namespace
 
 std::uint64_t Context::of(ReplicaId replica) const {
@@ -148,9 +160,8 @@ bool merge(Row& into, const Row& from) {
   Siblings kept;
   bool changed = keep(into.siblings, into.context, from, kept);
   if (kept.empty() && !into.siblings.empty() && !from.siblings.empty()) {
-    // Each side has dropped what the other settled for. Nothing was moved, as nothing was kept.
-    std::merge(into.siblings.begin(), into.siblings.end(), from.siblings.begin(),
-               from.siblings.end(), std::back_inserter(kept), before);
+    kept = unsettled(into, from);
+    changed = kept != into.siblings;
   }
   into.siblings = std::move(kept);
   if (!into.context.covers(from.context)) {
@@ -304,7 +315,8 @@ Result<Context> parse_context(ByteView text) {
   }
   Reader reader(raw);
   // Only what to_text() writes, so that a context has one text.
-  if (!decode(reader, context) || !reader.done() || to_text(context) != text) {
+  if (!decode(reader, context) || !reader.done() || to_text(context) != text ||
+      context.seen().size() > kMaxReplicasInText) {
     return fail(ErrorCode::kSyntax, "malformed context");
   }
   return context;

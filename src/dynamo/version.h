@@ -13,6 +13,7 @@
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -78,11 +79,12 @@ struct Row {
 };
 
 // `from` merged into `into`: a sibling stays if both have it, or if the other has not seen its dot.
-// If that would leave none of siblings on both sides, all stay: without settle() it can't happen,
-// but a rule that is not causal (kLexical; kLww where a write has a smaller stamp than what it has
-// seen) can let each of two rows drop what the other settled for, and a key must not vanish so.
-// Replicas that merge and settle then still end alike. Two siblings of one dot that differ, which
-// no two replicas have: the greater one stays. True: `into` changed.
+// If that would leave none of siblings on both sides, those of the row that has seen more stay, or
+// all: without settle() it can't happen, but a rule that is not causal (kLexical; kLww where a
+// write has a smaller stamp than what it has seen) can let each of two rows drop what the other
+// settled for, and a key must not vanish so. Replicas that merge and settle still end alike. Two
+// siblings of one dot that differ, which no two replicas have: the greater one stays. True: `into`
+// changed.
 bool merge(Row& into, const Row& from);
 // A new write that has seen `seen`: supersedes what it covers, stands beside the rest. Its dot must
 // be new (above).
@@ -98,7 +100,8 @@ void encode(const Row& row, Bytes& out);
 bool decode(Reader& reader, Row& row);  // false: malformed; nothing may be read from `row` then
 
 // What a client carries from a get to a put: hex of the encoded context. Empty text: an empty one.
-// Nothing in it proves that its counters were ever issued.
+// Nothing in it proves that its counters were ever issued. Refused beyond kMaxReplicasInText.
+inline constexpr std::size_t kMaxReplicasInText = 256;
 std::string to_text(const Context& context);
 Result<Context> parse_context(ByteView text);
 
