@@ -141,8 +141,8 @@ void Core::Impl::peer(NodeId node, bool up, Incarnation incarnation, std::int64_
     if (other) {
       pair->second.finished.reset();
       partition.heard.erase(node);
-      judge_actors(partition);
     }
+    replace_actors(partition, {node, incarnation}, now_.mono);
     if (other || !was_up) {
       // What it missed, or lost: soon, but not all partitions at once.
       pair->second.failures = 0;
@@ -199,7 +199,10 @@ void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
   } else if (write_at_ == Instant::max()) {
     write_at_ = now_.mono + options_.interval;
   }
-  if (row.siblings.empty() || row.siblings.front().deleted || row.siblings.front().deadline) {
+  const bool may_go = row.siblings.empty() || row.siblings.front().deleted ||
+                      row.siblings.front().deadline.has_value();
+  if (may_go && !row.context.empty()) {
+    partition.scan_again = true;  // a scan under way may have passed it
     plan_scan(partition, options_.sync_idle_interval);
   }
 }

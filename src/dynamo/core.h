@@ -216,7 +216,8 @@ class Core {
   void step(Message message, Now now);
   void persisted(std::uint64_t ticket, Now now);  // every batch up to and including this one
   void tick(Now now);  // call at or after Output::wake_at; harmless at any time
-  void flush();        // the next drain writes and syncs everything: before an orderly stop
+  // Before an orderly stop: the next drain writes and syncs everything. Then no more requests.
+  void flush();
   void drain(Output& out, Now now);
 
   bool holds(PartitionId partition) const;  // whether this node is one of its replicas

@@ -30,7 +30,7 @@ void Core::Impl::note_actors(Partition& partition, const Context& context) {
         actors.begin(), actors.end(), seen.replica,
         [](const Actor& actor, const ReplicaId& replica) { return actor.replica < replica; });
     if ((at == actors.end() || at->replica != seen.replica) && actors.size() < kActors) {
-      actors.insert(at, {seen.replica, std::nullopt});
+      actors.insert(at, {seen.replica, now_.mono, std::nullopt});
       added = true;
     }
   }
@@ -39,19 +39,27 @@ void Core::Impl::note_actors(Partition& partition, const Context& context) {
   }
 }
 
-// Who makes no more dots: earlier incarnations, fenced ones, and nodes that are no replicas.
+// Who makes no more dots: our own earlier incarnations, fenced ones, and nodes that are no
+// replicas.
 void Core::Impl::judge_actors(Partition& partition) {
   const auto& replicas = partition.config.replicas;
   for (Actor& actor : partition.actors) {
     const NodeId node = actor.replica.node;
-    const auto peer = peers_.find(node);
-    const bool replaced = node == options_.self.node
-                              ? actor.replica != options_.self
-                              : peer != peers_.end() && peer->second.incarnation &&
-                                    *peer->second.incarnation != actor.replica.incarnation;
-    const bool gone = replaced || is_fenced(partition, actor.replica) ||
+    const bool gone = (node == options_.self.node && actor.replica != options_.self) ||
+                      is_fenced(partition, actor.replica) ||
                       std::find(replicas.begin(), replicas.end(), node) == replicas.end();
     if (gone && !actor.gone) {
+      actor.gone = now_.mono;
+    }
+  }
+}
+
+// A node was seen to be this one, later than what we have noted of others that it was: those were
+// earlier. Not so what is noted after; the next incarnation's rows may come before its handshake.
+void Core::Impl::replace_actors(Partition& partition, ReplicaId present, Instant before) {
+  for (Actor& actor : partition.actors) {
+    if (actor.replica.node == present.node && actor.replica != present && actor.noted < before &&
+        !actor.gone) {
       actor.gone = now_.mono;
     }
   }

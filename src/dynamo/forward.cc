@@ -62,8 +62,9 @@ bool decode(ByteView bytes, Incarnation& receiver, WriteRequest& request) {
   return reader.done();
 }
 
-Bytes encode(const Result& result) {
+Bytes encode(Incarnation receiver, const Result& result) {
   Bytes out;
+  put_fixed(out, receiver.value());
   put_fixed(out, static_cast<std::uint8_t>(result.ended));
   put_bytes(out, result.why);
   put_varint(out, result.acks);
@@ -77,8 +78,9 @@ Bytes encode(const Result& result) {
   return out;
 }
 
-bool decode(ByteView bytes, Result& result) {
+bool decode(ByteView bytes, Incarnation& receiver, Result& result) {
   Reader reader(bytes);
+  receiver = Incarnation(reader.fixed<std::uint64_t>());
   const auto ended = reader.fixed<std::uint8_t>();
   result.ended = static_cast<Ended>(ended);
   result.why = reader.bytes();
@@ -142,7 +144,7 @@ void Core::Impl::on_write(const Message& message) {
       !is_fresh({message.from, message.incarnation}, message.id)) {
     return;  // its sender will say unknown, which is true
   }
-  write.asker = message.from;
+  write.asker = {message.from, message.incarnation};
   write.asker_id = message.id;
   write.deadline = now_.mono + options_.request_timeout;
   begin_write(std::move(write));
@@ -150,9 +152,11 @@ void Core::Impl::on_write(const Message& message) {
 
 void Core::Impl::on_write_done(const Message& message) {
   const auto at = writes_.find(message.id);
+  Incarnation receiver;
   Result result;
-  if (at == writes_.end() || !at->second.forwarded || !decode(message.command, result)) {
-    return;
+  if (at == writes_.end() || !at->second.forwarded || !decode(message.command, receiver, result) ||
+      receiver != options_.self.incarnation) {
+    return;  // an earlier incarnation's counter may have been at the same number
   }
   result.ticket = at->second.request.ticket;
   writes_.erase(at);

@@ -190,8 +190,8 @@ bool Core::Impl::judge(std::uint64_t id, Read& read) {
 
 // What one of those who answered has seen and not kept is dead, whoever else still has it: it was
 // superseded, or dropped below the stable cut.
-void Core::Impl::drop_dead(const Read& read, Row& merged) {
-  auto& siblings = merged.siblings;
+void Core::Impl::drop_dead(const Read& read, Row& row) {
+  auto& siblings = row.siblings;
   const auto is_dead = [&](const Sibling& sibling) {
     return std::any_of(read.answers.begin(), read.answers.end(), [&](const Answer& answer) {
       const auto& held = answer.row.siblings;
@@ -204,15 +204,16 @@ void Core::Impl::drop_dead(const Read& read, Row& merged) {
 }
 
 void Core::Impl::complete(std::uint64_t id, Read& read) {
+  Row whole;
   for (const Answer& answer : read.answers) {
-    merge(read.merged, answer.row);
+    merge(whole, answer.row);
   }
-  drop_dead(read, read.merged);
-  Partition* partition = find(read.request.partition);
-  std::vector<Sibling> losers;
-  if (partition != nullptr) {
+  drop_dead(read, whole);
+  read.merged = whole;
+  if (Partition* partition = find(read.request.partition)) {
+    std::vector<Sibling> losers;
     settle(read.merged, partition->config.conflict, losers);
-    if (!write_back(id, read, *partition)) {
+    if (!write_back(id, read, *partition, whole)) {
       return;  // until enough of them have it
     }
   }

@@ -53,8 +53,8 @@ inline constexpr std::uint64_t kClosed = std::numeric_limits<std::uint64_t>::max
 
 Bytes encode(Incarnation receiver, const WriteRequest& request);
 bool decode(ByteView bytes, Incarnation& receiver, WriteRequest& request);
-Bytes encode(const Result& result);
-bool decode(ByteView bytes, Result& result);
+Bytes encode(Incarnation receiver, const Result& result);
+bool decode(ByteView bytes, Incarnation& receiver, Result& result);
 
 class Core::Impl {
  public:
@@ -69,12 +69,12 @@ class Core::Impl {
   void step(Message message, Now now);
   void persisted(std::uint64_t ticket, Now now);
   void tick(Now now);
-  void flush() { flushing_ = disk_work_ = true; }
   void drain(Output& out, Now now);
   Stats stats() const;
   const std::deque<Loss>& ledger() const { return ledger_; }
   // put.cc
   void write(WriteRequest request, Now now);
+  void flush();
   // get.cc
   void read(ReadRequest request, Now now);
   const Row* read_here(PartitionId partition, ByteView key);
@@ -91,6 +91,7 @@ class Core::Impl {
   };
   struct Actor {  // who made dots of this partition
     ReplicaId replica;
+    Instant noted;
     std::optional<Instant> gone;  // since when we know that it makes no more
   };
   struct Stage {  // of the stable cut: `cut` may be dropped once all have seen `made`
@@ -133,7 +134,7 @@ class Core::Impl {
   };
   struct Write {
     WriteRequest request;
-    NodeId asker;  // 0: our own caller
+    ReplicaId asker;  // node 0: our own caller
     std::uint64_t asker_id = 0;
     Instant deadline;
     Result result;
@@ -281,11 +282,11 @@ class Core::Impl {
   void take_answer(std::uint64_t id, Answer answer);
   bool judge(std::uint64_t id, Read& read);
   void complete(std::uint64_t id, Read& read);
-  static void drop_dead(const Read& read, Row& merged);
+  static void drop_dead(const Read& read, Row& row);
   void finish(Read& read, Ended ended, std::string why = {});
 
   // repair.cc
-  bool write_back(std::uint64_t id, Read& read, Partition& partition);
+  bool write_back(std::uint64_t id, Read& read, Partition& partition, const Row& whole);
   void print_to_others(const Partition& partition, ByteView key, const Row& row,
                        const Nodes& answered);
   void send_prints();
@@ -323,6 +324,7 @@ class Core::Impl {
   // cut.cc
   void note_actors(Partition& partition, const Context& context);
   void judge_actors(Partition& partition);
+  void replace_actors(Partition& partition, ReplicaId present, Instant before);
   void close_actors(Partition& partition);
   void judge_refilled(Partition& partition);
   static bool is_fenced(const Partition& partition, ReplicaId replica);

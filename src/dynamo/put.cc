@@ -53,6 +53,14 @@ void Core::Impl::stamp_waiting() {
   }
 }
 
+void Core::Impl::flush() {
+  for (Write& write : waiting_) {
+    refuse(write, "the node stops");
+  }
+  waiting_.clear();
+  flushing_ = disk_work_ = true;
+}
+
 std::string Core::Impl::why_refused(const Partition& partition, const WriteRequest& request) const {
   const auto replicas = partition.config.replicas.size();
   if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
@@ -117,6 +125,9 @@ std::optional<std::string> Core::Impl::apply(Partition& partition, Write& write)
   }
   write.result.existed = std::any_of(row.siblings.begin(), row.siblings.end(),
                                      [&](const Sibling& s) { return !s.gone(now_.wall); });
+  if (request.seen) {
+    note_actors(partition, *request.seen);
+  }
   Sibling fresh;
   fresh.dot = {options_.self, ++counter_};
   fresh.stamp = clock_ = stamp;
@@ -214,18 +225,18 @@ void Core::Impl::finish(Write& write, Ended ended, std::string why) {
       return std::find(replicas.begin(), replicas.end(), node) == replicas.end();
     });
   }
-  if (write.asker == NodeId()) {
+  if (write.asker.node == NodeId()) {
     results_.push_back(std::move(result));
     return;
   }
   Message message;
   message.type = MessageType::kWriteDone;
   message.from = options_.self.node;
-  message.to = write.asker;
+  message.to = write.asker.node;
   message.partition = write.request.partition;
   message.incarnation = options_.self.incarnation;
   message.id = write.asker_id;
-  message.command = encode(result);
+  message.command = encode(write.asker.incarnation, result);
   send_now_.push_back(std::move(message));
 }
 

@@ -5,11 +5,12 @@
 
 namespace kvorum::dynamo {
 
-// Sends the merged row to those of the asked who lack it. True: the answer need not wait for them,
-// because R have it. With R = 1 nobody waits.
-bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition) {
+// Sends the merged row to those of the asked who lack it, with the losers of concurrent writes, so
+// that they note them. True: the answer need not wait for them, because R have it. With R = 1
+// nobody waits.
+bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, const Row& whole) {
   Bytes row;
-  encode(read.merged, row);
+  encode(whole, row);
   Nodes answered;
   const bool waits = read.request.r > 1;
   for (const Answer& answer : read.answers) {
@@ -23,7 +24,7 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition) 
       queue_row(partition, answer.node, read.request.key, row, waits ? id : 0);
       continue;
     }
-    absorb(partition, read.request.key, read.merged);
+    absorb(partition, read.request.key, whole);
     if (partition.config.fsync) {
       own_copies_.push_back(id);
     } else {

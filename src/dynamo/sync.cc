@@ -208,6 +208,7 @@ void Core::Impl::end_round(std::uint64_t id, bool finished) {
   }
   pair.failures = 0;
   ++stats_.sync_rounds;
+  replace_actors(*partition, {round.peer, round.incarnation}, round.begun);
   finish_round(*partition, pair, round.begun, round.known);
   schedule(pair, round.differed ? options_.sync_interval : options_.sync_idle_interval);
 }

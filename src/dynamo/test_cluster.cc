@@ -8,6 +8,20 @@
 
 namespace kvorum::dynamo::test {
 
+namespace {
+
+std::string context(const Context& seen) {
+  std::string text = "[";
+  for (const auto& [replica, counter] : seen.seen()) {
+    text += fmt::format("{}{}.{:04x}:{}", text.size() > 1 ? " " : "", replica.node.value(),
+                        replica.incarnation.value() & 0xffff,
+                        counter == ~std::uint64_t{0} ? "all" : fmt::format("{}", counter));
+  }
+  return text + "]";
+}
+
+}  // namespace
+
 void Disk::apply(const Batch& batch) {
   for (const RowWrite& row : batch.rows) {
     if (row.value.empty()) {
@@ -419,8 +433,27 @@ std::string Cluster::digests() {
   std::string text;
   for (auto& [id, node] : nodes_) {
     const Table* table = node.core ? node.core->table(kPartition) : nullptr;
-    text += fmt::format("n{} {:016x} {} rows; ", id.value(), table ? table->digest() : 0,
-                        table ? table->rows() : 0);
+    text += fmt::format("\nn{} {:04x} {:016x} {}:", id.value(), node.incarnation.value() & 0xffff,
+                        table ? table->digest() : 0,
+                        node.core && node.core->refilled(kPartition) ? "" : "refilling");
+    int shown = 0;
+    const auto show_row = [&](ByteView key, const Row& row) {
+      text += fmt::format("\n  {} {}", key, context(row.context));
+      for (const Sibling& sibling : row.siblings) {
+        Context dot;
+        dot.add(sibling.dot);
+        text += fmt::format(" {}={}@{:x}{}", context(dot), sibling.value, sibling.stamp.packed,
+                            sibling.deleted ? " deleted" : "");
+      }
+      return ++shown < 20;
+    };
+    if (table != nullptr) {
+      node.core->each(kPartition, show_row);
+    }
+    if (const auto cut = node.synced.cuts.find(kPartition); cut != node.synced.cuts.end()) {
+      text += fmt::format("\n  known {}\n  cut   {}", context(cut->second.known),
+                          context(cut->second.cut));
+    }
   }
   return text;
 }

@@ -124,7 +124,7 @@ class Cluster {
   std::string digests();
 
   std::function<void(Node&)> on_drain;
-  std::function<void(const Message&)> on_send;
+  std::function<void(const Message&)> on_send;  // for tests that count
 
  private:
   void collect(Node& node);
