@@ -6,9 +6,11 @@
 
 namespace kvorum::dynamo {
 
+// Not before the wall clock has passed what an earlier life may have issued, either: stamps ahead
+// of it would shadow other nodes' later writes.
 bool Core::Impl::can_stamp() const {
   const HybridTime next = next_stamp({});
-  return counter_ + 1 < durable_.counter && next < durable_.stamp &&
+  return counter_ + 1 < durable_.counter && next < durable_.stamp && now_.wall >= floor_.wall() &&
          next.wall() - now_.wall <= options_.max_clock_skew_ms;
 }
 
@@ -42,20 +44,24 @@ void Core::Impl::note_stamp(HybridTime stamp) {
   }
 }
 
-// The next bounds, when half of what the last ones allow is used up. Relative to the wall clock,
-// not to the last stamp: else each of many quick restarts would push the stamps further ahead.
+// The next bounds, when half of what the last ones allow is used up. Before an orderly stop they
+// are taken back to what was issued, so that the next life need not wait.
 std::optional<Bounds> Core::Impl::raise_bounds() {
+  if (flushing_) {
+    asked_for_ = durable_ = {counter_ + 1, HybridTime{clock_.packed + 1}};
+    return asked_for_;
+  }
+  const auto clock = std::max(clock_.wall(), now_.wall);
   const bool counters = asked_for_.counter < counter_ + kCounterAhead / 2;
   // A node at rest asks for nothing.
-  const auto ahead = options_.max_clock_skew_ms + kStampAheadMs;
-  const bool stamps = (stamped_ || !waiting_.empty()) &&
-                      asked_for_.stamp.wall() - now_.wall < ahead - kStampAheadMs / 2;
+  const bool stamps =
+      (stamped_ || !waiting_.empty()) && asked_for_.stamp.wall() - clock < kStampAheadMs / 2;
   if (!counters && !stamps) {
     return std::nullopt;
   }
   stamped_ = false;
   asked_for_.counter = std::max(asked_for_.counter, counter_ + kCounterAhead);
-  asked_for_.stamp = std::max(asked_for_.stamp, HybridTime::at(now_.wall + ahead));
+  asked_for_.stamp = std::max(asked_for_.stamp, HybridTime::at(clock + kStampAheadMs));
   return asked_for_;
 }
 

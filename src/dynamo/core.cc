@@ -26,6 +26,7 @@ Core::Impl::Impl(const Options& options, const Bounds& bounds, Now now)
       // At least 1, so that `known` can say who we are before the first write.
       counter_(std::max<std::uint64_t>(bounds.counter, 2) - 1),
       clock_(bounds.stamp),
+      floor_(bounds.stamp),
       durable_(bounds),
       asked_for_(bounds),
       next_id_(kFirstId + (prng_.next() >> 2)),

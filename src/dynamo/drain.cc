@@ -220,7 +220,8 @@ Instant Core::Impl::wake_at() const {
     wake = std::min(wake, flight.id != 0 ? flight.deadline : Instant::max());
   }
   if (!waiting_.empty()) {
-    const auto early = clock_.wall() - now_.wall - options_.max_clock_skew_ms + 1;
+    const auto early = std::max(clock_.wall() - now_.wall - options_.max_clock_skew_ms + 1,
+                                floor_.wall() - now_.wall);
     wake = std::min(wake, waiting_.front().deadline);
     wake = early > 0 ? std::min(wake, now_.mono + early * 1ms) : wake;
   }

@@ -43,7 +43,7 @@ inline constexpr std::size_t kLogLines = 100;  // of one turn
 
 // How far ahead bounds are asked for.
 inline constexpr std::uint64_t kCounterAhead = std::uint64_t{1} << 20;
-inline constexpr std::int64_t kStampAheadMs = 2000;
+inline constexpr std::int64_t kStampAheadMs = 3000;
 
 // Numbers of requests and messages; those of forwarded writes are counters, and below.
 inline constexpr std::uint64_t kFirstId = std::uint64_t{1} << 62;
@@ -348,6 +348,7 @@ class Core::Impl {
   // Counters and stamps.
   std::uint64_t counter_ = 0;  // the last one issued
   HybridTime clock_;           // the last one issued or merged
+  const HybridTime floor_;     // earlier lives may have issued up to here
   Bounds durable_;
   Bounds asked_for_;
   bool stamped_ = true;  // since they were asked for

@@ -72,7 +72,8 @@ std::string Core::Impl::why_refused(const Partition& partition, const WriteReque
   const auto up = count_up(partition);
   const auto others = request.sloppy ? stand_ins(partition, request.key).size() : 0;
   if (up == 0 || up + others < request.w) {
-    return fmt::format("{} of {} replicas are up, w={}", up, replicas, request.w);
+    return fmt::format("{} of {} replicas are up, w={}{}", up, replicas, request.w,
+                       request.sloppy ? fmt::format(" with {} stand-ins", others) : "");
   }
   if (partition.mine && clock_is_off()) {
     return fmt::format("this node's clock is more than {} ms ahead of most others",
