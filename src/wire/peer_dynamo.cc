@@ -1,5 +1,5 @@
-// Messages of leaderless partitions. The body is: known, rows, keys, sums, prints, ranges, each
-// list behind its count, then the command.
+// Messages of leaderless partitions. The body is: known, cut, rows, keys, sums, prints, ranges,
+// each list behind its count, then the command.
 #include <utility>
 
 #include "base/codec.h"
@@ -22,7 +22,7 @@ std::size_t varint_bytes(std::uint64_t value) {
 
 std::size_t bytes_of(ByteView bytes) { return varint_bytes(bytes.size()) + bytes.size(); }
 
-// Of what follows `known`.
+// Of what follows `known` and `cut`.
 std::size_t lists_bytes(const dynamo::Message& message) {
   auto bytes = varint_bytes(message.rows.size()) + varint_bytes(message.keys.size()) +
                varint_bytes(message.sums.size()) + message.sums.size() * kSumBytes +
@@ -51,6 +51,7 @@ pb::Head make_head(const dynamo::Message& message) {
   fields.set_incarnation(message.incarnation.value());
   fields.set_hint(message.hint);
   fields.set_hint_for(message.hint_for.value());
+  fields.set_refilling(message.refilling);
   return head;
 }
 
@@ -137,13 +138,14 @@ bool encode_dynamo(const dynamo::Message& message, Bytes& out) {
       return false;
     }
   }
-  Bytes known;
-  encode(message.known, known);
+  Bytes contexts;
+  encode(message.known, contexts);
+  encode(message.cut, contexts);
   const auto start = out.size();
-  if (!begin_frame(make_head(message), known.size() + lists_bytes(message), out)) {
+  if (!begin_frame(make_head(message), contexts.size() + lists_bytes(message), out)) {
     return false;
   }
-  out.append(known);
+  out.append(contexts);
   put_lists(message, out);
   out.append(message.command);
   seal(start, out);
@@ -151,7 +153,7 @@ bool encode_dynamo(const dynamo::Message& message, Bytes& out) {
 }
 
 Result<Frame> get_dynamo(const pb::Head& head, ByteView body) {
-  if (head.type() > static_cast<std::uint32_t>(dynamo::MessageType::kSyncDone)) {
+  if (head.type() > static_cast<std::uint32_t>(dynamo::MessageType::kPrintsDone)) {
     return fail(ErrorCode::kProtocol, "unknown leaderless message type {}", head.type());
   }
   dynamo::Message message;
@@ -165,8 +167,10 @@ Result<Frame> get_dynamo(const pb::Head& head, ByteView body) {
   message.incarnation = Incarnation(fields.incarnation());
   message.hint = fields.hint();
   message.hint_for = NodeId(fields.hint_for());
+  message.refilling = fields.refilling();
   Reader reader(body);
-  if (!decode(reader, message.known) || !get_lists(reader, message)) {
+  if (!decode(reader, message.known) || !decode(reader, message.cut) ||
+      !get_lists(reader, message)) {
     return fail(ErrorCode::kProtocol, "malformed leaderless message");
   }
   message.command = Bytes(reader.rest());

@@ -44,7 +44,7 @@ dynamo::Context any_context() {
 
 dynamo::Message any_message() {
   dynamo::Message message;
-  message.type = static_cast<dynamo::MessageType>(*rc::gen::inRange(0, 9));
+  message.type = static_cast<dynamo::MessageType>(*rc::gen::inRange(0, 10));
   message.from = any_id<NodeId>();
   message.to = any_id<NodeId>();
   message.partition = any_id<PartitionId>();
@@ -52,6 +52,7 @@ dynamo::Message any_message() {
   message.id = *number();
   message.incarnation = any_id<Incarnation>();
   message.known = any_context();
+  message.cut = any_context();
   message.rows = *rc::gen::arbitrary<std::vector<std::pair<Bytes, Bytes>>>();
   message.keys = *rc::gen::arbitrary<std::vector<Bytes>>();
   message.sums = *rc::gen::container<decltype(message.sums)>(rc::gen::pair(any_range(), number()));
@@ -64,6 +65,7 @@ dynamo::Message any_message() {
   message.command = *rc::gen::arbitrary<Bytes>();
   message.hint = *rc::gen::arbitrary<bool>();
   message.hint_for = any_id<NodeId>();
+  message.refilling = *rc::gen::arbitrary<bool>();
   return message;
 }
 
@@ -77,6 +79,7 @@ dynamo::Message full_message() {
   message.id = 5;
   message.incarnation = Incarnation(6);
   message.known.add({{NodeId(7), Incarnation(8)}, 9});
+  message.cut.add({{NodeId(14), Incarnation(15)}, 16});
   message.rows = {{"key", "row"}};
   message.keys = {"a", ""};
   message.sums = {{Range{3, 4095}, 10}};
@@ -163,12 +166,12 @@ TEST(PeerDynamo, AnAbsentRangeIsRefused) {
 
 TEST(PeerDynamo, AnUnknownTypeIsRefused) {
   dynamo::Message message;
-  message.type = static_cast<dynamo::MessageType>(9);
+  message.type = static_cast<dynamo::MessageType>(10);
   Bytes bytes;
   ASSERT_TRUE(encode_dynamo(message, bytes));
   const auto frame = parse(bytes);
   ASSERT_FALSE(frame);
-  EXPECT_EQ(frame.error().detail, "unknown leaderless message type 9");
+  EXPECT_EQ(frame.error().detail, "unknown leaderless message type 10");
 }
 
 TEST(PeerDynamo, TooManyItemsAreNeitherSentNorTaken) {
@@ -184,7 +187,7 @@ TEST(PeerDynamo, TooManyItemsAreNeitherSentNorTaken) {
   put_fixed(bytes, kFrameVersion);
   put_fixed(bytes, std::uint32_t{2});
   bytes.append("\x08\x04");      // kind = KIND_DYNAMO
-  bytes.append(Bytes(2, '\0'));  // nothing known, no rows
+  bytes.append(Bytes(3, '\0'));  // nothing known, no cut, no rows
   const auto room = bytes.size();
   put_varint(bytes, kMaxDynamoItems + 1);  // keys, each empty
   bytes.append(Bytes(kMaxDynamoItems + 5, '\0'));
