@@ -88,6 +88,7 @@ dynamo::Message full_message() {
   message.command = "command";
   message.hint = true;
   message.hint_for = NodeId(13);
+  message.refilling = true;
   return message;
 }
 
