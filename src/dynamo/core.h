@@ -22,18 +22,36 @@
 //  - anti-entropy: each pair of replicas of a partition compares sums of ranges (table.h), level by
 //    level, at a throttled pace, and exchanges the rows of what differs.
 //
+// Who lost data is another replica. A context's entry covers all lower counters of its replica, so
+// a replica that no longer has all its own dots must not make more of them: its next one would
+// cover what others still have, and bury it (riak_kv#679, #1094). So the host gives another
+// incarnation not only to a new data directory, but at every start that may have lost rows which
+// the last life had made or sent: an unclean one. Rows that are still on disk are loaded all the
+// same. Such a replica refills: until it has finished a round with each other replica that is up,
+// its answers to reads count only where no better ones are to be had.
+//
 // Deletes and the stable cut. A tombstone may be dropped only when every replica has passed it and
 // no old message can bring the value back. Each replica keeps, per partition, `known`: dots per
 // replica that it has seen without a gap: its own counter, raised by a finished anti-entropy round
-// to what the other side knew when the round began. The cut is the entry-wise least `known` of all
-// replicas of the partition. A tombstone whose dot, and whose row's context, the cut covers is
-// dropped; and whatever arrives later with a dot that the cut covers, for a key whose row does not
-// hold it, is old news and is dropped, too. The cut is persisted with the drop. While a replica is
-// silent the cut stands still, and nothing is dropped; a fenced replica (long silent, by decision
-// of group 0) is not waited for, and must discard its rows before it takes part again.
+// to what the other side knew when the round began. It tells of it what is on its disk, so a crash
+// takes nothing back. The cut is the entry-wise least `known` of all replicas of the partition.
+//  - A row whose siblings are all tombstones (or long expired) is dropped once the cut covers its
+//    context, and once every replica has seen whatever any replica had made when the cut first
+//    covered the tombstones: a write that the delete had won over is not on its way any more.
+//  - Whatever arrives later with a dot that the cut covers, for a key whose row has not seen it, is
+//    old news: it is dropped, and its sender gets a row that has seen it, without it.
+//  - The cut is persisted with the drop.
+// While a replica is silent the cut stands still, and nothing is dropped; a fenced one (long
+// silent, by decision of group 0) is not waited for, and must come back without rows, as another
+// incarnation. A replica that gave way to another incarnation leaves dots that perhaps nobody has.
+// Nothing is dropped until all replicas have closed it: each has waited for `hint_life`, so that no
+// stand-in keeps any of its rows, and has then finished a round with each other replica.
 //
 // Counters and stamps are issued below bounds that are on disk before they are used, so neither is
-// used twice after a crash.
+// used twice after a crash. Request and message numbers begin anywhere (Options::seed), so that an
+// answer to an earlier life fits nothing. Only a forwarded write must not be done twice: its number
+// is drawn from the counter, and its receiver remembers them; it is for one incarnation of its
+// receiver, and does not outlive the link when that one stops in an orderly way and starts again.
 #pragma once
 
 #include <cstddef>
@@ -53,13 +71,14 @@ namespace kvorum::dynamo {
 
 struct Options {
   ReplicaId self;
-  std::uint64_t seed = 1;
+  std::uint64_t seed = 1;  // another one at each start
   Duration request_timeout = 2s;
   Duration sync_interval = 1s;        // between anti-entropy rounds of a pair that differed
   Duration sync_idle_interval = 10s;  // ... that did not
-  std::size_t sync_bytes_per_s = std::size_t{4} << 20;  // of rows and prints sent by anti-entropy
-  std::size_t hints = 100'000;                          // keys kept for all peers together
-  Duration hint_life = std::chrono::hours(3);           // then anti-entropy must do
+  // Of sums, prints and rows, both ways, in the rounds that this node begins.
+  std::size_t sync_bytes_per_s = std::size_t{4} << 20;
+  std::size_t hints = 100'000;                 // keys kept for all peers together
+  Duration hint_life = std::chrono::hours(3);  // then anti-entropy must do
   std::int64_t max_clock_skew_ms = 500;
   std::size_t sibling_cap = 64;
   std::size_t ledger = 10'000;  // losers of concurrent writes kept, oldest dropped first
@@ -69,8 +88,9 @@ struct Options {
 struct PartitionConfig {
   PartitionId id;
   Generation generation;
-  std::vector<NodeId> replicas;  // in the ring's order; a node may hold none of them
-  std::vector<NodeId> fenced;    // not waited for by the stable cut
+  std::vector<NodeId> replicas;   // in the ring's order; a node may hold none of them
+  std::vector<ReplicaId> fenced;  // not waited for by the stable cut; a node whose own it is takes
+                                  // no part
   Conflict conflict = Conflict::kLww;
   bool fsync = false;
 };
@@ -111,7 +131,7 @@ struct Result {
   std::uint64_t ticket = 0;
   Ended ended = Ended::kDone;
   std::string why;         // not kDone: "1 of 2 acks", ...
-  std::uint8_t acks = 0;   // replicas that answered, in time
+  std::size_t acks = 0;    // replicas that answered, in time
   bool stand_ins = false;  // acks of a sloppy quorum are among them
   Row row;                 // read: merged and settled. Write: the row at the coordinator
   bool existed = false;    // write: the coordinator's row had a live value before
@@ -134,10 +154,12 @@ struct RowWrite {  // an empty value: the row is gone
   Bytes key;
   Bytes value;
 };
-struct CutWrite {  // persisted with the rows that it let go
+struct CutWrite {  // persisted with the rows that it let go, and with those that it knows
   PartitionId partition;
+  Generation generation;
   Context cut;
   Context known;
+  bool refilled = false;
 };
 
 struct Output {
@@ -166,6 +188,7 @@ struct Stats {
   std::uint64_t tombstones = 0;
   std::uint64_t tombstones_dropped = 0;
   std::uint64_t conflicts = 0;  // losers ever
+  std::uint64_t old_news = 0;   // siblings that the cut covered
   std::uint64_t rows = 0;
 };
 
@@ -183,20 +206,23 @@ class Core {
   bool load_row(PartitionId partition, ByteView key, ByteView value);
   bool load_cut(const CutWrite& cut);
 
+  // A link's handshake: who is there, and how far this node's clock is ahead of his. Or its end.
   void peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahead_ms, Now now);
   void write(WriteRequest request, Now now);
   void read(ReadRequest request, Now now);
-  // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null. Good
-  // until the next input.
+  // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null if there
+  // is none, or if read() must be asked. Good until the next input.
   const Row* read_here(PartitionId partition, ByteView key);
   void step(Message message, Now now);
   void persisted(std::uint64_t ticket, Now now);  // every batch up to and including this one
-  void tick(Now now);
+  void tick(Now now);  // call at or after Output::wake_at; harmless at any time
+  // Before an orderly stop: the next drain writes and syncs everything. Then no more requests.
+  void flush();
   void drain(Output& out, Now now);
 
   bool holds(PartitionId partition) const;  // whether this node is one of its replicas
-  // Rows of this replica, tombstones included. Deterministic order. From `from`, in ranges of the
-  // table's last level, so a scan's position survives changes.
+  bool refilled(PartitionId partition) const;
+  // Rows of this replica, tombstones included. Deterministic order.
   void each(PartitionId partition,
             const std::function<bool(ByteView key, const Row& row)>& visit) const;
   const Table* table(PartitionId partition) const;

@@ -20,9 +20,10 @@ enum class MessageType : std::uint8_t {
   kReadDone = 3,
   kWrite = 4,  // from a node that holds no replica: be my coordinator. One command
   kWriteDone = 5,
-  kPrints = 6,    // cheap read repair: key hashes with fingerprints; who differs answers with kRows
-  kSync = 7,      // anti-entropy: sums of ranges
-  kSyncDone = 8,  // the ranges of them that differ, one level deeper; at the last level key prints
+  kPrints = 6,      // do you have these keys as I have them?
+  kSync = 7,        // anti-entropy: sums of ranges to compare, and ranges to be listed
+  kSyncDone = 8,    // the sums one level deeper of the ranges that differ; the lists
+  kPrintsDone = 9,  // the rows of those that differ, an empty one for a key that is not there
 };
 
 // A message is about one partition, and batches a turn's work for its receiver. `id` is its
@@ -35,16 +36,23 @@ struct Message {
   Generation generation;  // of the partition's rows at the sender; another one: dropped
   std::uint64_t id = 0;
   Incarnation incarnation;  // sender's: who stands behind what it says it knows
-  Context known;            // kRows, kSync, kSyncDone: dots of this partition that the sender has
-                            // seen without a gap (dynamo.h, stable cut)
-  std::vector<std::pair<Bytes, Bytes>> rows;          // key, encoded row
-  std::vector<Bytes> keys;                            // kRead
-  std::vector<std::pair<Range, std::uint64_t>> sums;  // kSync
-  std::vector<KeyPrint> prints;                       // kPrints, kSyncDone
-  std::vector<Range> ranges;                          // kSyncDone: differ, `prints` lists them
-  Bytes command;      // kWrite: an encoded WriteRequest; kWriteDone: an encoded WriteResult
-  bool hint = false;  // kRows: kept for somebody else until it is back (sloppy quorum)
+  // Of this partition at the sender (core.h, stable cut): what it has seen without a gap, and what
+  // it says about that is on its disk; what it knows that every replica has seen.
+  Context known;                              // kSync, kSyncDone
+  Context cut;                                // kSync, kSyncDone, kReadDone
+  std::vector<std::pair<Bytes, Bytes>> rows;  // key, encoded row
+  std::vector<Bytes> keys;                    // kRead. kPrints of read repair: one for each print
+  std::vector<std::pair<Range, std::uint64_t>> sums;  // kSync, kSyncDone
+  // kPrints: 0 for a key that is not there. kPrintsDone: those that did not fit, ask again.
+  // kSyncDone: all keys of `ranges`.
+  std::vector<KeyPrint> prints;
+  std::vector<Range> ranges;  // kSync, kSyncDone: of the last level
+  Bytes command;              // kWrite: an encoded WriteRequest; kWriteDone: an encoded WriteResult
+  bool hint = false;          // kRows: kept for somebody else until it is back (sloppy quorum)
   NodeId hint_for;
+  bool refilling = false;  // kReadDone: the sender may lack what it had before it lost data
+
+  friend bool operator==(const Message&, const Message&) = default;
 };
 
 }  // namespace kvorum::dynamo

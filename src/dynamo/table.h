@@ -7,10 +7,11 @@
 // level kDepth. A range is named by its level and its number; numbers are the upper bits of hashes.
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,16 +36,17 @@ class Table {
   static constexpr int kFanOut = 16;
   static constexpr int kDepth = 3;  // 4096 ranges at the last level
 
+  static bool has(Range range);  // whether there is such a range; ask of what came from elsewhere
   static std::uint64_t hash_of(ByteView key);
   static Range range_of(std::uint64_t hash, int level);
 
   Table();
 
-  // Null: nothing is known of that key. Good until the next change.
+  // Null: nothing is known of that key. Rows are kept packed: good until the next find() or change.
   const Row* find(ByteView key) const;
   // Replaces the row (an empty one, without context and siblings, erases it) and keeps fingerprints
   // and counts.
-  void replace(ByteView key, Row row);
+  void replace(ByteView key, const Row& row);
 
   std::size_t rows() const { return rows_; }              // tombstones included
   std::size_t tombstones() const { return tombstones_; }  // rows all of whose siblings are deleted
@@ -52,17 +54,42 @@ class Table {
   std::uint64_t digest() const { return sum({0, 0}); }
 
   std::uint64_t sum(Range range) const;             // of the fingerprints of its rows, modulo 2^64
-  std::vector<KeyPrint> prints(Range range) const;  // ascending by hash; range at the last level
-  // Rows of a last-level range, in no promised but deterministic order. Stops when `visit` is
-  // false.
+  std::vector<KeyPrint> prints(Range range) const;  // ascending by hash
+  // Rows of a range, ascending by hash. Stops when `visit` is false, which must not change the
+  // table.
   void each(Range range,
             const std::function<bool(const std::string& key, const Row& row)>& visit) const;
 
  private:
-  using Leaf = boost::unordered_flat_map<std::string, Row>;
+  // A row is one block: Head, key, encoded row.
+  struct Head {
+    std::uint64_t fingerprint = 0;
+    std::uint32_t key_bytes = 0;
+    std::uint32_t row_bytes : 31 = 0;
+    std::uint32_t tombstone : 1 = 0;
+  };
+  struct Slot {
+    std::uint64_t hash = 0;
+    std::unique_ptr<char[]> block;
+
+    Head head() const;
+    ByteView key() const;
+    ByteView row() const;
+    std::size_t memory_bytes() const;
+  };
+  // Ascending by hash, then by key: a sorted array, so that no order depends on what came before.
+  using Leaf = std::vector<Slot>;
+
+  static Slot pack(std::uint64_t hash, ByteView key, const Row& row);
+  static void unpack(const Slot& slot, Row& row);
+  static Leaf::const_iterator lower_bound(const Leaf& leaf, std::uint64_t hash, ByteView key);
+  std::span<const Leaf> leaves(Range range) const;
+  void count(const Slot& slot, bool added);
 
   std::vector<Leaf> leaves_;
   std::vector<std::vector<std::uint64_t>> sums_;  // by level
+  mutable Row found_;                             // what find() unpacked last, ...
+  mutable std::size_t found_bytes_ = 0;           // ... and how much that was
   std::size_t rows_ = 0;
   std::size_t tombstones_ = 0;
   std::size_t memory_bytes_ = 0;

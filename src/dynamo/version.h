@@ -2,11 +2,18 @@
 // al., Scalable and accurate causality tracking for eventually consistent stores, DAIS 2014).
 //
 // A row is what one replica knows of one key: the context says which dots it has seen, the siblings
-// are those of them that nothing it has seen supersedes. Rows travel whole; merging them is
-// associative, commutative and idempotent, so repeats and disorder do no harm.
+// are those of them that nothing it has seen supersedes; so a context covers its row's siblings.
+// Rows travel whole; merging them is associative, commutative and idempotent, so repeats and
+// disorder do no harm.
+//
+// Counters run over all keys of a replica, so a context's entry covers many dots that are no
+// versions of its key. It covers none that is one and that the row has not seen, as long as
+// - a replica makes a dot for a key only from the row that holds all its earlier dots for it, and
+// - a new dot is above what its row and its writer have seen of its replica.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -72,13 +79,19 @@ struct Row {
 };
 
 // `from` merged into `into`: a sibling stays if both have it, or if the other has not seen its dot.
-// True: `into` changed.
+// If that would leave none of siblings on both sides, those of the row that has seen more stay, or
+// all: without settle() it can't happen, but a rule that is not causal (kLexical; kLww where a
+// write has a smaller stamp than what it has seen) can let each of two rows drop what the other
+// settled for, and a key must not vanish so. Replicas that merge and settle still end alike. Two
+// siblings of one dot that differ, which no two replicas have: the greater one stays. True: `into`
+// changed.
 bool merge(Row& into, const Row& from);
-// A new write that has seen `seen`: supersedes what it covers, stands beside the rest.
+// A new write that has seen `seen`: supersedes what it covers, stands beside the rest. Its dot must
+// be new (above).
 void put(Row& row, Sibling fresh, const Context& seen);
 // Leaves what the rule leaves; the others, losers of concurrent writes, are appended to `losers`.
 // The context stays. Deterministic: any replica leaves the same. Under kSiblings a tombstone beside
-// a live value is no loser and stays until covered.
+// a live value is no loser and stays until covered; under kLexical it loses to any value.
 void settle(Row& row, Conflict conflict, std::vector<Sibling>& losers);
 
 void encode(const Context& context, Bytes& out);
@@ -87,6 +100,8 @@ void encode(const Row& row, Bytes& out);
 bool decode(Reader& reader, Row& row);  // false: malformed; nothing may be read from `row` then
 
 // What a client carries from a get to a put: hex of the encoded context. Empty text: an empty one.
+// Nothing in it proves that its counters were ever issued. Refused beyond kMaxReplicasInText.
+inline constexpr std::size_t kMaxReplicasInText = 256;
 std::string to_text(const Context& context);
 Result<Context> parse_context(ByteView text);
 

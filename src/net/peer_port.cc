@@ -75,6 +75,9 @@ bool PeerSession::on_frame(wire::Frame& frame) {
   }
   const auto* const message = std::get_if<wire::PeerMessage>(&frame);
   const auto* const forward = std::get_if<Forward>(&frame);
+  if (message == nullptr && forward == nullptr) {
+    return true;  // of leaderless partitions, which no node has yet
+  }
   const auto from = message != nullptr ? message->message.from : forward->from;
   const auto to = message != nullptr ? message->message.to : forward->to;
   if (!from_peer(from, to)) {

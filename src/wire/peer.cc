@@ -1,7 +1,5 @@
 #include "wire/peer.h"
 
-#include <peer.pb.h>
-
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -9,14 +7,10 @@
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/codec.h"
+#include "wire/peer_frame.h"
 
 namespace kvorum::wire {
-namespace {
 
-constexpr std::size_t kFixedBytes = 5;  // behind the prefix: version u8, head size u32
-
-// Appends prefix, version and head, and room for `body` bytes; the caller appends those and calls
-// seal().
 bool begin_frame(const pb::Head& head, std::size_t body, Bytes& out) {
   const auto head_bytes = head.ByteSizeLong();
   const auto size = kFixedBytes + head_bytes + body;
@@ -33,7 +27,6 @@ bool begin_frame(const pb::Head& head, std::size_t body, Bytes& out) {
   return true;
 }
 
-// The frame that began at `start` is whole.
 void seal(std::size_t start, Bytes& out) {
   std::uint32_t size = 0;
   std::memcpy(&size, out.data() + start, sizeof size);
@@ -41,6 +34,8 @@ void seal(std::size_t start, Bytes& out) {
   const auto sum = checksum(ByteView(out).substr(start + kFramePrefixBytes));
   std::memcpy(out.data() + start + sizeof size, &sum, sizeof sum);
 }
+
+namespace {
 
 template <class Field>
 void put_nodes(const std::vector<NodeId>& nodes, Field& field) {
@@ -178,6 +173,8 @@ Result<Frame> decode_frame(ByteView frame) {
     case pb::KIND_FORWARD:
       return Forward{PartitionId(head.partition()), NodeId(head.from()), NodeId(head.to()),
                      share(Bytes(reader.rest()))};
+    case pb::KIND_DYNAMO:
+      return get_dynamo(head, reader.rest());
     default:
       return fail(ErrorCode::kProtocol, "unknown frame kind {}", static_cast<int>(head.kind()));
   }

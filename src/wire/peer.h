@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "dynamo/message.h"
 #include "model/forward.h"
 #include "raft/message.h"
 #include "wire/stream_buffer.h"
@@ -24,10 +25,14 @@ inline constexpr std::size_t kFramePrefixBytes = 12;  // length u32, checksum u6
 // run, which cannot be cut: one request, of up to 512 MiB where values may be so long, behind up to
 // kMaxEntryBytes of others.
 inline constexpr std::size_t kMaxFrameBytes = std::size_t{640} << 20;
+// Of each kind in a leaderless message: an empty row takes 2 bytes in a frame, and 32 times that in
+// memory.
+inline constexpr std::size_t kMaxDynamoItems = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxHelloBytes = 1024;  // of a frame before the handshake
 
 // Append one frame. False: it would pass kMaxFrameBytes, and nothing was appended.
 bool encode_message(PartitionId partition, const raft::Message& message, Bytes& out);
+bool encode_dynamo(const dynamo::Message& message, Bytes& out);  // nor kMaxDynamoItems
 bool encode_forward(const Forward& forward, Bytes& out);
 void encode_hello(const PeerHello& hello, Bytes& out);
 
@@ -35,7 +40,7 @@ struct PeerMessage {
   PartitionId partition;
   raft::Message message;
 };
-using Frame = std::variant<PeerHello, PeerMessage, Forward>;
+using Frame = std::variant<PeerHello, PeerMessage, Forward, dynamo::Message>;
 
 class FrameParser {
  public:

@@ -16,6 +16,8 @@ void reencode(const Frame& frame, Bytes& out) {
     encode_hello(*hello, out);
   } else if (const auto* forward = std::get_if<Forward>(&frame)) {
     CHECK(encode_forward(*forward, out));
+  } else if (const auto* dynamo = std::get_if<dynamo::Message>(&frame)) {
+    CHECK(encode_dynamo(*dynamo, out));
   } else {
     const auto& message = std::get<PeerMessage>(frame);
     CHECK(encode_message(message.partition, message.message, out));
@@ -34,6 +36,9 @@ void parse(ByteView bytes, bool again) {
       const auto back = second.next();
       CHECK(back && *back);
       CHECK_EQ((*back)->index(), (*frame)->index());
+      if (const auto* dynamo = std::get_if<dynamo::Message>(&**frame)) {
+        CHECK(std::get<dynamo::Message>(**back) == *dynamo);
+      }
     }
   }
 }

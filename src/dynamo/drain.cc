@@ -1,0 +1,247 @@
+// A turn's effects: messages in batches, the disk's batch, timers.
+#include <algorithm>
+
+#include "dynamo/impl.h"
+
+namespace kvorum::dynamo {
+
+// All that is timed here has the same time to live, so a queue is in order.
+std::uint64_t Core::Impl::set_timer() {
+  deadlines_.push_back({now_.mono + options_.request_timeout, ++next_id_});
+  return next_id_;
+}
+
+void Core::Impl::queue_row(Partition& partition, NodeId to, ByteView key, const Bytes& row,
+                           std::uint64_t request, NodeId hint_for) {
+  const BatchKey name(to, partition.config.id, hint_for);
+  RowsBatch& batch = batches_[name];
+  const std::size_t bytes = key.size() + row.size();
+  if (!batch.rows.empty() && batch.bytes + bytes > kBatchBytes) {
+    send_batch(name, std::exchange(batch, {}));
+  }
+  batch.bytes += bytes;
+  batch.rows.emplace_back(key, row);
+  if (request != 0) {
+    batch.requests.push_back(request);
+  }
+}
+
+void Core::Impl::send_batch(const BatchKey& key, RowsBatch batch) {
+  const auto& [to, id, hint_for] = key;
+  const Partition* partition = find(id);
+  if (partition == nullptr) {
+    return;
+  }
+  Message message = make(MessageType::kRows, *partition, to);
+  message.rows = std::move(batch.rows);
+  message.hint = hint_for != NodeId();
+  message.hint_for = hint_for;
+  if (!batch.requests.empty()) {
+    message.id = set_timer();
+    sent_[message.id] = {to, std::move(batch.requests)};
+  }
+  send_now_.push_back(std::move(message));
+}
+
+void Core::Impl::send_batches() {
+  for (auto& [key, batch] : batches_) {
+    send_batch(key, std::move(batch));
+  }
+  batches_.clear();
+}
+
+void Core::Impl::on_rows(const Message& message) {
+  Partition& partition = *find(message.partition);
+  for (const auto& [key, bytes] : message.rows) {
+    Reader reader(bytes);
+    Row row;
+    if (!decode(reader, row) || !reader.done()) {
+      say(fmt::format("a malformed row from node {}", message.from.value()));
+      return;  // and no answer: what is not merged is not acknowledged
+    }
+    if (const auto answer = absorb(partition, key, std::move(row)).answer) {
+      Bytes encoded;
+      encode(*answer, encoded);
+      queue_row(partition, message.from, key, encoded, 0);
+    }
+  }
+  if (message.id != 0) {
+    Message done = make(MessageType::kRowsDone, partition, message.from);
+    done.id = message.id;
+    (partition.config.fsync ? send_persisted_ : send_now_).push_back(std::move(done));
+  }
+}
+
+void Core::Impl::on_rows_done(const Message& message) {
+  if (const auto sent = sent_.find(message.id); sent != sent_.end()) {
+    if (sent->second.to == message.from) {
+      const auto requests = std::move(sent->second.requests);
+      sent_.erase(sent);
+      for (const std::uint64_t request : requests) {
+        ack(request, message.from);
+      }
+    }
+  } else if (Round* round = find_round(message.id, message.from)) {
+    round->waits = false;
+    advance(*round);
+  } else {
+    on_hints_done(message.from, message.id);
+  }
+}
+
+void Core::Impl::write_partition(Partition& partition, Output& out, DiskBatch& batch) {
+  const auto& config = partition.config;
+  for (std::string& key : partition.dirty) {
+    RowWrite write{config.id, config.generation, {}, {}};
+    if (const Row* row = partition.table.find(key)) {
+      encode(*row, write.value);
+    }
+    write.key = std::move(key);
+    out.rows.push_back(std::move(write));
+  }
+  out.must_sync = out.must_sync || (config.fsync && !partition.dirty.empty());
+  partition.dirty.clear();
+  partition.is_dirty.clear();
+  if (std::exchange(partition.write_cut, false)) {
+    // Synced, because what we have told makes others drop tombstones.
+    out.must_sync = true;
+    out.cuts.push_back(
+        {config.id, config.generation, partition.cut, partition.known, partition.refilled});
+    batch.known.emplace_back(config.id, config.generation, partition.known);
+  }
+}
+
+void Core::Impl::drain_disk(Output& out) {
+  DiskBatch batch;
+  out.bounds = batch.bounds = raise_bounds();
+  out.must_sync = out.bounds.has_value() || flushing_;
+  const bool due = write_at_ <= now_.mono || flushing_;
+  const bool known = known_at_ <= now_.mono || flushing_;
+  if (known) {
+    known_at_ = Instant::max();
+    known_written_ = now_.mono;
+  }
+  if (due || known || disk_work_) {
+    for (auto& [id, partition] : partitions_) {
+      partition.write_cut =
+          partition.write_cut || (known && partition.mine && partition.known != partition.told);
+      const bool full = partition.dirty.size() >= kDirtyRows;
+      if (due || full || partition.config.fsync || partition.write_cut) {
+        write_partition(partition, out, batch);
+      }
+    }
+    if (due) {
+      write_at_ = Instant::max();
+    }
+    disk_work_ = flushing_ = false;
+  }
+  batch.requests = std::move(own_copies_);
+  own_copies_.clear();
+  out.send_after_persist.swap(send_persisted_);
+  send_persisted_.clear();
+  if (out.bounds || out.must_sync || !out.rows.empty() || !out.cuts.empty() ||
+      !batch.requests.empty() || !out.send_after_persist.empty()) {
+    out.ticket = batch.ticket = ++last_ticket_;
+    disk_.push_back(std::move(batch));
+  }
+}
+
+void Core::Impl::persisted(std::uint64_t ticket, Now now) {
+  now_ = now;
+  while (!disk_.empty() && disk_.front().ticket <= ticket) {
+    const DiskBatch batch = std::move(disk_.front());
+    disk_.pop_front();
+    if (batch.bounds) {
+      durable_ = *batch.bounds;
+    }
+    for (const auto& [id, generation, known] : batch.known) {
+      Partition* partition = find(id);
+      if (partition != nullptr && partition->config.generation == generation) {
+        partition->told.merge(known);
+        raise_cut(*partition);
+      }
+    }
+    for (const std::uint64_t request : batch.requests) {
+      ack(request, options_.self.node);
+    }
+  }
+  stamp_waiting();
+}
+
+void Core::Impl::expire() {
+  while (!hedges_.empty() && hedges_.front().at <= now_.mono) {
+    const auto id = hedges_.front().id;
+    hedges_.pop_front();
+    if (const auto read = reads_.find(id); read != reads_.end()) {
+      ask_more(id, read->second, true);
+    }
+  }
+  while (!deadlines_.empty() && deadlines_.front().at <= now_.mono) {
+    const auto id = deadlines_.front().id;
+    deadlines_.pop_front();
+    if (const auto at = writes_.find(id); at != writes_.end()) {
+      Write write = std::move(at->second);
+      writes_.erase(at);
+      finish(write, Ended::kUnknown,
+             write.forwarded ? std::string("the coordinator did not answer")
+                             : fmt::format("{} of {} acks", write.acked.size(), write.request.w));
+    } else if (const auto read = reads_.find(id); read != reads_.end()) {
+      Read late = std::move(read->second);
+      reads_.erase(read);
+      finish(late, Ended::kTimeout,
+             fmt::format("{} of {} answers", late.answers.size(), late.request.r));
+    } else if (sent_.erase(id) == 0) {
+      asked_.erase(id);
+    }
+  }
+  if (hints_at_ <= now_.mono) {
+    expire_hints();
+  }
+  for (auto& [node, flight] : flights_) {
+    if (flight.id != 0 && flight.deadline <= now_.mono) {
+      flight = {};
+      send_hints(node);
+    }
+  }
+}
+
+Instant Core::Impl::wake_at() const {
+  Instant wake = std::min({write_at_, known_at_, scan_at_, hints_at_, sync_at_});
+  if (!deadlines_.empty()) {
+    wake = std::min(wake, deadlines_.front().at);
+  }
+  if (!hedges_.empty()) {
+    wake = std::min(wake, hedges_.front().at);
+  }
+  for (const auto& [id, round] : rounds_) {
+    wake = std::min({wake, round.deadline, round.waits ? Instant::max() : budget_at_});
+  }
+  for (const auto& [node, flight] : flights_) {
+    wake = std::min(wake, flight.id != 0 ? flight.deadline : Instant::max());
+  }
+  if (!waiting_.empty()) {
+    const auto early = std::max(clock_.wall() - now_.wall - options_.max_clock_skew_ms + 1,
+                                floor_.wall() - now_.wall);
+    wake = std::min(wake, waiting_.front().deadline);
+    wake = early > 0 ? std::min(wake, now_.mono + early * 1ms) : wake;
+  }
+  return wake;
+}
+
+void Core::Impl::drain(Output& out, Now now) {
+  now_ = now;
+  prints_of_turn_ = 0;
+  send_batches();
+  send_asks();
+  send_prints();
+  drain_disk(out);
+  out.send_now.swap(send_now_);
+  send_now_.clear();
+  out.results.swap(results_);
+  results_.clear();
+  out.log.swap(log_);
+  log_.clear();
+  out.wake_at = wake_at();
+}
+
+}  // namespace kvorum::dynamo

@@ -1,0 +1,402 @@
+// The state behind Core: every file of this folder implements the part of it that its name says.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <deque>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "base/prng.h"
+#include "dynamo/core.h"
+
+namespace kvorum::dynamo {
+
+// Bounds. What is beyond them is refused, or left to anti-entropy.
+inline constexpr std::size_t kRequests = 100'000;                 // open at a time
+inline constexpr std::size_t kBatchBytes = std::size_t{1} << 20;  // of rows in one message
+inline constexpr std::size_t kReadKeys = 256;                     // in one kRead
+inline constexpr std::size_t kDirtyRows = 50'000;  // of one partition, then they are written early
+inline constexpr std::size_t kPrintsPerTurn = 1000;
+inline constexpr std::size_t kPrintsPerSecond = 20'000;
+inline constexpr std::size_t kHintRows = 256;                     // in one message
+inline constexpr std::size_t kHintBytes = std::size_t{64} << 20;  // of rows kept for others
+inline constexpr std::size_t kRounds = 4;                         // of anti-entropy at a time
+inline constexpr std::size_t kListRanges = 64;  // listed at a time: 16,000 keys of a million
+inline constexpr std::size_t kListPrints = 65'536;
+inline constexpr std::size_t kPullPrints = 4096;
+inline constexpr std::size_t kPushBytes = std::size_t{256} << 10;
+inline constexpr std::uint32_t kLeaves = 1u << (4 * Table::kDepth);
+static_assert(Table::kFanOut == 1 << 4);
+inline constexpr std::uint32_t kScanRanges = 64;   // looked at in one turn, for what can be dropped
+inline constexpr std::size_t kActors = 1024;       // of one partition; beyond: nothing is dropped
+inline constexpr std::uint64_t kForwarded = 4096;  // numbers of a sender that are remembered
+inline constexpr std::size_t kSenders = 1024;
+inline constexpr std::size_t kLogLines = 100;  // of one turn
+
+// How far ahead bounds are asked for.
+inline constexpr std::uint64_t kCounterAhead = std::uint64_t{1} << 20;
+inline constexpr std::int64_t kStampAheadMs = 3000;
+
+// Numbers of requests and messages; those of forwarded writes are counters, and below.
+inline constexpr std::uint64_t kFirstId = std::uint64_t{1} << 62;
+
+// `known` of a replica that is no more, once all that is left of it has been seen.
+inline constexpr std::uint64_t kClosed = std::numeric_limits<std::uint64_t>::max();
+
+Bytes encode(Incarnation receiver, const WriteRequest& request);
+bool decode(ByteView bytes, Incarnation& receiver, WriteRequest& request);
+Bytes encode(Incarnation receiver, const Result& result);
+bool decode(ByteView bytes, Incarnation& receiver, Result& result);
+
+class Core::Impl {
+ public:
+  Impl(const Options& options, const Bounds& bounds, Now now);
+
+  // core.cc
+  void configure(const PartitionConfig& config, Now now);
+  void remove(PartitionId partition) { partitions_.erase(partition); }
+  bool load_row(PartitionId partition, ByteView key, ByteView value);
+  bool load_cut(const CutWrite& cut);
+  void peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahead_ms, Now now);
+  void step(Message message, Now now);
+  void persisted(std::uint64_t ticket, Now now);
+  void tick(Now now);
+  void drain(Output& out, Now now);
+  Stats stats() const;
+  const std::deque<Loss>& ledger() const { return ledger_; }
+  // put.cc
+  void write(WriteRequest request, Now now);
+  void flush();
+  // get.cc
+  void read(ReadRequest request, Now now);
+  const Row* read_here(PartitionId partition, ByteView key);
+
+  struct Heard {  // what another replica said that it knows, in its present incarnation
+    Context known;
+  };
+  struct Pair {  // anti-entropy with another replica
+    Instant next_at;
+    bool active = false;  // a round of ours is under way
+    int failures = 0;
+    std::optional<Instant> finished;  // when the last finished round began, in its present
+                                      // incarnation
+  };
+  struct Actor {  // who made dots of this partition
+    ReplicaId replica;
+    Instant noted;
+    std::optional<Instant> gone;  // since when we know that it makes no more
+  };
+  struct Stage {  // of the stable cut: `cut` may be dropped once all have seen `made`
+    Context cut;
+    Context made;
+  };
+  struct Partition {
+    PartitionConfig config;
+    Table table;
+    bool mine = false;      // this node is one of its replicas
+    bool refilled = false;  // ... and answers reads like any other
+    Context known;
+    Context told;  // what of `known` is on disk
+    Context cut;
+    Context limit;  // tombstones that it covers may go
+    std::optional<Stage> stage;
+    std::map<NodeId, Heard> heard;
+    std::map<NodeId, Pair> pairs;
+    std::vector<Actor> actors;  // ascending
+    bool write_cut = false;
+    // Rows that the disk does not have yet; in the order of their first change.
+    std::vector<std::string> dirty;
+    boost::unordered_flat_set<std::string> is_dirty;
+    // Looking for rows that can be dropped: when next, and where.
+    Instant scan_at = Instant::max();
+    std::uint32_t scan_range = 0;
+    bool scan_again = false;  // something that is gone had to stay
+    int scans_in_vain = 0;
+  };
+  Partition* find(PartitionId id);
+  const Partition* find(PartitionId id) const;
+
+ private:
+  using Nodes = boost::container::small_vector<NodeId, 4>;
+
+  struct Peer {
+    bool up = false;
+    std::optional<Incarnation> incarnation;
+    std::int64_t ahead_ms = 0;
+  };
+  struct Write {
+    WriteRequest request;
+    ReplicaId asker;  // node 0: our own caller
+    std::uint64_t asker_id = 0;
+    Instant deadline;
+    Result result;
+    Nodes acked;
+    bool forwarded = false;
+  };
+  struct Answer {
+    NodeId node;
+    Row row;
+    Context cut;
+    bool refilling = false;
+  };
+  struct Read {
+    ReadRequest request;
+    boost::container::small_vector<Answer, 3> answers;
+    Nodes asked;
+    bool writes_back = false;
+    Row merged;
+    Nodes have;  // replicas that hold `merged`
+  };
+  struct RowsBatch {
+    std::vector<std::pair<Bytes, Bytes>> rows;
+    std::size_t bytes = 0;
+    std::vector<std::uint64_t> requests;  // that wait for it
+  };
+  using BatchKey = std::tuple<NodeId, PartitionId, NodeId>;  // to, of, as a hint for
+  struct PrintBatch {
+    std::vector<KeyPrint> prints;
+    std::vector<Bytes> keys;
+  };
+  struct Sent {  // rows that somebody waits for
+    NodeId to;
+    std::vector<std::uint64_t> requests;
+  };
+  struct Asked {  // kRead: which reads wait for which key
+    NodeId to;
+    std::map<Bytes, std::vector<std::uint64_t>> reads;
+  };
+  struct DiskBatch {
+    std::uint64_t ticket = 0;
+    std::vector<std::uint64_t> requests;  // whose own copy it has
+    std::optional<Bounds> bounds;
+    std::vector<std::tuple<PartitionId, Generation, Context>> known;
+  };
+  struct Forwarder {  // numbers of forwarded writes that were taken, as a window
+    std::uint64_t highest = 0;
+    std::deque<bool> taken;  // front: highest
+  };
+  struct Hint {
+    Instant expires;
+    Generation generation;
+    Bytes row;  // a stand-in's; empty: our own table has it
+    bool under_way = false;
+  };
+  struct Timer {
+    Instant at;
+    std::uint64_t id = 0;
+  };
+  using HintKey = std::pair<PartitionId, Bytes>;
+  struct Flight {  // of hints, to one node
+    std::uint64_t id = 0;
+    Instant deadline;
+    std::vector<HintKey> keys;
+  };
+  struct Round {
+    std::uint64_t id = 0;
+    PartitionId partition;
+    Generation generation;
+    NodeId peer;
+    Instant begun;
+    Instant deadline;
+    bool waits = false;  // for an answer; else for the throttle
+    bool answered = false;
+    bool differed = false;
+    Incarnation incarnation;  // of the peer, with what it knew when the round began
+    Context known;
+    std::vector<Range> sums;  // to be compared
+    std::deque<Range> lists;
+    std::deque<KeyPrint> pulls;
+    std::deque<std::pair<Bytes, Bytes>> pushes;  // key, row; empty: as it stands when it is sent
+    std::size_t asked = 0;                       // prints, of the pull that is under way
+  };
+  struct Absorbed {
+    bool changed = false;
+    std::optional<Row> answer;  // the sender holds what is old news here; this tells it so
+  };
+
+  // core.cc
+  bool is_up(NodeId node) const;
+  std::size_t count_up(const Partition& partition) const;
+  bool is_current(NodeId node, Incarnation incarnation) const;
+  void reset(Partition& partition);
+  void store(Partition& partition, ByteView key, const Row& row);
+  Absorbed absorb(Partition& partition, ByteView key, Row from);
+  void note_losers(const Partition& partition, ByteView key, const Row& row,
+                   std::vector<Sibling>& losers);
+  Message make(MessageType type, const Partition& partition, NodeId to) const;
+  void say(std::string line);
+  // drain.cc
+  std::uint64_t set_timer();
+  void queue_row(Partition& partition, NodeId to, ByteView key, const Bytes& row,
+                 std::uint64_t request, NodeId hint_for = NodeId());
+  void send_batch(const BatchKey& key, RowsBatch batch);
+  void send_batches();
+  void write_partition(Partition& partition, Output& out, DiskBatch& batch);
+  void drain_disk(Output& out);
+  Instant wake_at() const;
+  void expire();
+  void on_rows(const Message& message);
+  void on_rows_done(const Message& message);
+
+  // clock.cc
+  bool can_stamp() const;
+  bool clock_is_off() const;
+  HybridTime next_stamp(const Row& row) const;
+  void note_stamp(HybridTime stamp);
+  std::optional<Bounds> raise_bounds();
+
+  // put.cc
+  void begin_write(Write write);
+  void stamp_waiting();
+  std::string why_refused(const Partition& partition, const WriteRequest& request) const;
+  void stamp_write(Partition& partition, Write write);
+  std::optional<std::string> apply(Partition& partition, Write& write);
+  void spread(Partition& partition, Write& write, std::uint64_t id, bool waits);
+  Nodes stand_ins(const Partition& partition, ByteView key) const;
+  void ack(std::uint64_t id, NodeId node);
+  void ack_write(Write& write, std::uint64_t id, NodeId node);
+  void finish(Write& write, Ended ended, std::string why = {});
+  void refuse(Write& write, std::string why) { finish(write, Ended::kRefused, std::move(why)); }
+
+  // forward.cc
+  void forward(const Partition& partition, Write write);
+  bool is_fresh(const ReplicaId& sender, std::uint64_t number);
+  void on_write(const Message& message);
+  void on_write_done(const Message& message);
+
+  // get.cc
+  void refuse_read(const ReadRequest& request, std::string why);
+  void ask_more(std::uint64_t id, Read& read, bool all);
+  void ask(const Partition& partition, NodeId node, ByteView key, std::uint64_t id);
+  void send_asks();
+  void on_read(const Message& message);
+  void on_read_done(const Message& message);
+  void take_answer(std::uint64_t id, Answer answer);
+  bool judge(std::uint64_t id, Read& read);
+  void complete(std::uint64_t id, Read& read);
+  static void drop_dead(const Read& read, Row& row);
+  void finish(Read& read, Ended ended, std::string why = {});
+
+  // repair.cc
+  bool write_back(std::uint64_t id, Read& read, Partition& partition, const Row& whole);
+  void print_to_others(const Partition& partition, ByteView key, const Row& row,
+                       const Nodes& answered);
+  void send_prints();
+  void on_prints(const Message& message);
+  void answer_keys(const Partition& partition, const Message& message, Message& answer);
+  void answer_hashes(const Partition& partition, const Message& message, Message& answer);
+  void on_prints_done(const Message& message);
+  std::optional<Bytes> take_row(Partition& partition, ByteView key, ByteView bytes);
+
+  // hint.cc
+  void keep_hint(NodeId node, const Partition& partition, ByteView key, Bytes row);
+  void on_hint_rows(const Message& message);
+  void send_hints(NodeId node);
+  void on_hints_done(NodeId node, std::uint64_t id);
+  void expire_hints();
+  void forget_hint(NodeId node, const HintKey& key);
+
+  // sync.cc
+  void run_rounds();
+  void begin_round(Partition& partition, NodeId peer);
+  void advance(Round& round);
+  void take_pushes(const Partition& partition, Round& round, Message& message);
+  void end_round(std::uint64_t id, bool finished);
+  void finish_round(Partition& partition, Pair& pair, Instant begun, const Context& known);
+  void pay(std::size_t bytes);
+  void spend(std::size_t bytes);
+  void on_sync(const Message& message);
+  void on_sync_done(const Message& message);
+  void compare_list(const Partition& partition, Range range,
+                    const std::map<std::uint64_t, std::uint64_t>& theirs, Round& round) const;
+  void on_pulled(const Message& message, Round& round);
+  Round* find_round(std::uint64_t id, NodeId peer);
+  void schedule(Pair& pair, Duration wait);
+
+  // cut.cc
+  void note_actors(Partition& partition, const Context& context);
+  void judge_actors(Partition& partition);
+  void replace_actors(Partition& partition, ReplicaId present, Instant before);
+  void close_actors(Partition& partition);
+  void judge_refilled(Partition& partition);
+  static bool is_fenced(const Partition& partition, ReplicaId replica);
+  bool waits_for(const Partition& partition, NodeId node) const;
+  void hear(Partition& partition, const Message& message);
+  void learn(Partition& partition, const Context& known);
+  void mark_known(const Partition& partition);
+  void raise_cut(Partition& partition);
+  static bool may_drop(const Partition& partition);
+  bool is_gone(const Row& row) const;
+  void plan_scan(Partition& partition, Duration wait);
+  void run_scans();
+  void scan(Partition& partition);
+
+  const Options options_;
+  Now now_;
+  Prng prng_;
+  std::map<PartitionId, Partition> partitions_;
+  std::map<NodeId, Peer> peers_;
+
+  // Counters and stamps.
+  std::uint64_t counter_ = 0;  // the last one issued
+  HybridTime clock_;           // the last one issued or merged
+  const HybridTime floor_;     // earlier lives may have issued up to here
+  Bounds durable_;
+  Bounds asked_for_;
+  bool stamped_ = true;  // since they were asked for
+
+  // Requests and messages.
+  std::uint64_t next_id_ = 0;
+  std::map<std::uint64_t, Write> writes_;
+  std::map<std::uint64_t, Read> reads_;
+  std::deque<Write> waiting_;    // for bounds or the clock
+  std::deque<Timer> deadlines_;  // of requests and messages
+  std::deque<Timer> hedges_;     // when a read asks everybody
+  std::map<BatchKey, RowsBatch> batches_;
+  std::map<std::pair<NodeId, PartitionId>, std::map<Bytes, std::vector<std::uint64_t>>> asks_;
+  std::map<std::pair<NodeId, PartitionId>, PrintBatch> prints_;
+  std::size_t prints_of_turn_ = 0;
+  boost::unordered_flat_set<std::uint64_t> printed_;  // within this second
+  Instant printed_until_;
+  std::map<std::uint64_t, Sent> sent_;
+  std::map<std::uint64_t, Asked> asked_;
+  std::map<ReplicaId, Forwarder> forwarders_;
+  std::vector<Message> send_now_;
+  std::vector<Message> send_persisted_;
+  std::vector<Result> results_;
+  std::vector<std::string> log_;
+  Row read_here_;
+
+  // Disk.
+  std::vector<std::uint64_t> own_copies_;  // requests whose own row goes with the next batch
+  std::deque<DiskBatch> disk_;
+  std::uint64_t last_ticket_ = 0;
+  Instant write_at_ = Instant::max();  // of the partitions that are not fsynced
+  Instant known_at_ = Instant::max();  // when `known` of all partitions goes to the disk
+  Instant known_written_;
+  bool disk_work_ = true;  // something must be written in this turn. At first: bounds
+  bool flushing_ = false;
+
+  // Repair.
+  std::map<NodeId, std::map<HintKey, Hint>> hints_;
+  std::map<NodeId, Flight> flights_;
+  std::size_t hint_count_ = 0;
+  std::size_t hint_bytes_ = 0;
+  Instant hints_at_ = Instant::max();  // when some may have expired
+  std::map<std::uint64_t, Round> rounds_;
+  Instant sync_at_;    // when a round may begin
+  Instant budget_at_;  // up to when anti-entropy has used its bytes
+  Instant scan_at_ = Instant::max();
+  std::deque<Loss> ledger_;
+  Stats stats_;
+};
+
+}  // namespace kvorum::dynamo

@@ -1,0 +1,244 @@
+// Writes: a replica stamps, merges into its own row, sends the row to the others and counts acks.
+#include <algorithm>
+
+#include "dynamo/impl.h"
+
+namespace kvorum::dynamo {
+
+void Core::Impl::write(WriteRequest request, Now now) {
+  now_ = now;
+  Write write;
+  write.request = std::move(request);
+  write.deadline = now_.mono + options_.request_timeout;
+  begin_write(std::move(write));
+}
+
+void Core::Impl::begin_write(Write write) {
+  write.result.ticket = write.request.ticket;
+  Partition* partition = find(write.request.partition);
+  if (partition == nullptr) {
+    return refuse(write, "no such partition");
+  }
+  if (auto why = why_refused(*partition, write.request); !why.empty()) {
+    return refuse(write, std::move(why));
+  }
+  if (const Row* row = partition->mine ? partition->table.find(write.request.key) : nullptr) {
+    for (const Sibling& sibling : row->siblings) {
+      note_stamp(sibling.stamp);
+    }
+  }
+  if (!waiting_.empty() || !can_stamp()) {
+    waiting_.push_back(std::move(write));
+    return;
+  }
+  stamp_write(*partition, std::move(write));
+}
+
+// What was held up by bounds that were not on disk, or by a clock that is behind an earlier life's
+// stamps.
+void Core::Impl::stamp_waiting() {
+  while (!waiting_.empty()) {
+    const bool late = waiting_.front().deadline <= now_.mono;
+    if (!late && !can_stamp()) {
+      return;
+    }
+    Write write = std::move(waiting_.front());
+    waiting_.pop_front();
+    Partition* partition = find(write.request.partition);
+    if (late || partition == nullptr) {
+      refuse(write, late ? "no stamp could be issued in time" : "no such partition");
+    } else {
+      stamp_write(*partition, std::move(write));
+    }
+  }
+}
+
+void Core::Impl::flush() {
+  for (Write& write : waiting_) {
+    refuse(write, "the node stops");
+  }
+  waiting_.clear();
+  flushing_ = disk_work_ = true;
+}
+
+std::string Core::Impl::why_refused(const Partition& partition, const WriteRequest& request) const {
+  const auto replicas = partition.config.replicas.size();
+  if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
+    return "too many requests are waiting";
+  }
+  if (request.w < 1 || request.w > replicas) {
+    return fmt::format("w={} of {} replicas", request.w, replicas);
+  }
+  const auto up = count_up(partition);
+  const auto others = request.sloppy ? stand_ins(partition, request.key).size() : 0;
+  if (up == 0 || up + others < request.w) {
+    return fmt::format("{} of {} replicas are up, w={}{}", up, replicas, request.w,
+                       request.sloppy ? fmt::format(" with {} stand-ins", others) : "");
+  }
+  if (partition.mine && clock_is_off()) {
+    return fmt::format("this node's clock is more than {} ms ahead of most others",
+                       options_.max_clock_skew_ms);
+  }
+  return {};
+}
+
+void Core::Impl::stamp_write(Partition& partition, Write write) {
+  if (!partition.mine) {
+    return forward(partition, std::move(write));
+  }
+  if (auto why = apply(partition, write)) {
+    say(fmt::format("a write was refused: {}", *why));
+    return refuse(write, std::move(*why));
+  }
+  const bool waits = partition.config.fsync || write.request.w > 1;
+  const std::uint64_t id = waits ? set_timer() : 0;
+  spread(partition, write, id, waits);
+  if (partition.config.fsync) {
+    own_copies_.push_back(id);
+  } else {
+    write.acked.push_back(options_.self.node);
+  }
+  if (!waits) {
+    return finish(write, Ended::kDone);
+  }
+  writes_.emplace(id, std::move(write));
+}
+
+// Into our own row. Something: refused, and nothing happened.
+std::optional<std::string> Core::Impl::apply(Partition& partition, Write& write) {
+  const WriteRequest& request = write.request;
+  const Row* held = partition.table.find(request.key);
+  Row row = held != nullptr ? *held : Row();
+  const Context seen = request.seen ? *request.seen : row.context;
+  if (std::max(seen.of(options_.self), row.context.of(options_.self)) > counter_) {
+    return "its context names writes of this node that never were";
+  }
+  const HybridTime stamp = next_stamp(row);
+  if (stamp.wall() - now_.wall > options_.max_clock_skew_ms) {
+    return fmt::format("the key's last write is stamped {} ms ahead of this node's clock",
+                       stamp.wall() - now_.wall);
+  }
+  const auto stay = std::count_if(row.siblings.begin(), row.siblings.end(),
+                                  [&](const Sibling& s) { return !seen.covers(s.dot); });
+  if (partition.config.conflict == Conflict::kSiblings &&
+      static_cast<std::size_t>(stay) >= options_.sibling_cap) {
+    return fmt::format("the key has {} siblings that the write has not seen", stay);
+  }
+  write.result.existed = std::any_of(row.siblings.begin(), row.siblings.end(),
+                                     [&](const Sibling& s) { return !s.gone(now_.wall); });
+  if (request.seen) {
+    note_actors(partition, *request.seen);
+  }
+  Sibling fresh;
+  fresh.dot = {options_.self, ++counter_};
+  fresh.stamp = clock_ = stamp;
+  stamped_ = true;
+  fresh.deleted = request.deleted;
+  fresh.deadline = request.deadline;
+  if (request.ttl_ms) {
+    fresh.deadline = stamp.wall() + *request.ttl_ms;
+  }
+  fresh.value = request.value;
+  write.result.dot = fresh.dot;
+  partition.known.add(fresh.dot);
+  put(row, std::move(fresh), seen);
+  std::vector<Sibling> losers;
+  settle(row, partition.config.conflict, losers);
+  note_losers(partition, request.key, row, losers);
+  store(partition, request.key, row);
+  write.result.row = std::move(row);
+  return std::nullopt;
+}
+
+// The whole row to the other replicas; to stand-ins for those that are down, if they may count.
+void Core::Impl::spread(Partition& partition, Write& write, std::uint64_t id, bool waits) {
+  Bytes row;
+  encode(write.result.row, row);
+  const std::uint64_t waiting = waits ? id : 0;
+  const Nodes others = write.request.sloppy ? stand_ins(partition, write.request.key) : Nodes();
+  auto next = others.begin();
+  for (const NodeId node : partition.config.replicas) {
+    if (node == options_.self.node) {
+      continue;
+    }
+    if (is_up(node)) {
+      queue_row(partition, node, write.request.key, row, waiting);
+      continue;
+    }
+    keep_hint(node, partition, write.request.key, {});
+    if (next != others.end()) {
+      queue_row(partition, *next++, write.request.key, row, waiting, node);
+    }
+  }
+}
+
+// Nodes that are up and hold no replica, as many as replicas are down; from key to key others.
+Core::Impl::Nodes Core::Impl::stand_ins(const Partition& partition, ByteView key) const {
+  const auto& replicas = partition.config.replicas;
+  Nodes free;
+  for (const auto& [node, peer] : peers_) {
+    if (peer.up && std::find(replicas.begin(), replicas.end(), node) == replicas.end()) {
+      free.push_back(node);
+    }
+  }
+  if (!free.empty()) {
+    const auto turn = Table::hash_of(key) % free.size();
+    std::rotate(free.begin(), free.begin() + static_cast<std::ptrdiff_t>(turn), free.end());
+  }
+  free.resize(std::min(free.size(), replicas.size() - count_up(partition)));
+  return free;
+}
+
+void Core::Impl::ack(std::uint64_t id, NodeId node) {
+  if (const auto at = writes_.find(id); at != writes_.end()) {
+    Write& write = at->second;
+    if (std::find(write.acked.begin(), write.acked.end(), node) != write.acked.end()) {
+      return;
+    }
+    write.acked.push_back(node);
+    if (write.acked.size() >= write.request.w) {
+      Write done = std::move(write);
+      writes_.erase(at);
+      finish(done, Ended::kDone);
+    }
+  } else if (const auto read = reads_.find(id); read != reads_.end()) {
+    Nodes& have = read->second.have;
+    if (std::find(have.begin(), have.end(), node) == have.end()) {
+      have.push_back(node);
+    }
+    if (read->second.writes_back && have.size() >= read->second.request.r) {
+      Read done = std::move(read->second);
+      reads_.erase(read);
+      finish(done, Ended::kDone);
+    }
+  }
+}
+
+void Core::Impl::finish(Write& write, Ended ended, std::string why) {
+  Result& result = write.result;
+  result.ended = ended;
+  result.why = std::move(why);
+  result.acks = write.acked.size();
+  result.coordinator = options_.self.node;
+  if (const Partition* partition = find(write.request.partition)) {
+    const auto& replicas = partition->config.replicas;
+    result.stand_ins = std::any_of(write.acked.begin(), write.acked.end(), [&](NodeId node) {
+      return std::find(replicas.begin(), replicas.end(), node) == replicas.end();
+    });
+  }
+  if (write.asker.node == NodeId()) {
+    results_.push_back(std::move(result));
+    return;
+  }
+  Message message;
+  message.type = MessageType::kWriteDone;
+  message.from = options_.self.node;
+  message.to = write.asker.node;
+  message.partition = write.request.partition;
+  message.incarnation = options_.self.incarnation;
+  message.id = write.asker_id;
+  message.command = encode(write.asker.incarnation, result);
+  send_now_.push_back(std::move(message));
+}
+
+}  // namespace kvorum::dynamo

@@ -1,0 +1,179 @@
+// Read repair: rows to those who lack them, before an answer or behind it.
+#include <algorithm>
+
+#include "dynamo/impl.h"
+
+namespace kvorum::dynamo {
+
+// Sends the merged row to those of the asked who lack it, with the losers of concurrent writes, so
+// that they note them. True: the answer need not wait for them, because R have it. With R = 1
+// nobody waits.
+bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, const Row& whole) {
+  Bytes row;
+  encode(whole, row);
+  Nodes answered;
+  const bool waits = read.request.r > 1;
+  for (const Answer& answer : read.answers) {
+    answered.push_back(answer.node);
+    if (answer.row == read.merged) {
+      read.have.push_back(answer.node);
+      continue;
+    }
+    ++stats_.read_repairs;
+    if (answer.node != options_.self.node) {
+      queue_row(partition, answer.node, read.request.key, row, waits ? id : 0);
+      continue;
+    }
+    absorb(partition, read.request.key, whole);
+    if (partition.config.fsync) {
+      own_copies_.push_back(id);
+    } else {
+      read.have.push_back(answer.node);
+    }
+  }
+  if (partition.mine) {
+    print_to_others(partition, read.request.key, read.merged, answered);
+  }
+  read.writes_back = waits && read.have.size() < read.request.r;
+  return !read.writes_back;
+}
+
+// Behind a read: do the replicas that were not asked have the same?
+void Core::Impl::print_to_others(const Partition& partition, ByteView key, const Row& row,
+                                 const Nodes& answered) {
+  if (printed_until_ <= now_.mono) {
+    printed_.clear();
+    printed_until_ = now_.mono + 1s;
+  }
+  if (answered.size() == partition.config.replicas.size() || prints_of_turn_ >= kPrintsPerTurn ||
+      printed_.size() >= kPrintsPerSecond) {
+    return;
+  }
+  const auto hash = Table::hash_of(key);
+  if (!printed_.insert(hash + partition.config.id.value()).second) {
+    return;
+  }
+  ++prints_of_turn_;
+  const bool empty = row.context.empty();
+  for (const NodeId node : partition.config.replicas) {
+    if (is_up(node) && std::find(answered.begin(), answered.end(), node) == answered.end()) {
+      PrintBatch& batch = prints_[{node, partition.config.id}];
+      batch.keys.emplace_back(key);
+      batch.prints.push_back({hash, empty ? 0 : fingerprint(key, row)});
+    }
+  }
+}
+
+void Core::Impl::send_prints() {
+  for (auto& [name, batch] : prints_) {
+    if (const Partition* partition = find(name.second)) {
+      Message message = make(MessageType::kPrints, *partition, name.first);
+      message.id = ++next_id_;
+      message.keys = std::move(batch.keys);
+      message.prints = std::move(batch.prints);
+      send_now_.push_back(std::move(message));
+    }
+  }
+  prints_.clear();
+}
+
+void Core::Impl::on_prints(const Message& message) {
+  const Partition& partition = *find(message.partition);
+  Message answer = make(MessageType::kPrintsDone, partition, message.from);
+  answer.id = message.id;
+  if (message.keys.empty()) {
+    answer_hashes(partition, message, answer);
+    send_now_.push_back(std::move(answer));
+  } else if (message.keys.size() == message.prints.size()) {
+    answer_keys(partition, message, answer);
+    if (!answer.rows.empty()) {
+      send_now_.push_back(std::move(answer));
+    }
+  }
+}
+
+void Core::Impl::answer_keys(const Partition& partition, const Message& message, Message& answer) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < message.keys.size() && bytes < kBatchBytes; ++i) {
+    const Bytes& key = message.keys[i];
+    const Row* row = partition.table.find(key);
+    const auto ours = row != nullptr ? fingerprint(key, *row) : 0;
+    if (ours != message.prints[i].fingerprint) {
+      Bytes encoded;
+      if (row != nullptr) {
+        encode(*row, encoded);
+      }
+      bytes += key.size() + encoded.size();
+      answer.rows.emplace_back(key, std::move(encoded));
+    }
+  }
+}
+
+// Anti-entropy's: it does not know the keys. The prints come in the order of their hashes.
+void Core::Impl::answer_hashes(const Partition& partition, const Message& message,
+                               Message& answer) {
+  std::optional<Range> range;
+  std::multimap<std::uint64_t, Bytes> keys;
+  std::size_t bytes = 0;
+  for (const KeyPrint& print : message.prints) {
+    if (bytes >= kPushBytes) {
+      answer.prints.push_back(print);
+      continue;
+    }
+    if (const Range its = Table::range_of(print.hash, Table::kDepth); its != range) {
+      range = its;
+      keys.clear();
+      partition.table.each(its, [&](const std::string& key, const Row&) {
+        keys.emplace(Table::hash_of(key), key);
+        return true;
+      });
+    }
+    const auto [first, last] = keys.equal_range(print.hash);
+    for (auto at = first; at != last; ++at) {
+      const Row& row = *partition.table.find(at->second);
+      if (fingerprint(at->second, row) != print.fingerprint) {
+        Bytes encoded;
+        encode(row, encoded);
+        bytes += at->second.size() + encoded.size();
+        answer.rows.emplace_back(at->second, std::move(encoded));
+      }
+    }
+  }
+  stats_.sync_rows_sent += answer.rows.size();
+  stats_.sync_bytes_sent += bytes;
+}
+
+void Core::Impl::on_prints_done(const Message& message) {
+  if (Round* round = find_round(message.id, message.from)) {
+    return on_pulled(message, *round);
+  }
+  Partition& partition = *find(message.partition);
+  for (const auto& [key, theirs] : message.rows) {
+    if (const auto ours = take_row(partition, key, theirs)) {
+      ++stats_.read_repairs;
+      queue_row(partition, message.from, key, *ours, 0);
+    }
+  }
+}
+
+// Merges a row that differed from ours. What its sender must have of it then, if anything.
+std::optional<Bytes> Core::Impl::take_row(Partition& partition, ByteView key, ByteView bytes) {
+  Row theirs;
+  Reader reader(bytes);
+  if (!bytes.empty() && (!decode(reader, theirs) || !reader.done())) {
+    return std::nullopt;
+  }
+  auto answer = absorb(partition, key, theirs).answer;
+  const Row* ours = partition.table.find(key);
+  if (!answer && ours != nullptr && *ours != theirs) {
+    answer = *ours;
+  }
+  if (!answer) {
+    return std::nullopt;
+  }
+  Bytes encoded;
+  encode(*answer, encoded);
+  return encoded;
+}
+
+}  // namespace kvorum::dynamo

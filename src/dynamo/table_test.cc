@@ -1,0 +1,282 @@
+#include "dynamo/table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+
+namespace kvorum::dynamo {
+namespace {
+
+ReplicaId replica(std::uint64_t node) {
+  return {NodeId(static_cast<std::uint32_t>(node)), Incarnation(node)};
+}
+
+Row random_row(Prng& prng) {
+  Row row;
+  for (auto left = 1 + prng.below(3); left > 0; --left) {
+    Sibling fresh;
+    fresh.dot = {replica(1 + prng.below(3)), 1 + prng.below(1000)};
+    fresh.stamp.packed = prng.next();
+    fresh.deleted = prng.chance(1, 2);
+    fresh.value = Bytes(prng.below(40), 'v');
+    if (!row.context.covers(fresh.dot)) {
+      put(row, fresh, {});
+    }
+  }
+  return row;
+}
+
+std::string key_of(std::uint64_t n) { return "key:" + std::to_string(n); }
+
+std::vector<Range> all_ranges() {
+  std::vector<Range> ranges;
+  std::uint32_t count = 1;
+  for (std::uint8_t level = 0; level <= Table::kDepth; ++level, count *= Table::kFanOut) {
+    for (std::uint32_t number = 0; number < count; ++number) {
+      ranges.push_back({level, number});
+    }
+  }
+  return ranges;
+}
+
+std::vector<std::uint64_t> all_sums(const Table& table) {
+  std::vector<std::uint64_t> sums;
+  for (const auto range : all_ranges()) {
+    sums.push_back(table.sum(range));
+  }
+  return sums;
+}
+
+// Against a plain ordered map, from which everything is computed afresh.
+using Naive = std::map<std::string, Row>;
+
+void expect_same(const Table& table, const Naive& naive) {
+  std::map<Range, std::uint64_t> sums;
+  std::map<Range, std::vector<KeyPrint>> prints;
+  std::size_t tombstones = 0;
+  for (const auto& [key, row] : naive) {
+    const auto hash = Table::hash_of(key);
+    const auto print = fingerprint(key, row);
+    for (int level = 0; level <= Table::kDepth; ++level) {
+      sums[Table::range_of(hash, level)] += print;
+      prints[Table::range_of(hash, level)].push_back({hash, print});
+    }
+    tombstones += std::all_of(row.siblings.begin(), row.siblings.end(),
+                              [](const Sibling& one) { return one.deleted; })
+                      ? 1
+                      : 0;
+    ASSERT_NE(table.find(key), nullptr) << key;
+    ASSERT_EQ(*table.find(key), row) << key;
+  }
+  for (const auto range : all_ranges()) {
+    ASSERT_EQ(table.sum(range), sums[range]) << int{range.level} << "/" << range.number;
+    auto& expected = prints[range];
+    std::sort(expected.begin(), expected.end());
+    ASSERT_EQ(table.prints(range), expected);
+  }
+  EXPECT_EQ(table.digest(), sums[Range{}]);
+  EXPECT_EQ(table.rows(), naive.size());
+  EXPECT_EQ(table.tombstones(), tombstones);
+}
+
+TEST(Table, EqualsANaiveRecomputationAfterAnyChanges) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Prng prng(seed);
+    Table table;
+    Naive naive;
+    const auto empty_bytes = table.memory_bytes();
+    for (int round = 0; round < 4; ++round) {
+      for (int change = 0; change < 1000; ++change) {
+        const auto key = key_of(prng.below(700));
+        if (prng.chance(1, 3)) {
+          table.replace(key, {});
+          naive.erase(key);
+        } else {
+          naive[key] = random_row(prng);
+          table.replace(key, naive[key]);
+        }
+      }
+      expect_same(table, naive);
+    }
+    while (!naive.empty()) {
+      table.replace(naive.begin()->first, {});
+      naive.erase(naive.begin());
+    }
+    expect_same(table, naive);
+    EXPECT_EQ(table.digest(), 0u);
+    EXPECT_LT(table.memory_bytes() - empty_bytes, 700u * 2 * 16);  // room for slots
+  }
+}
+
+std::vector<std::string> keys_in_order(const Table& table, Range range) {
+  std::vector<std::string> keys;
+  table.each(range, [&](const std::string& key, const Row&) {
+    keys.push_back(key);
+    return true;
+  });
+  return keys;
+}
+
+TEST(Table, EqualContentsAreEqualInWhateverOrderTheyCame) {
+  Prng prng(9);
+  constexpr std::uint64_t kKeys = 5000;
+  std::vector<Row> rows;
+  for (std::uint64_t n = 0; n < kKeys; ++n) {
+    rows.push_back(random_row(prng));
+  }
+  Table up;
+  Table down;
+  for (std::uint64_t n = 0; n < kKeys; ++n) {
+    up.replace(key_of(n), rows[n]);
+    down.replace(key_of(kKeys - 1 - n), random_row(prng));
+    down.replace("other" + key_of(n), rows[n]);
+  }
+  for (std::uint64_t n = 0; n < kKeys; ++n) {
+    down.replace("other" + key_of(n), {});
+    down.replace(key_of(n), rows[n]);
+  }
+  EXPECT_EQ(all_sums(up), all_sums(down));
+  for (const auto range : all_ranges()) {
+    ASSERT_EQ(up.prints(range), down.prints(range));
+    if (range.level == Table::kDepth) {
+      ASSERT_EQ(keys_in_order(up, range), keys_in_order(down, range));
+    }
+  }
+}
+
+TEST(Table, ADifferenceOfOneKeyShowsOnlyOnItsPath) {
+  Prng prng(10);
+  Table one;
+  Table two;
+  for (std::uint64_t n = 0; n < 3000; ++n) {
+    const auto row = random_row(prng);
+    one.replace(key_of(n), row);
+    two.replace(key_of(n), row);
+  }
+  for (int round = 0; round < 50; ++round) {
+    const auto key = key_of(prng.below(3100));  // some are new
+    const Row old = one.find(key) == nullptr ? Row() : *one.find(key);
+    one.replace(key, random_row(prng));
+    for (const auto range : all_ranges()) {
+      const bool on_path = Table::range_of(Table::hash_of(key), range.level) == range;
+      ASSERT_EQ(one.sum(range) != two.sum(range), on_path) << key;
+    }
+    one.replace(key, old);
+    ASSERT_EQ(all_sums(one), all_sums(two));
+  }
+}
+
+TEST(Table, ARangeHoldsTheRangesBelowIt) {
+  Prng prng(11);
+  Table table;
+  for (std::uint64_t n = 0; n < 2000; ++n) {
+    table.replace(key_of(n), random_row(prng));
+  }
+  for (const auto range : all_ranges()) {
+    if (range.level == Table::kDepth) {
+      continue;
+    }
+    std::uint64_t sum = 0;
+    std::vector<KeyPrint> prints;
+    std::vector<std::string> keys;
+    for (std::uint32_t i = 0; i < Table::kFanOut; ++i) {
+      const Range below{static_cast<std::uint8_t>(range.level + 1),
+                        range.number * Table::kFanOut + i};
+      sum += table.sum(below);
+      for (const auto print : table.prints(below)) {
+        prints.push_back(print);
+      }
+      for (const auto& key : keys_in_order(table, below)) {
+        keys.push_back(key);
+      }
+    }
+    ASSERT_EQ(table.sum(range), sum);
+    ASSERT_EQ(table.prints(range), prints);
+    ASSERT_TRUE(std::is_sorted(prints.begin(), prints.end()));
+    ASSERT_EQ(keys_in_order(table, range), keys);
+  }
+}
+
+// With XOR the two differences would cancel out (ferrosa#339), and so would a row with itself.
+TEST(Table, SumsDoNotCancelOut) {
+  Prng prng(12);
+  Table table;
+  std::uint64_t total = 0;
+  for (std::uint64_t n = 0; n < 100; ++n) {
+    const auto row = random_row(prng);
+    table.replace(key_of(n), row);
+    total += fingerprint(key_of(n), row);
+  }
+  EXPECT_EQ(table.digest(), total);
+}
+
+TEST(Table, ARowOfAnyLengthUnderAnyKeyIsFound) {
+  Table table;
+  const std::vector<std::string> keys = {"", std::string(3, '\0'), std::string(70'000, 'k'), "k"};
+  std::vector<Row> rows;
+  for (const auto& key : keys) {
+    Row row;
+    Sibling fresh;
+    fresh.dot = {replica(1), rows.size() + 1};
+    fresh.value = Bytes(1 + rows.size() * 200'000, 'v');
+    put(row, fresh, {});
+    table.replace(key, row);
+    rows.push_back(row);
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      ASSERT_NE(table.find(keys[i]), nullptr);
+      EXPECT_EQ(*table.find(keys[i]), rows[i]);
+    }
+  }
+  EXPECT_EQ(table.find("absent"), nullptr);
+}
+
+TEST(Table, OnlyAnEmptyRowIsErased) {
+  Table table;
+  Row seen;
+  seen.context.add({replica(1), 1});
+  table.replace("key", seen);  // what it has seen is worth keeping
+  ASSERT_NE(table.find("key"), nullptr);
+  EXPECT_EQ(*table.find("key"), seen);
+  table.replace("key", {});
+  EXPECT_EQ(table.find("key"), nullptr);
+  table.replace("key", {});
+  EXPECT_EQ(table.rows(), 0u);
+}
+
+TEST(Table, AVisitCanStop) {
+  Prng prng(13);
+  Table table;
+  for (std::uint64_t n = 0; n < 100; ++n) {
+    table.replace(key_of(n), random_row(prng));
+  }
+  int visited = 0;
+  table.each({0, 0}, [&](const std::string& key, const Row& row) {
+    EXPECT_EQ(*table.find(key), row);  // finding within a visit is fine
+    return ++visited < 10;
+  });
+  EXPECT_EQ(visited, 10);
+}
+
+TEST(Table, KnowsItsRanges) {
+  for (const auto range : all_ranges()) {
+    EXPECT_TRUE(Table::has(range));
+  }
+  EXPECT_FALSE(Table::has({0, 1}));
+  EXPECT_FALSE(Table::has({1, 16}));
+  EXPECT_FALSE(Table::has({3, 4096}));
+  EXPECT_FALSE(Table::has({4, 0}));
+  EXPECT_EQ(Table::range_of(UINT64_MAX, 0), (Range{0, 0}));
+  EXPECT_EQ(Table::range_of(UINT64_MAX, 3), (Range{3, 4095}));
+  EXPECT_EQ(Table::range_of(0x1230'0000'0000'0000, 2), (Range{2, 0x12}));
+}
+
+}  // namespace
+}  // namespace kvorum::dynamo
