@@ -94,7 +94,8 @@ std::vector<std::uint32_t> Links::path(Node from, Node to, std::size_t below) co
   std::vector<std::uint32_t> cost(nodes_, kUnseen);
   std::deque<std::pair<Node, std::uint32_t>> queue = {{from, 0}};
   while (!queue.empty()) {
-    const auto [node, spent] = queue.front();
+    const auto node = queue.front().first;
+    const auto spent = queue.front().second;
     queue.pop_front();
     if (node == to && came[to] != kUnseen) {
       break;
