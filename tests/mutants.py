@@ -51,7 +51,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=500)
     args = parser.parse_intermixed_args()
     listing = subprocess.run([args.program, "--mutants"], capture_output=True, text=True,
                              check=True).stdout
