@@ -28,6 +28,7 @@ const Row& row(ErrorCode code) {
 
 }  // namespace
 
+bool is_error_code(unsigned number) { return number < std::size(kTable); }
 const char* resp_code(ErrorCode code) { return row(code).resp; }
 const char* default_text(ErrorCode code) { return row(code).text; }
 Outcome outcome_of(ErrorCode code) { return row(code).outcome; }

@@ -23,6 +23,8 @@ struct Error {
   std::string detail;  // empty: the table's text
 };
 
+// Whether the table has a row of this number; ask of what came from elsewhere.
+bool is_error_code(unsigned number);
 const char* resp_code(ErrorCode code);
 const char* default_text(ErrorCode code);
 Outcome outcome_of(ErrorCode code);

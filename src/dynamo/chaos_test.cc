@@ -91,7 +91,7 @@ class Storm {
     setup.options.sync_interval = hurry ? 3ms : 50ms;
     setup.options.sync_idle_interval = hurry ? 10ms : 200ms;
     setup.options.hint_life = hurry ? 20ms : 400ms;
-    setup.options.interval = hurry ? 5ms : 20ms;
+    setup.interval = hurry ? 5ms : 20ms;
     setup.options.hints = prng.below(20);
     setup.options.sync_bytes_per_s = prng.chance(1, 4) ? 20'000 : 4'000'000;
     return setup;

@@ -273,7 +273,7 @@ TEST(Batch, RequestsBeyondTheBoundAreRefused) {
   }
   cluster.drain(1);
   ASSERT_THAT(cluster.node(1).results, SizeIs(1));
-  EXPECT_THAT(cluster.node(1).results.begin()->second.why, HasSubstr("too many requests"));
+  EXPECT_EQ(cluster.node(1).results.begin()->second.code, ErrorCode::kBusy);
 }
 
 }  // namespace

@@ -197,8 +197,8 @@ void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
   }
   if (partition.config.fsync || partition.dirty.size() >= kDirtyRows) {
     disk_work_ = true;
-  } else if (write_at_ == Instant::max()) {
-    write_at_ = now_.mono + options_.interval;
+  } else {
+    write_at_ = std::min(write_at_, now_.mono + partition.config.interval);
   }
   const bool may_go = row.siblings.empty() || row.siblings.front().deleted ||
                       row.siblings.front().deadline.has_value();

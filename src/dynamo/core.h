@@ -63,6 +63,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/time.h"
 #include "dynamo/message.h"
 #include "dynamo/version.h"
@@ -82,7 +83,6 @@ struct Options {
   std::int64_t max_clock_skew_ms = 500;
   std::size_t sibling_cap = 64;
   std::size_t ledger = 10'000;  // losers of concurrent writes kept, oldest dropped first
-  Duration interval = 100ms;    // of writes to disk where the keyspace is not fsynced
 };
 
 struct PartitionConfig {
@@ -93,6 +93,7 @@ struct PartitionConfig {
                                   // no part
   Conflict conflict = Conflict::kLww;
   bool fsync = false;
+  Duration interval = 100ms;  // of writes to disk where it is not
 };
 
 // What the disk held.
@@ -130,12 +131,13 @@ enum class Ended : std::uint8_t {
 struct Result {
   std::uint64_t ticket = 0;
   Ended ended = Ended::kDone;
-  std::string why;         // not kDone: "1 of 2 acks", ...
-  std::size_t acks = 0;    // replicas that answered, in time
-  bool stand_ins = false;  // acks of a sloppy quorum are among them
-  Row row;                 // read: merged and settled. Write: the row at the coordinator
-  bool existed = false;    // write: the coordinator's row had a live value before
-  Dot dot;                 // write
+  ErrorCode code = ErrorCode::kGeneric;  // not kDone
+  std::string why;                       // not kDone: "1 of 2 acks", ...
+  std::size_t acks = 0;                  // replicas that answered, in time
+  bool stand_ins = false;                // acks of a sloppy quorum are among them
+  Row row;               // read: merged and settled. Write: the row at the coordinator
+  bool existed = false;  // write: the coordinator's row had a live value before
+  Dot dot;               // write
   NodeId coordinator;
 };
 

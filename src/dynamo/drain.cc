@@ -168,13 +168,25 @@ void Core::Impl::persisted(std::uint64_t ticket, Now now) {
   stamp_waiting();
 }
 
+// Nobody was heard in a quarter of the time: what was sent may be lost, or its receiver did not
+// know the partition yet. To say it again does no harm.
+void Core::Impl::hedge(std::uint64_t id) {
+  if (const auto read = reads_.find(id); read != reads_.end()) {
+    ask_more(id, read->second, true);
+  } else if (const auto write = writes_.find(id);
+             write != writes_.end() && !write->second.forwarded) {
+    spread_again(id, write->second);
+  } else {
+    return;
+  }
+  hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
+}
+
 void Core::Impl::expire() {
   while (!hedges_.empty() && hedges_.front().at <= now_.mono) {
     const auto id = hedges_.front().id;
     hedges_.pop_front();
-    if (const auto read = reads_.find(id); read != reads_.end()) {
-      ask_more(id, read->second, true);
-    }
+    hedge(id);
   }
   while (!deadlines_.empty() && deadlines_.front().at <= now_.mono) {
     const auto id = deadlines_.front().id;
@@ -183,13 +195,15 @@ void Core::Impl::expire() {
       Write write = std::move(at->second);
       writes_.erase(at);
       finish(write, Ended::kUnknown,
-             write.forwarded ? std::string("the coordinator did not answer")
-                             : fmt::format("{} of {} acks", write.acked.size(), write.request.w));
+             {ErrorCode::kUnknown,
+              write.forwarded ? "the coordinator did not answer"
+                              : fmt::format("{} of {} acks", write.acked.size(), write.request.w)});
     } else if (const auto read = reads_.find(id); read != reads_.end()) {
       Read late = std::move(read->second);
       reads_.erase(read);
       finish(late, Ended::kTimeout,
-             fmt::format("{} of {} answers", late.answers.size(), late.request.r));
+             {ErrorCode::kTimeout,
+              fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
     } else if (sent_.erase(id) == 0) {
       asked_.erase(id);
     }

@@ -66,6 +66,7 @@ Bytes encode(Incarnation receiver, const Result& result) {
   Bytes out;
   put_fixed(out, receiver.value());
   put_fixed(out, static_cast<std::uint8_t>(result.ended));
+  put_fixed(out, static_cast<std::uint8_t>(result.code));
   put_bytes(out, result.why);
   put_varint(out, result.acks);
   put_fixed(out, static_cast<std::uint8_t>((result.existed ? kExisted : 0) |
@@ -83,6 +84,8 @@ bool decode(ByteView bytes, Incarnation& receiver, Result& result) {
   receiver = Incarnation(reader.fixed<std::uint64_t>());
   const auto ended = reader.fixed<std::uint8_t>();
   result.ended = static_cast<Ended>(ended);
+  const auto code = reader.fixed<std::uint8_t>();
+  result.code = static_cast<ErrorCode>(code);
   result.why = reader.bytes();
   result.acks = reader.varint();
   const auto flags = reader.fixed<std::uint8_t>();
@@ -92,8 +95,8 @@ bool decode(ByteView bytes, Incarnation& receiver, Result& result) {
   result.dot.replica.incarnation = Incarnation(reader.fixed<std::uint64_t>());
   result.dot.counter = reader.varint();
   result.coordinator = NodeId(static_cast<NodeId::rep>(reader.varint()));
-  return ended <= static_cast<std::uint8_t>(Ended::kUnknown) && decode(reader, result.row) &&
-         reader.done();
+  return ended <= static_cast<std::uint8_t>(Ended::kUnknown) && is_error_code(code) &&
+         decode(reader, result.row) && reader.done();
 }
 
 void Core::Impl::forward(const Partition& partition, Write write) {
@@ -104,8 +107,9 @@ void Core::Impl::forward(const Partition& partition, Write write) {
     }
   }
   if (up.empty()) {
-    return refuse(write, fmt::format("0 of {} replicas are up, w={}",
-                                     partition.config.replicas.size(), write.request.w));
+    return refuse(write, {ErrorCode::kNoQuorum,
+                          fmt::format("0 of {} replicas are up, w={}",
+                                      partition.config.replicas.size(), write.request.w)});
   }
   const NodeId to = up[prng_.below(up.size())];
   Message message = make(MessageType::kWrite, partition, to);

@@ -19,11 +19,12 @@ const Row* Core::Impl::read_here(PartitionId id, ByteView key) {
   return &read_here_;
 }
 
-void Core::Impl::refuse_read(const ReadRequest& request, std::string why) {
+void Core::Impl::refuse_read(const ReadRequest& request, Error error) {
   Result result;
   result.ticket = request.ticket;
   result.ended = Ended::kRefused;
-  result.why = std::move(why);
+  result.code = error.code;
+  result.why = std::move(error.detail);
   result.coordinator = options_.self.node;
   results_.push_back(std::move(result));
 }
@@ -32,18 +33,19 @@ void Core::Impl::read(ReadRequest request, Now now) {
   now_ = now;
   const Partition* partition = find(request.partition);
   if (partition == nullptr) {
-    return refuse_read(request, "no such partition");
+    return refuse_read(request, {ErrorCode::kNoKeyspace, "no such partition"});
   }
   const auto replicas = partition->config.replicas.size();
   if (request.r < 1 || request.r > replicas) {
-    return refuse_read(request, fmt::format("r={} of {} replicas", request.r, replicas));
+    return refuse_read(
+        request, {ErrorCode::kLevel, fmt::format("r={} of {} replicas", request.r, replicas)});
   }
   if (const auto up = count_up(*partition); up < request.r) {
-    return refuse_read(request,
-                       fmt::format("{} of {} replicas are up, r={}", up, replicas, request.r));
+    return refuse_read(request, {ErrorCode::kNoQuorum, fmt::format("{} of {} replicas are up, r={}",
+                                                                   up, replicas, request.r)});
   }
   if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
-    return refuse_read(request, "too many requests are waiting");
+    return refuse_read(request, {ErrorCode::kBusy, {}});
   }
   if (request.r == 1 && partition->mine && partition->refilled) {
     Read read;
@@ -70,7 +72,12 @@ void Core::Impl::read(ReadRequest request, Now now) {
   hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
 }
 
-// As many replicas as are still needed; all, if those have been silent.
+bool Core::Impl::has_answered(const Read& read, NodeId node) {
+  return std::any_of(read.answers.begin(), read.answers.end(),
+                     [node](const Answer& answer) { return answer.node == node; });
+}
+
+// As many replicas as are still needed; if those have been silent, all that have not answered.
 void Core::Impl::ask_more(std::uint64_t id, Read& read, bool all) {
   const Partition* partition = find(read.request.partition);
   if (partition == nullptr || read.writes_back) {
@@ -84,9 +91,11 @@ void Core::Impl::ask_more(std::uint64_t id, Read& read, bool all) {
   const auto first = prng_.below(replicas.size());
   for (std::size_t i = 0; i < replicas.size() && (all || good < read.request.r); ++i) {
     const NodeId node = replicas[(first + i) % replicas.size()];
-    if (node != options_.self.node && is_up(node) &&
-        std::find(read.asked.begin(), read.asked.end(), node) == read.asked.end()) {
-      read.asked.push_back(node);
+    const bool asked = std::find(read.asked.begin(), read.asked.end(), node) != read.asked.end();
+    if (node != options_.self.node && is_up(node) && !(all ? has_answered(read, node) : asked)) {
+      if (!asked) {
+        read.asked.push_back(node);
+      }
       ++good;
       ask(*partition, node, read.request.key, id);
     }
@@ -164,7 +173,7 @@ void Core::Impl::on_read_done(const Message& message) {
 
 void Core::Impl::take_answer(std::uint64_t id, Answer answer) {
   const auto at = reads_.find(id);
-  if (at == reads_.end() || at->second.writes_back) {
+  if (at == reads_.end() || at->second.writes_back || has_answered(at->second, answer.node)) {
     return;
   }
   at->second.answers.push_back(std::move(answer));
@@ -222,11 +231,12 @@ void Core::Impl::complete(std::uint64_t id, Read& read) {
   finish(done, Ended::kDone);
 }
 
-void Core::Impl::finish(Read& read, Ended ended, std::string why) {
+void Core::Impl::finish(Read& read, Ended ended, Error error) {
   Result result;
   result.ticket = read.request.ticket;
   result.ended = ended;
-  result.why = std::move(why);
+  result.code = error.code;
+  result.why = std::move(error.detail);
   result.acks = read.answers.size();
   result.coordinator = options_.self.node;
   result.row = std::move(read.merged);

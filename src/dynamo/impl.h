@@ -242,6 +242,7 @@ class Core::Impl {
   void write_partition(Partition& partition, Output& out, DiskBatch& batch);
   void drain_disk(Output& out);
   Instant wake_at() const;
+  void hedge(std::uint64_t id);
   void expire();
   void on_rows(const Message& message);
   void on_rows_done(const Message& message);
@@ -256,15 +257,16 @@ class Core::Impl {
   // put.cc
   void begin_write(Write write);
   void stamp_waiting();
-  std::string why_refused(const Partition& partition, const WriteRequest& request) const;
+  std::optional<Error> why_refused(const Partition& partition, const WriteRequest& request) const;
   void stamp_write(Partition& partition, Write write);
-  std::optional<std::string> apply(Partition& partition, Write& write);
+  std::optional<Error> apply(Partition& partition, Write& write);
   void spread(Partition& partition, Write& write, std::uint64_t id, bool waits);
+  void spread_again(std::uint64_t id, const Write& write);
   Nodes stand_ins(const Partition& partition, ByteView key) const;
   void ack(std::uint64_t id, NodeId node);
   void ack_write(Write& write, std::uint64_t id, NodeId node);
-  void finish(Write& write, Ended ended, std::string why = {});
-  void refuse(Write& write, std::string why) { finish(write, Ended::kRefused, std::move(why)); }
+  void finish(Write& write, Ended ended, Error error = {});
+  void refuse(Write& write, Error error) { finish(write, Ended::kRefused, std::move(error)); }
 
   // forward.cc
   void forward(const Partition& partition, Write write);
@@ -273,7 +275,8 @@ class Core::Impl {
   void on_write_done(const Message& message);
 
   // get.cc
-  void refuse_read(const ReadRequest& request, std::string why);
+  void refuse_read(const ReadRequest& request, Error error);
+  static bool has_answered(const Read& read, NodeId node);
   void ask_more(std::uint64_t id, Read& read, bool all);
   void ask(const Partition& partition, NodeId node, ByteView key, std::uint64_t id);
   void send_asks();
@@ -283,7 +286,7 @@ class Core::Impl {
   bool judge(std::uint64_t id, Read& read);
   void complete(std::uint64_t id, Read& read);
   static void drop_dead(const Read& read, Row& row);
-  void finish(Read& read, Ended ended, std::string why = {});
+  void finish(Read& read, Ended ended, Error error = {});
 
   // repair.cc
   bool write_back(std::uint64_t id, Read& read, Partition& partition, const Row& whole);
@@ -359,7 +362,7 @@ class Core::Impl {
   std::map<std::uint64_t, Read> reads_;
   std::deque<Write> waiting_;    // for bounds or the clock
   std::deque<Timer> deadlines_;  // of requests and messages
-  std::deque<Timer> hedges_;     // when a read asks everybody
+  std::deque<Timer> hedges_;     // when a request asks everybody
   std::map<BatchKey, RowsBatch> batches_;
   std::map<std::pair<NodeId, PartitionId>, std::map<Bytes, std::vector<std::uint64_t>>> asks_;
   std::map<std::pair<NodeId, PartitionId>, PrintBatch> prints_;

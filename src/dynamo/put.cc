@@ -17,10 +17,10 @@ void Core::Impl::begin_write(Write write) {
   write.result.ticket = write.request.ticket;
   Partition* partition = find(write.request.partition);
   if (partition == nullptr) {
-    return refuse(write, "no such partition");
+    return refuse(write, {ErrorCode::kNoKeyspace, "no such partition"});
   }
-  if (auto why = why_refused(*partition, write.request); !why.empty()) {
-    return refuse(write, std::move(why));
+  if (auto why = why_refused(*partition, write.request)) {
+    return refuse(write, std::move(*why));
   }
   if (const Row* row = partition->mine ? partition->table.find(write.request.key) : nullptr) {
     for (const Sibling& sibling : row->siblings) {
@@ -46,7 +46,8 @@ void Core::Impl::stamp_waiting() {
     waiting_.pop_front();
     Partition* partition = find(write.request.partition);
     if (late || partition == nullptr) {
-      refuse(write, late ? "no stamp could be issued in time" : "no such partition");
+      refuse(write, late ? Error{ErrorCode::kClock, "no stamp could be issued in time"}
+                         : Error{ErrorCode::kNoKeyspace, "no such partition"});
     } else {
       stamp_write(*partition, std::move(write));
     }
@@ -55,31 +56,34 @@ void Core::Impl::stamp_waiting() {
 
 void Core::Impl::flush() {
   for (Write& write : waiting_) {
-    refuse(write, "the node stops");
+    refuse(write, {ErrorCode::kNoQuorum, "the node stops"});
   }
   waiting_.clear();
   flushing_ = disk_work_ = true;
 }
 
-std::string Core::Impl::why_refused(const Partition& partition, const WriteRequest& request) const {
+std::optional<Error> Core::Impl::why_refused(const Partition& partition,
+                                             const WriteRequest& request) const {
   const auto replicas = partition.config.replicas.size();
   if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
-    return "too many requests are waiting";
+    return Error{ErrorCode::kBusy, {}};
   }
   if (request.w < 1 || request.w > replicas) {
-    return fmt::format("w={} of {} replicas", request.w, replicas);
+    return Error{ErrorCode::kLevel, fmt::format("w={} of {} replicas", request.w, replicas)};
   }
   const auto up = count_up(partition);
   const auto others = request.sloppy ? stand_ins(partition, request.key).size() : 0;
   if (up == 0 || up + others < request.w) {
-    return fmt::format("{} of {} replicas are up, w={}{}", up, replicas, request.w,
-                       request.sloppy ? fmt::format(" with {} stand-ins", others) : "");
+    return Error{ErrorCode::kNoQuorum,
+                 fmt::format("{} of {} replicas are up, w={}{}", up, replicas, request.w,
+                             request.sloppy ? fmt::format(" with {} stand-ins", others) : "")};
   }
   if (partition.mine && clock_is_off()) {
-    return fmt::format("this node's clock is more than {} ms ahead of most others",
-                       options_.max_clock_skew_ms);
+    return Error{ErrorCode::kClock,
+                 fmt::format("this node's clock is more than {} ms ahead of most others",
+                             options_.max_clock_skew_ms)};
   }
-  return {};
+  return std::nullopt;
 }
 
 void Core::Impl::stamp_write(Partition& partition, Write write) {
@@ -87,7 +91,7 @@ void Core::Impl::stamp_write(Partition& partition, Write write) {
     return forward(partition, std::move(write));
   }
   if (auto why = apply(partition, write)) {
-    say(fmt::format("a write was refused: {}", *why));
+    say(fmt::format("a write was refused: {}", why->detail));
     return refuse(write, std::move(*why));
   }
   const bool waits = partition.config.fsync || write.request.w > 1;
@@ -101,28 +105,31 @@ void Core::Impl::stamp_write(Partition& partition, Write write) {
   if (!waits) {
     return finish(write, Ended::kDone);
   }
+  hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
   writes_.emplace(id, std::move(write));
 }
 
 // Into our own row. Something: refused, and nothing happened.
-std::optional<std::string> Core::Impl::apply(Partition& partition, Write& write) {
+std::optional<Error> Core::Impl::apply(Partition& partition, Write& write) {
   const WriteRequest& request = write.request;
   const Row* held = partition.table.find(request.key);
   Row row = held != nullptr ? *held : Row();
   const Context seen = request.seen ? *request.seen : row.context;
   if (std::max(seen.of(options_.self), row.context.of(options_.self)) > counter_) {
-    return "its context names writes of this node that never were";
+    return Error{ErrorCode::kGeneric, "its context names writes of this node that never were"};
   }
   const HybridTime stamp = next_stamp(row);
   if (stamp.wall() - now_.wall > options_.max_clock_skew_ms) {
-    return fmt::format("the key's last write is stamped {} ms ahead of this node's clock",
-                       stamp.wall() - now_.wall);
+    return Error{ErrorCode::kClock,
+                 fmt::format("the key's last write is stamped {} ms ahead of this node's clock",
+                             stamp.wall() - now_.wall)};
   }
   const auto stay = std::count_if(row.siblings.begin(), row.siblings.end(),
                                   [&](const Sibling& s) { return !seen.covers(s.dot); });
   if (partition.config.conflict == Conflict::kSiblings &&
       static_cast<std::size_t>(stay) >= options_.sibling_cap) {
-    return fmt::format("the key has {} siblings that the write has not seen", stay);
+    return Error{ErrorCode::kSiblings,
+                 fmt::format("the key has {} siblings that the write has not seen", stay)};
   }
   write.result.existed = std::any_of(row.siblings.begin(), row.siblings.end(),
                                      [&](const Sibling& s) { return !s.gone(now_.wall); });
@@ -172,6 +179,23 @@ void Core::Impl::spread(Partition& partition, Write& write, std::uint64_t id, bo
   }
 }
 
+// To the replicas that have not acknowledged it: the row as it stands now.
+void Core::Impl::spread_again(std::uint64_t id, const Write& write) {
+  Partition* partition = find(write.request.partition);
+  const Row* held = partition != nullptr ? partition->table.find(write.request.key) : nullptr;
+  if (held == nullptr || !held->context.covers(write.result.dot)) {
+    return;  // the partition's rows were dropped
+  }
+  Bytes row;
+  encode(*held, row);
+  for (const NodeId node : partition->config.replicas) {
+    if (node != options_.self.node && is_up(node) &&
+        std::find(write.acked.begin(), write.acked.end(), node) == write.acked.end()) {
+      queue_row(*partition, node, write.request.key, row, id);
+    }
+  }
+}
+
 // Nodes that are up and hold no replica, as many as replicas are down; from key to key others.
 Core::Impl::Nodes Core::Impl::stand_ins(const Partition& partition, ByteView key) const {
   const auto& replicas = partition.config.replicas;
@@ -214,10 +238,11 @@ void Core::Impl::ack(std::uint64_t id, NodeId node) {
   }
 }
 
-void Core::Impl::finish(Write& write, Ended ended, std::string why) {
+void Core::Impl::finish(Write& write, Ended ended, Error error) {
   Result& result = write.result;
   result.ended = ended;
-  result.why = std::move(why);
+  result.code = error.code;
+  result.why = std::move(error.detail);
   result.acks = write.acked.size();
   result.coordinator = options_.self.node;
   if (const Partition* partition = find(write.request.partition)) {

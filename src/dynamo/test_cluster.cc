@@ -41,6 +41,7 @@ Cluster::Cluster(const ClusterSetup& setup)
   config_.generation = Generation(1);
   config_.conflict = setup.conflict;
   config_.fsync = setup.fsync;
+  config_.interval = setup.interval;
   for (const unsigned id : setup.replicas) {
     config_.replicas.emplace_back(id);
   }

@@ -60,6 +60,7 @@ struct ClusterSetup {
   unsigned partitions = 1;
   Conflict conflict = Conflict::kLww;
   bool fsync = false;
+  Duration interval = 100ms;
   std::uint64_t seed = 1;
   Options options = {};
 };

@@ -135,27 +135,6 @@ void Context::meet(const Context& other) {
               seen_.end());
 }
 
-std::optional<Conflict> parse_conflict(ByteView word) {
-  for (const auto conflict : {Conflict::kLww, Conflict::kSiblings, Conflict::kLexical}) {
-    if (word == to_string(conflict)) {
-      return conflict;
-    }
-  }
-  return std::nullopt;
-}
-
-const char* to_string(Conflict conflict) {
-  switch (conflict) {
-    case Conflict::kLww:
-      return "lww";
-    case Conflict::kSiblings:
-      return "siblings";
-    case Conflict::kLexical:
-      return "lexical";
-  }
-  return "?";
-}
-
 bool merge(Row& into, const Row& from) {
   Siblings kept;
   bool changed = keep(into.siblings, into.context, from, kept);

@@ -23,6 +23,7 @@
 #include "base/codec.h"
 #include "base/error.h"
 #include "model/dot.h"
+#include "model/keyspace.h"
 
 namespace kvorum::dynamo {
 
@@ -61,15 +62,6 @@ struct Sibling {
   bool gone(WallMs now) const { return deleted || (deadline && *deadline <= now); }
   friend bool operator==(const Sibling&, const Sibling&) = default;
 };
-
-// How a keyspace settles concurrent writes.
-enum class Conflict : std::uint8_t {
-  kLww,       // the greatest (stamp, replica, counter) stays
-  kSiblings,  // all stay until a write that has seen them supersedes them
-  kLexical,   // the smallest value stays, as in the older HTTP system; a write may be lost
-};
-std::optional<Conflict> parse_conflict(ByteView word);
-const char* to_string(Conflict conflict);
 
 struct Row {
   Context context;

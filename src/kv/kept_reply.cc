@@ -5,12 +5,6 @@
 namespace kvorum::kv {
 namespace {
 
-constexpr unsigned kErrorCodes = 0
-#define KVORUM_ERROR(name, resp, outcome, text) +1
-#include "base/errors.def"
-#undef KVORUM_ERROR
-    ;
-
 bool replay_one(Reader& reader, ReplyWriter& reply) {
   switch (reader.fixed<char>()) {
     case '+':
@@ -28,7 +22,7 @@ bool replay_one(Reader& reader, ReplyWriter& reply) {
     case '-': {
       const auto code = reader.fixed<std::uint8_t>();
       Error error{ErrorCode::kGeneric, Bytes(reader.bytes())};
-      if (code >= kErrorCodes) {
+      if (!is_error_code(code)) {
         return false;
       }
       error.code = static_cast<ErrorCode>(code);

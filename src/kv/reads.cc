@@ -3,6 +3,7 @@
 #include <array>
 
 #include "kv/execute.h"
+#include "kv/value.h"
 
 namespace kvorum::kv {
 namespace {
@@ -29,40 +30,12 @@ void exists(const Command& command, const ReadStep& step) {
 
 void get_range(const Command& command, const ReadStep& step) {
   const auto* row = step.table.find(command.args[0]);
-  const auto value = row != nullptr ? row->value() : ByteView();
-  const auto size = static_cast<std::int64_t>(value.size());
-  auto start = command.number;
-  auto end = command.number2;
-  if (start < 0 && end < 0 && start > end) {
-    return step.reply.bulk({});
-  }
-  start = std::max<std::int64_t>(start < 0 ? size + start : start, 0);
-  end = std::min(std::max<std::int64_t>(end < 0 ? size + end : end, 0), size - 1);
-  if (start > end) {
-    return step.reply.bulk({});
-  }
-  step.reply.bulk(
-      value.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(end - start + 1)));
+  step.reply.bulk(range_of(row != nullptr ? row->value() : ByteView(), command));
 }
 
-// In whole units, rounded to the nearest as Redis does; -2 no row, -1 no deadline.
-void reply_time(const Command& command, const ReadStep& step, bool remaining) {
+void reply_time(const Command& command, const ReadStep& step) {
   const auto* row = step.table.find(command.args[0]);
-  if (row == nullptr) {
-    return step.reply.integer(-2);
-  }
-  const auto deadline = step.table.deadline(*row);
-  if (!deadline) {
-    return step.reply.integer(-1);
-  }
-  auto ms = deadline->value();
-  if (remaining) {
-    // The row is there until log time says otherwise, so what remains may already be nothing.
-    ms = __builtin_sub_overflow(ms, step.now.value(), &ms) ? INT64_MAX
-                                                           : std::max<std::int64_t>(ms, 0);
-  }
-  const auto unit = std::max<std::int64_t>(command.number, 1);
-  step.reply.integer(ms / unit + (ms % unit >= (unit + 1) / 2 && unit > 1 ? 1 : 0));
+  step.reply.integer(row == nullptr ? -2 : time_of(step.table.deadline(*row), command, step.now));
 }
 
 void search(const Command& command, const ReadStep& step) {
@@ -155,6 +128,34 @@ bool well_formed(const Command& command) {
                      [](ByteView arg) { return arg.size() < Row::kMaxBytes; });
 }
 
+ByteView range_of(ByteView value, const Command& command) {
+  const auto size = static_cast<std::int64_t>(value.size());
+  auto start = command.number;
+  auto end = command.number2;
+  if (start < 0 && end < 0 && start > end) {
+    return {};
+  }
+  start = std::max<std::int64_t>(start < 0 ? size + start : start, 0);
+  end = std::min(std::max<std::int64_t>(end < 0 ? size + end : end, 0), size - 1);
+  if (start > end) {
+    return {};
+  }
+  return value.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(end - start + 1));
+}
+
+std::int64_t time_of(std::optional<WallMs> deadline, const Command& command, WallMs now) {
+  if (!deadline) {
+    return -1;
+  }
+  auto ms = deadline->value();
+  if (command.op == Op::kTtl) {
+    // The row is there until log time says otherwise, so what remains may already be nothing.
+    ms = __builtin_sub_overflow(ms, now.value(), &ms) ? INT64_MAX : std::max<std::int64_t>(ms, 0);
+  }
+  const auto unit = std::max<std::int64_t>(command.number, 1);
+  return ms / unit + (ms % unit >= (unit + 1) / 2 && unit > 1 ? 1 : 0);
+}
+
 void read(const Command& command, const ReadStep& step) {
   switch (command.op) {
     case Op::kGet:
@@ -171,9 +172,9 @@ void read(const Command& command, const ReadStep& step) {
     case Op::kGetRange:
       return get_range(command, step);
     case Op::kTtl:
-      return reply_time(command, step, true);
+      return reply_time(command, step);
     case Op::kExpireTime:
-      return reply_time(command, step, false);
+      return reply_time(command, step);
     case Op::kType:
       return step.reply.status(step.table.find(command.args[0]) != nullptr ? "string" : "none");
     case Op::kKeys:

@@ -23,6 +23,7 @@ struct PeerHello {
   NodeId node;
   Incarnation incarnation;
   std::int64_t wall_ms = 0;  // the sender's clock
+  Incarnation replica;       // as which its leaderless half makes dots (model/dot.h)
 };
 
 }  // namespace kvorum

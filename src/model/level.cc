@@ -62,6 +62,18 @@ std::optional<Level> parse_counts(ByteView word) {
 }
 
 std::optional<Level> parse(ByteView word) {
+  constexpr ByteView kSloppy = ",sloppy";
+  if (word.ends_with(kSloppy)) {
+    auto level = parse(word.substr(0, word.size() - kSloppy.size()));
+    const bool counts = level &&
+                        (level->kind == LevelKind::kQuorum || level->kind == LevelKind::kAll) &&
+                        !level->sloppy;
+    if (!counts) {
+      return std::nullopt;
+    }
+    level->sloppy = true;
+    return level;
+  }
   for (const auto& [name, kind] : kPlainWords) {
     if (word == name) {
       return Level{.kind = kind};
@@ -96,6 +108,11 @@ Result<Level> parse_level(ByteView word) {
 }
 
 std::string to_string(const Level& level) {
+  if (level.sloppy) {
+    auto strict = level;
+    strict.sloppy = false;
+    return to_string(strict) + ",sloppy";
+  }
   switch (level.kind) {
     case LevelKind::kBounded:
       return level.bound_ms >= 0 ? fmt::format("bounded:{}ms", level.bound_ms)
@@ -130,6 +147,8 @@ const char* to_string(Path path) {
       return "local";
     case Path::kNone:
       return "none";
+    case Path::kCoordinator:
+      return "coordinator";
   }
   return "?";
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "model/dot.h"
 #include "model/entry.h"
 
 namespace kvorum {
@@ -25,13 +26,16 @@ enum class LevelKind : std::uint8_t {
 };
 
 // A level as asked for. Words: linearizable sequential bounded:200ms bounded:5v prefix causal
-// session eventual one quorum all, w=2 r=2 w=2,r=1, and 1 / 9 for one / all.
+// session eventual one quorum all, w=2 r=2 w=2,r=1, and 1 / 9 for one / all. Behind those of
+// counts,
+// ",sloppy": nodes that hold no replica may stand in for those that are down.
 struct Level {
   LevelKind kind = LevelKind::kLinearizable;
   std::int64_t bound_ms = -1;        // kBounded by age
   std::int64_t bound_versions = -1;  // kBounded by versions
   std::uint8_t w = 0;                // kQuorum with counts; both 0 = the word `quorum`
   std::uint8_t r = 0;
+  bool sloppy = false;
 
   friend bool operator==(const Level&, const Level&) = default;
 };
@@ -40,7 +44,7 @@ Result<Level> parse_level(ByteView word);
 std::string to_string(const Level& level);
 
 // How an answer was come by.
-enum class Path : std::uint8_t { kLog, kReadIndex, kLocal, kNone };
+enum class Path : std::uint8_t { kLog, kReadIndex, kLocal, kNone, kCoordinator };
 const char* to_string(Path path);
 
 // What a request got, as numbers; formatted only when asked for (KV.RECEIPT).
@@ -52,13 +56,19 @@ struct Receipt {
   Index index;      // log index at which a read was served or a write took effect
   Version version;  // of the row written; packed 0 for reads of several rows
   Term term;
-  std::uint8_t replicas =
-      0;  // that are known to hold it: majority for a committed write, 1 for a local read
-  std::int64_t age_ms = -1;  // bound on a read's age where one is known
-  bool durable = false;      // on a majority's disks
-  std::uint64_t client = 0;  // request id: (client, seq), 0 for reads
+  std::uint8_t replicas = 0;  // that are known to hold it: majority for a committed write, 1 for a
+                              // local read; acks or answers of a leaderless keyspace
+  std::int64_t age_ms = -1;   // bound on a read's age where one is known
+  bool durable = false;       // on a majority's disks; leaderless: on those of `replicas`
+  std::uint64_t client = 0;   // request id: (client, seq), 0 for reads
   std::uint64_t seq = 0;
   Outcome outcome = Outcome::kDefinite;
+  // Leaderless keyspaces alone.
+  bool leaderless = false;
+  NodeId coordinator;
+  Dot dot;                 // of the write
+  bool stand_ins = false;  // a sloppy quorum: nodes that hold no replica are among `replicas`
+  std::size_t siblings = 0;
 };
 
 // A session's position, as KV.SESSION hands it out: text "kv1-<cluster>-<partition>-<index>" in

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/checksum.h"
 #include "base/parse.h"
 
 namespace kvorum {
@@ -21,41 +20,7 @@ ByteView next_word(ByteView& line) {
   return word;
 }
 
-constexpr ByteView kKeyspacePrefix = "keyspace/";
-
 }  // namespace
-
-PartitionId Keyspace::partition_of(Slot slot) const {
-  const auto offset =
-      static_cast<std::uint32_t>(std::uint64_t{slot.value()} * partitions / kSlotCount);
-  return PartitionId(first_partition.value() + offset);
-}
-
-Bytes keyspace_row_key(KeyspaceId id) { return fmt::format("{}{}", kKeyspacePrefix, id.value()); }
-
-Bytes encode(const Keyspace& keyspace) {
-  return fmt::format("{} {} {} {}", keyspace.name,
-                     keyspace.core == Core::kOrdered ? "ordered" : "leaderless",
-                     keyspace.first_partition.value(), keyspace.partitions);
-}
-
-std::optional<Keyspace> decode_keyspace(ByteView row_key, ByteView value) {
-  if (!row_key.starts_with(kKeyspacePrefix)) {
-    return std::nullopt;
-  }
-  const auto id = parse_number<std::uint32_t>(row_key.substr(kKeyspacePrefix.size()));
-  const auto name = next_word(value);
-  const auto core = next_word(value);
-  const auto first = parse_number<std::uint32_t>(next_word(value));
-  const auto count = parse_number<std::uint32_t>(next_word(value));
-  if (!id || !first || !count || *count == 0 || *count > kSlotCount ||
-      (core != "ordered" && core != "leaderless")) {
-    return std::nullopt;
-  }
-  return Keyspace{KeyspaceId(*id), std::string(name),
-                  core == "ordered" ? Core::kOrdered : Core::kLeaderless, PartitionId(*first),
-                  *count};
-}
 
 Bytes member_row_key(NodeId node) { return fmt::format("member/{}", node.value()); }
 

@@ -9,30 +9,11 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/error.h"
 #include "base/ids.h"
 
 namespace kvorum {
 
 inline constexpr PartitionId kMetaPartition{0};
-
-enum class Core : std::uint8_t { kOrdered, kLeaderless };
-
-// Row "keyspace/<id>", value "<name> ordered <first partition> <count>". Slot s belongs to
-// partition first + s * count / 16384.
-struct Keyspace {
-  KeyspaceId id;
-  std::string name;
-  Core core = Core::kOrdered;
-  PartitionId first_partition{1};
-  std::uint32_t partitions = 1;
-
-  PartitionId partition_of(Slot slot) const;
-};
-
-Bytes keyspace_row_key(KeyspaceId id);
-Bytes encode(const Keyspace& keyspace);
-std::optional<Keyspace> decode_keyspace(ByteView row_key, ByteView value);
 
 // Row "member/<node>", value: the incarnation in hex.
 Bytes member_row_key(NodeId node);

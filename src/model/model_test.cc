@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "base/checksum.h"
 #include "model/command.h"
 #include "model/entry.h"
+#include "model/keyspace.h"
 #include "model/level.h"
 #include "model/meta.h"
 
@@ -68,9 +72,9 @@ TEST(Entry, RoundTripsAndADamagedByteIsSeen) {
 }
 
 TEST(Level, WordsRoundTrip) {
-  for (const auto* word :
-       {"linearizable", "sequential", "prefix", "causal", "session", "eventual", "one", "quorum",
-        "all", "w=2", "r=2", "w=2,r=1", "bounded:200ms", "bounded:5v"}) {
+  for (const auto* word : {"linearizable", "sequential", "prefix", "causal", "session", "eventual",
+                           "one", "quorum", "all", "w=2", "r=2", "w=2,r=1", "w=2,sloppy",
+                           "quorum,sloppy", "bounded:200ms", "bounded:5v"}) {
     const auto level = parse_level(word);
     ASSERT_TRUE(level) << word;
     EXPECT_EQ(to_string(*level), word);
@@ -81,8 +85,9 @@ TEST(Level, WordsRoundTrip) {
 }
 
 TEST(Level, NonsenseIsRefused) {
-  for (const auto* word : {"", "strong", "w=", "w=0", "w=2,w=3", "x=1", "w=2,,r=1",
-                           "bounded:", "bounded:-1ms", "bounded:5", "w=999", "2"}) {
+  for (const auto* word :
+       {"", "strong", "w=", "w=0", "w=2,w=3", "x=1", "w=2,,r=1", "bounded:", "bounded:-1ms",
+        "bounded:5", "w=999", "2", "prefix,sloppy", "sloppy", ",sloppy", "w=2,sloppy,sloppy"}) {
     EXPECT_FALSE(parse_level(word)) << word;
   }
 }
@@ -100,15 +105,68 @@ TEST(SessionToken, RoundTripsAndRefusesNonsense) {
   }
 }
 
-TEST(Meta, KeyspaceRowsRoundTripAndSlotsSpreadOverThePartitions) {
-  const Keyspace keyspace{KeyspaceId(0), "main", Core::kOrdered, PartitionId(1), 4};
-  const auto back = decode_keyspace(keyspace_row_key(keyspace.id), encode(keyspace));
-  ASSERT_TRUE(back);
-  EXPECT_EQ(back->name, "main");
-  EXPECT_EQ(back->partition_of(Slot(0)), PartitionId(1));
-  EXPECT_EQ(back->partition_of(Slot(kSlotCount - 1)), PartitionId(4));
-  EXPECT_FALSE(decode_keyspace("keyspace/x", encode(keyspace)));
-  EXPECT_FALSE(decode_keyspace("keyspace/1", "main ordered 1 0"));
+TEST(Keyspaces, TheTableRoundTripsAndSlotsSpreadOverThePartitions) {
+  KeyspaceTable table;
+  table.version = 3;
+  table.add(*parse_keyspace("main", {"partitions=4"}, 3));
+  table.add(*parse_keyspace(
+      "fast", {"leaderless", "w=2", "r=3", "conflict=siblings", "durability=fsync"}, 3));
+  table.add(*parse_keyspace("more", {"durability=interval:20ms", "leaderless"}, 2));
+  EXPECT_EQ(decode_keyspaces(encode(table)), table);
+  EXPECT_EQ(table.next_id, KeyspaceId(3));
+  const auto* main = table.find("main");
+  ASSERT_NE(main, nullptr);
+  EXPECT_EQ(main->partition_of(Slot(0)), PartitionId(1));
+  EXPECT_EQ(main->partition_of(Slot(kSlotCount - 1)), PartitionId(4));
+  const auto* fast = table.find("1");
+  ASSERT_NE(fast, nullptr);
+  EXPECT_EQ(fast->first_partition, PartitionId(5));
+  EXPECT_EQ(fast->w, 2);
+  EXPECT_EQ(fast->flush_ms, 0u);
+  EXPECT_EQ(table.find("more")->n, 2);
+  EXPECT_EQ(table.find("none"), nullptr);
+  for (const auto* text :
+       {"", "1 2", "1 2 3\nx", "1 2 3\n0 main ordered 1 0", "1 2 3\n0 9a ordered 1 1",
+        "1 2 3\n0 a leaderless 1 1 3 1 1 lww fsync"}) {
+    EXPECT_FALSE(decode_keyspaces(text)) << text;
+  }
+}
+
+TEST(Keyspaces, PartitionsAreSpreadEvenlyOverTheRing) {
+  const std::vector<NodeId> members{NodeId(1), NodeId(2), NodeId(3), NodeId(4)};
+  const auto keyspace = *parse_keyspace("k", {"leaderless"}, members.size());
+  std::map<NodeId, int> held;
+  for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+    const auto nodes =
+        keyspace.replicas(PartitionId(keyspace.first_partition.value() + i), members);
+    EXPECT_EQ(std::set<NodeId>(nodes.begin(), nodes.end()).size(), 3u);
+    for (const auto node : nodes) {
+      ++held[node];
+    }
+  }
+  for (const auto node : members) {
+    EXPECT_EQ(held[node], 9);
+  }
+}
+
+TEST(Keyspaces, BadDescriptionsAreRefused) {
+  for (const std::vector<ByteView>& words : {std::vector<ByteView>{"n=2"},
+                                             {"leaderless", "n=4"},
+                                             {"leaderless", "w=4"},
+                                             {"leaderless", "n=2", "r=3"},
+                                             {"leaderless", "ordered"},
+                                             {"leaderless", "n=0"},
+                                             {"leaderless", "conflict=none"},
+                                             {"leaderless", "durability=interval:0ms"},
+                                             {"leaderless", "durability=interval:5"},
+                                             {"partitions=0"},
+                                             {"partitions=99999"},
+                                             {"fast"}}) {
+    EXPECT_FALSE(parse_keyspace("name", words, 3)) << words.back();
+  }
+  for (const auto* name : {"", "1", "a b", "-x", "a/b"}) {
+    EXPECT_FALSE(parse_keyspace(name, {}, 3)) << name;
+  }
 }
 
 TEST(Meta, NodesRoundTrip) {

@@ -148,7 +148,7 @@ Result<Frame> get_hello(const pb::Head& head, ByteView body) {
                 kPeerFormat);
   }
   return PeerHello{ClusterId(hello.cluster()), NodeId(hello.node()),
-                   Incarnation(hello.incarnation()), hello.wall_ms()};
+                   Incarnation(hello.incarnation()), hello.wall_ms(), Incarnation(hello.replica())};
 }
 
 // `frame` is what follows the prefix, its checksum verified.
@@ -222,6 +222,7 @@ void encode_hello(const PeerHello& hello, Bytes& out) {
   fields.set_node(hello.node.value());
   fields.set_incarnation(hello.incarnation.value());
   fields.set_wall_ms(hello.wall_ms);
+  fields.set_replica(hello.replica.value());
   fields.set_format(kPeerFormat);
   const auto start = out.size();
   CHECK(begin_frame(head, 0, out));
