@@ -105,7 +105,7 @@ node::Options node_options(const ClusterConfig& config, const NodeConfig& self,
   for (const auto& node : config.nodes) {
     options.members.push_back(node.id);
   }
-  options.partitions = config.partitions;
+  options.main.partitions = config.partitions;
   options.seed = draw();
   options.may_vote = identity.may_vote;
   options.election_timeout = milliseconds(config.election_timeout_ms);

@@ -187,6 +187,12 @@ void PeerLink::send(const Forward& forward) {
   }
 }
 
+void PeerLink::send(const dynamo::Message& message) {
+  if (may_queue() && !wire::encode_dynamo(message, out_.bytes())) {
+    too_long("message");
+  }
+}
+
 void PeerLink::flush() {
   if (writing_ || out_.unsent() == 0 || state_ < State::kGreeting) {
     return;

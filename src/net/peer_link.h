@@ -35,6 +35,7 @@ class PeerLink {
   // again.
   void send(PartitionId partition, const raft::Message& message);
   void send(const Forward& forward);
+  void send(const dynamo::Message& message);
   void flush();
 
   // Whose bytes may be believed: the incarnation that the peer at our end of the link named last.

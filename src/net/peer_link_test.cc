@@ -92,7 +92,7 @@ TEST(Peers, AnUnknownNodeIsRefused) {
 
 Bytes hello(std::uint64_t cluster, std::uint32_t node, std::uint64_t incarnation) {
   Bytes out;
-  wire::encode_hello({ClusterId(cluster), NodeId(node), Incarnation(incarnation), 0}, out);
+  wire::encode_hello({ClusterId(cluster), NodeId(node), Incarnation(incarnation), 0, {}}, out);
   return out;
 }
 

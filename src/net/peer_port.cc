@@ -75,11 +75,13 @@ bool PeerSession::on_frame(wire::Frame& frame) {
   }
   const auto* const message = std::get_if<wire::PeerMessage>(&frame);
   const auto* const forward = std::get_if<Forward>(&frame);
-  if (message == nullptr && forward == nullptr) {
-    return true;  // of leaderless partitions, which no node has yet
-  }
-  const auto from = message != nullptr ? message->message.from : forward->from;
-  const auto to = message != nullptr ? message->message.to : forward->to;
+  auto* const leaderless = std::get_if<dynamo::Message>(&frame);
+  const auto from = message != nullptr   ? message->message.from
+                    : forward != nullptr ? forward->from
+                                         : leaderless->from;
+  const auto to = message != nullptr   ? message->message.to
+                  : forward != nullptr ? forward->to
+                                       : leaderless->to;
   if (!from_peer(from, to)) {
     return false;
   }
@@ -92,8 +94,10 @@ bool PeerSession::on_frame(wire::Frame& frame) {
   }
   if (message != nullptr) {
     port_.node().step(node_, message->partition, message->message, Loop::now());
-  } else {
+  } else if (forward != nullptr) {
     port_.node().step(*forward, Loop::now());
+  } else {
+    port_.node().step(std::move(*leaderless), Loop::now());
   }
   port_.loop().schedule_turn();
   return true;

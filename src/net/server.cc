@@ -111,7 +111,8 @@ PeerLink* Server::Impl::link(NodeId node) {
 }
 
 PeerHello Server::Impl::hello() const {
-  return {options_.cluster, options_.self, options_.incarnation, Loop::now().wall.value()};
+  return {options_.cluster, options_.self, options_.incarnation, Loop::now().wall.value(),
+          node_->replica()};
 }
 
 int Server::Impl::run(node::Node& node, node::Disk& disk) {
@@ -173,6 +174,11 @@ void Server::Impl::send_messages() {
   for (const auto& forward : out_.forwards) {
     if (auto* const to = link(forward.to)) {
       to->send(forward);
+    }
+  }
+  for (const auto& message : out_.leaderless) {
+    if (auto* const to = link(message.to)) {
+      to->send(message);
     }
   }
   for (const auto& link : links_) {

@@ -65,6 +65,10 @@ void TestNode::step(const Forward& forward, Now) {
                           : fmt::format("forward {} {}", forward.from.value(), *forward.runs));
 }
 
+void TestNode::step(dynamo::Message message, Now) {
+  received_.push_back(fmt::format("leaderless {} {}", message.from.value(), message.id));
+}
+
 void TestNode::step(node::DiskDone done, Now) {
   CHECK_EQ(std::get<node::WriteDone>(done).ticket, ticket_);
   for (const auto conn : std::exchange(on_disk_, {})) {

@@ -38,6 +38,9 @@ class TestNode final : public node::Node {
   void peer_down(NodeId peer, Now now) override;
   void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) override;
   void step(const Forward& forward, Now now) override;
+  void step(dynamo::Message message, Now now) override;
+  Incarnation replica() const override { return Incarnation(1); }
+  const dynamo::Core* leaderless() const override { return nullptr; }
   void step(node::DiskDone done, Now now) override;
   void tick(Now now) override;
   void drain(node::Output& out, Now now) override;

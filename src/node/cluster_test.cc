@@ -169,7 +169,7 @@ TEST(Cluster, ASessionKeepsItsOrderWhenItMovesToAnotherNode) {
 // Found by the simulator: a prefix read of another partition took the place of what the session had
 // seen, and the next sequential read there was as old as that.
 TEST(Cluster, APrefixReadDoesNotForgetWhatTheSessionSaw) {
-  TestCluster cluster(3, 1, [](Options& options) { options.partitions = 2; });
+  TestCluster cluster(3, 1, [](Options& options) { options.main.partitions = 2; });
   const auto leader = cluster.wait_leader();
   const auto behind = other_than(leader);
   const auto writer = cluster.connect(leader);
@@ -220,7 +220,7 @@ TEST(Cluster, LevelsAreHonouredOrRefused) {
 }
 
 TEST(Cluster, ManyKeysAreAtomicInOnePartitionAndRefusedOverSeveral) {
-  TestCluster cluster(3, 1, [](Options& options) { options.partitions = 4; });
+  TestCluster cluster(3, 1, [](Options& options) { options.main.partitions = 4; });
   cluster.wait_leader();
   ASSERT_TRUE(cluster.run_until([&] { return cluster.ask(1, "DBSIZE") == "0"; }));
   EXPECT_EQ(cluster.ask(1, "MSET {t}a 1 {t}b 2"), "OK");
@@ -248,7 +248,7 @@ TEST(Cluster, ManyKeysAreAtomicInOnePartitionAndRefusedOverSeveral) {
 }
 
 TEST(Cluster, OneConnectionKeepsItsOrderOverPartitions) {
-  TestCluster cluster(3, 1, [](Options& options) { options.partitions = 4; });
+  TestCluster cluster(3, 1, [](Options& options) { options.main.partitions = 4; });
   cluster.wait_leader();
   ASSERT_TRUE(cluster.run_until([&] { return cluster.ask(1, "DBSIZE") == "0"; }));
   const auto conn = cluster.connect(2);
@@ -357,7 +357,7 @@ TEST(Cluster, ALeaderWhoseClockIsAheadOfMostHandsOver) {
   for (std::uint32_t id = 1; id <= 3; ++id) {
     if (id != leader) {
       const PeerHello behind{ClusterId(7), NodeId(id), cluster.node(id).incarnation,
-                             cluster.now().wall.value() - 1000};
+                             cluster.now().wall.value() - 1000, cluster.node(id).node->replica()};
       cluster.node(leader).node->peer_up(behind, cluster.now());
     }
   }

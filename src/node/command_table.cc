@@ -111,7 +111,7 @@ constexpr CommandSpec kTable[] = {
     {"auth", "[username] password", "Is refused: no password is set", kCon, Verb::kAuth, -2, kV},
     {"client", "ID|INFO|LIST|GETNAME|SETNAME name|...", "Tells about and names this connection",
      kCon, Verb::kClient, -2, kV},
-    {"select", "index", "Chooses a keyspace by its number", kCon, Verb::kSelect, 2, kV},
+    {"select", "keyspace", "Chooses a keyspace by its number or name", kCon, Verb::kSelect, 2, kV},
     {"quit", "", "Closes the connection", kCon, Verb::kQuit, -1, kV},
     {"reset", "", "Puts the connection back to its first state", kCon, Verb::kReset, 1, kV},
 
@@ -133,6 +133,11 @@ constexpr CommandSpec kTable[] = {
      kKv, kData, -4, kWf, 1, 1, 1, Op::kCas, Decode::kCas},
     {"kv.at", "level command [argument ...]", "Runs one command at a level", kKv, Verb::kKvAt, -3,
      kMk},
+    {"kv.context", "context command [argument ...]",
+     "Runs SET or DEL as one that has seen what a receipt's context names", kKv, Verb::kKvContext,
+     -3, kMk},
+    {"kv.conflicts", "[key]", "Lists losers of concurrent writes", kKv, Verb::kKvConflicts, -1, kV,
+     0, 0, 0, Op::kNoop, Decode::kAtMostOne},
     {"kv.level", "[level | [READ level] [WRITE level]]", "Sets or tells the connection's levels",
      kKv, Verb::kKvLevel, -1, kV},
     {"kv.receipt", "[command [argument ...]]",
@@ -152,8 +157,11 @@ constexpr CommandSpec kTable[] = {
     {"kv.search", "key", "Gives value, version and deadline of a key", kKv, kData, 2, kRf, 1, 1, 1,
      Op::kSearch},
     {"kv.digest", "", "Gives a fingerprint of every row", kKv, kData, 1, kR, 0, 0, 0, Op::kDigest},
-    {"kv.keyspace", "LIST|...", "Tells about and makes keyspaces", kKv, Verb::kKvKeyspace, -2,
-     trait::kAdmin},
+    {"kv.keyspace",
+     "LIST | DESCRIBE name | DROP name | CREATE name [ordered|leaderless] [n=] [w=] [r=] "
+     "[conflict=] "
+     "[partitions=] [durability=]",
+     "Tells about, makes and drops keyspaces", kKv, Verb::kKvKeyspace, -2, trait::kAdmin},
     {"kv.fault", "...", "Injects a fault; only for a server started with --faults", kKv,
      Verb::kKvFault, -2, trait::kAdmin | trait::kLoading},
 };

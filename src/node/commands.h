@@ -40,6 +40,8 @@ enum class Verb : std::uint8_t {
   kKvDigest,
   kKvKeyspace,
   kKvFault,
+  kKvContext,
+  kKvConflicts,
 };
 
 struct Limits {

@@ -33,6 +33,13 @@ std::string Replica::status() const {
         partition->machine().applied().value(), group.last_index().value(),
         partition->machine().size(), partition->machine().digest());
   }
+  const auto stats = leaderless_.core().stats();
+  text += fmt::format(
+      "leaderless: rows:{} tombstones:{} tombstones-dropped:{} conflicts:{} hints:{} "
+      "hints-dropped:{} read-repairs:{} sync-rounds:{} sync-rows:{} sync-bytes:{} old-news:{}\n",
+      stats.rows, stats.tombstones, stats.tombstones_dropped, stats.conflicts, stats.hints,
+      stats.hints_dropped, stats.read_repairs, stats.sync_rounds, stats.sync_rows_sent,
+      stats.sync_bytes_sent, stats.old_news);
   const auto progress = raft.progress();
   for (const auto node : options_.members) {
     if (node == options_.self) {
@@ -52,6 +59,20 @@ std::string Replica::status() const {
     text += '\n';
   }
   return text;
+}
+
+// Tombstones are no keys; what has expired is one until it is forgotten.
+std::size_t Replica::keys_of(const Keyspace& keyspace) const {
+  std::size_t keys = 0;
+  for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+    const PartitionId id(keyspace.first_partition.value() + i);
+    if (!keyspace.leaderless()) {
+      keys += find(id)->machine().size();
+    } else if (const auto* table = leaderless_.core().table(id)) {
+      keys += table->rows() - table->tombstones();
+    }
+  }
+  return keys;
 }
 
 std::string Replica::info(ByteView section) const {
@@ -87,13 +108,9 @@ std::string Replica::info(ByteView section) const {
   }
   if (wanted("KEYSPACE")) {
     text += "# Keyspace\r\n";
-    for (const auto& [id, keyspace] : keyspaces_) {
-      std::size_t keys = 0;
-      for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
-        keys += find(PartitionId(keyspace.first_partition.value() + i))->machine().size();
-      }
-      if (keys > 0) {
-        text += fmt::format("db{}:keys={}\r\n", id.value(), keys);
+    for (const auto& keyspace : keyspaces_.keyspaces) {
+      if (const auto keys = keys_of(keyspace); keys > 0) {
+        text += fmt::format("db{}:keys={}\r\n", keyspace.id.value(), keys);
       }
     }
     text += "\r\n";

@@ -45,7 +45,7 @@ void Replica::tend_meta() {
   if (now_.mono < meta_try_at_) {
     return;
   }
-  meta_try_at_ = registered && !keyspaces_.empty() ? Instant::max() : now_.mono + kMetaRetry;
+  meta_try_at_ = registered && keyspaces_.version != 0 ? Instant::max() : now_.mono + kMetaRetry;
   if (!meta.raft().leader() || !meta.outbox().runs().empty() || meta.outbox().has_open()) {
     return;
   }
@@ -57,13 +57,15 @@ void Replica::tend_meta() {
     command.args = {key, value};
     meta.outbox().push(command, ConnId());
   }
-  if (keyspaces_.empty() && meta.raft().role() == raft::Role::kLeader) {
-    const Keyspace main{KeyspaceId(0), "main", Core::kOrdered, PartitionId(1), options_.partitions};
-    const auto key = keyspace_row_key(main.id);
-    const auto value = encode(main);
+  if (keyspaces_.version == 0 && meta.raft().role() == raft::Role::kLeader) {
+    KeyspaceTable table;
+    table.version = 1;
+    table.add(options_.main);
+    table.add(*parse_keyspace("fast", {"leaderless"}, options_.members.size()));
+    const auto value = encode(table);
     const auto voters = encode(voters_);
     command.op = Op::kMSetNx;
-    command.args = {key, value, kVotersRowKey, voters};
+    command.args = {kKeyspacesRowKey, value, kVotersRowKey, voters};
     meta.outbox().push(command, ConnId());
   }
 }
@@ -76,11 +78,12 @@ void Replica::refresh_meta() {
       voters_ = *nodes;
     }
   }
-  machine.each([&](ByteView key, ByteView value) {
-    if (const auto keyspace = decode_keyspace(key, value)) {
-      keyspaces_[keyspace->id] = *keyspace;
-    }
-  });
+  const auto row = machine.get(kKeyspacesRowKey);
+  auto table = row ? decode_keyspaces(*row) : std::nullopt;
+  if (table && table->version > keyspaces_.version) {
+    keyspaces_ = std::move(*table);
+    leaderless_.configure(keyspaces_, now_);
+  }
   for (const auto node : options_.members) {
     const auto value = machine.get(member_row_key(node));
     if (const auto incarnation = value ? decode_incarnation(*value) : std::nullopt) {
@@ -98,8 +101,8 @@ void Replica::refresh_meta() {
 
 // Opens the partitions that the keyspaces name and that are not here yet.
 Result<void> Replica::open_partitions(const store::Store& store) {
-  for (const auto& [id, keyspace] : keyspaces_) {
-    for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+  for (const auto& keyspace : keyspaces_.keyspaces) {
+    for (std::uint32_t i = 0; i < keyspace.partitions && !keyspace.leaderless(); ++i) {
       const auto added = add_partition(PartitionId(keyspace.first_partition.value() + i), store);
       if (!added) {
         return added;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "dynamo/core.h"
 #include "kv/machine.h"
 #include "model/forward.h"
 #include "model/level.h"
@@ -51,6 +52,7 @@ struct Output {
   std::vector<DiskJob> disk;  // to node::Disk, in order
   std::vector<PeerMessage> messages;
   std::vector<Forward> forwards;
+  std::vector<dynamo::Message> leaderless;  // each names its receiver
   std::vector<LogLine> log;
   Instant wake_at = Instant::max();
   std::string
@@ -75,10 +77,12 @@ class Node {
   virtual void reject(ConnId conn, const Error& error, bool close, Now now) = 0;
 
   // Peers. A link is the outgoing one; what arrives on incoming ones comes through step().
+  virtual Incarnation replica() const = 0;  // for the handshake: who makes this node's dots
   virtual void peer_up(const PeerHello& peer, Now now) = 0;
   virtual void peer_down(NodeId peer, Now now) = 0;
   virtual void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) = 0;
   virtual void step(const Forward& forward, Now now) = 0;
+  virtual void step(dynamo::Message message, Now now) = 0;
 
   virtual void step(DiskDone done, Now now) = 0;
   virtual void tick(Now now) = 0;  // at or after Output::wake_at
@@ -92,6 +96,7 @@ class Node {
   // here.
   virtual const raft::Raft* group(PartitionId partition) const = 0;
   virtual const kv::Machine* machine(PartitionId partition) const = 0;
+  virtual const dynamo::Core* leaderless() const = 0;
 
   // Counters for INFO that only net/ knows.
   virtual void set_client_count(std::size_t connected) = 0;

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "kv/machine.h"
+#include "model/keyspace.h"
 #include "model/level.h"
 
 namespace kvorum::node {
@@ -18,9 +19,10 @@ struct Options {
   ClusterId cluster;
   NodeId self;
   Incarnation incarnation;
-  std::uint64_t boot = 1;        // persisted before the node starts, so never used twice
-  std::vector<NodeId> members;   // of cluster.toml, ascending
-  std::uint32_t partitions = 1;  // of `main`, when this node writes the first metadata
+  std::uint64_t boot = 1;       // persisted before the node starts, so never used twice
+  std::vector<NodeId> members;  // of cluster.toml, ascending
+  Keyspace main =
+      main_keyspace();  // its core, counts and partitions, when this node writes the first metadata
   std::uint64_t seed = 1;
   bool may_vote = true;  // false: formed without --init, so it may have lost its disk
   Duration election_timeout = 300ms;

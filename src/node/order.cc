@@ -22,9 +22,24 @@ bool Replica::may_begin(const Session& session, const Item& item) const {
   if (session.queue.empty()) {
     return true;
   }
-  const auto& ahead = session.queue.back();
-  return !item.everywhere && !ahead.everywhere && ahead.partition == item.partition &&
-         (ahead.kind == Item::Kind::kWrite || ahead.kind == Item::Kind::kRead);
+  return may_follow(session, session.queue.back(), item);
+}
+
+// Whether `item` may begin behind `ahead`, which has begun. Of leaderless keyspaces: a replica
+// takes up its own requests as they come, so a read sees what was written ahead of it and not what
+// comes behind, if that waits until the read is done. What another node coordinates may be
+// overtaken.
+bool Replica::may_follow(const Session& session, const Item& ahead, const Item& item) {
+  const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
+  const bool behind_data = ahead.kind == Item::Kind::kWrite || ahead.kind == Item::Kind::kRead;
+  if (!data || !behind_data || item.everywhere || ahead.everywhere ||
+      item.leaderless != ahead.leaderless) {
+    return false;
+  }
+  if (item.leaderless) {
+    return session.open_remote == 0 && (item.kind == Item::Kind::kRead || session.open_reads == 0);
+  }
+  return item.partition == ahead.partition;
 }
 
 bool Replica::waits_for_nothing(const Session& session, const Item& item) {
@@ -40,6 +55,12 @@ bool Replica::waits_for_nothing(const Session& session, const Item& item) {
 void Replica::begin(Session& session, Item& item, const Command& command) {
   item.begun = true;
   ++session.begun;
+  if (item.change) {
+    return begin_change(session, item);
+  }
+  if (item.leaderless) {
+    return begin_leaderless(session, item, command);
+  }
   if (item.kind == Item::Kind::kRead) {
     return begin_read(session, item);
   }
@@ -86,10 +107,15 @@ void Replica::begin_read(Session& session, Item& item) {
 
 // Whether the first item of the queue can be answered now.
 bool Replica::servable(const Session& session, const Item& item) {
+  if (item.leaderless) {
+    return item.everywhere || leaderless_.done(item.tag);
+  }
   switch (item.kind) {
     case Item::Kind::kVerb:
     case Item::Kind::kError:
       return true;
+    case Item::Kind::kLater:
+      break;  // never the first
     case Item::Kind::kWrite:
       return false;  // answered by after_write() alone
     case Item::Kind::kRead:
@@ -130,7 +156,7 @@ void Replica::serve(Session& session, Item& item) {
     Reader reader(item.body);
     Command command;
     CHECK(decode(reader, command), "a queued command that the node encoded itself");
-    serve_read(session, item, command);
+    item.leaderless ? serve_leaderless(session, item, command) : serve_read(session, item, command);
   }
   pop(session);
 }
@@ -158,7 +184,7 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
   Receipt unused;
   auto& receipt = looks_inside ? unused : session.receipt;
   receipt = Receipt{};
-  receipt.asked = item.asked;
+  receipt.asked = item.asked.value_or(item.met);
   receipt.met = item.met;
   receipt.path = item.tag != 0 || !item.tags.empty() ? Path::kReadIndex
                  : item.behind_write                 ? Path::kLog
@@ -180,6 +206,18 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
   }
 }
 
+// What had to wait until a setting was made: all that is in the queue.
+void Replica::admit_later(Session& session) {
+  auto later = std::exchange(session.queue, {});
+  for (auto& item : later) {
+    if (item.kind == Item::Kind::kLater) {
+      admit(session, unpack(item.body), item.arrived);
+    } else {
+      enqueue(session, std::move(item), nullptr);  // the parser refused it
+    }
+  }
+}
+
 // Answers from the front of the queue what can be answered, then begins what may begin.
 void Replica::advance(Session& session) {
   Command command;
@@ -188,19 +226,24 @@ void Replica::advance(Session& session) {
     const bool data = head.kind == Item::Kind::kRead || head.kind == Item::Kind::kWrite;
     if (data && !head.begun) {
       Reader reader(head.body);
-      CHECK(decode(reader, command), "a queued command that the node encoded itself");
+      CHECK(head.change || decode(reader, command),
+            "a queued command that the node encoded itself");
       begin(session, head, command);
     }
     if (!servable(session, head)) {
       break;
     }
+    const bool setting = head.kind == Item::Kind::kVerb && is_setting(head.verb);
     serve(session, head);
+    if (setting) {
+      --session.settings;
+      return admit_later(session);
+    }
   }
   while (session.begun < session.queue.size()) {
     auto& next = session.queue[session.begun];
     const auto& ahead = session.queue[session.begun - 1];
-    const bool data = next.kind == Item::Kind::kRead || next.kind == Item::Kind::kWrite;
-    if (!data || next.everywhere || ahead.everywhere || next.partition != ahead.partition) {
+    if (!may_follow(session, ahead, next)) {
       break;
     }
     Reader reader(next.body);
@@ -220,6 +263,9 @@ ReplyWriter& Replica::before_write(Partition&, ConnId conn) {
   CHECK(!session->queue.empty() && session->queue.front().kind == Item::Kind::kWrite,
         "a write is applied for a connection that does not wait for one");
   const auto& item = session->queue.front();
+  if (item.change) {
+    return change_reply_;
+  }
   if (item.everywhere && item.outstanding > 1) {
     return no_reply_;  // the last partition's reply is everybody's
   }
@@ -236,12 +282,15 @@ void Replica::after_write(Partition& partition, ConnId conn, std::uint64_t seq, 
     return;
   }
   auto& item = session->queue.front();
+  if (item.change) {
+    return change_applied(*session);
+  }
   if (item.everywhere && --item.outstanding > 0) {
     return;
   }
   auto& receipt = session->receipt;
   receipt = Receipt{};
-  receipt.asked = item.asked;
+  receipt.asked = item.asked.value_or(item.met);
   receipt.met = item.met;
   receipt.path = Path::kLog;
   receipt.partition = partition.id();
@@ -279,12 +328,17 @@ void Replica::write_missed(ConnId conn) {
 }
 
 Error Replica::timeout_error(Session& session, const Item& item) {
-  if (item.kind == Item::Kind::kRead) {
+  if (item.kind == Item::Kind::kRead && !item.leaderless) {
     return item.at_least ? Error{ErrorCode::kStale, {}} : Error{ErrorCode::kNoLeader, {}};
   }
   bool never_sent = true;
+  if (item.leaderless) {
+    return Error{ErrorCode::kTimeout, "what was sent before it took too long; nothing was done"};
+  }
   if (item.begun && !item.everywhere) {
     never_sent = find(item.partition)->outbox().abandon(session.id);
+  } else if (item.change) {
+    never_sent = !item.begun || find(kMetaPartition)->outbox().abandon(session.id);
   } else if (item.begun) {
     for (auto& [id, partition] : partitions_) {
       if (id != kMetaPartition) {
@@ -304,7 +358,7 @@ void Replica::expire(Session& session) {
   auto& item = session.queue.front();
   const auto error = timeout_error(session, item);
   session.receipt = Receipt{};
-  session.receipt.asked = item.asked;
+  session.receipt.asked = item.asked.value_or(item.met);
   session.receipt.met = item.met;
   session.receipt.partition = item.partition;
   session.receipt.outcome = outcome_of(error.code);
@@ -324,7 +378,9 @@ void Replica::expire(Session& session) {
 void Replica::sweep(Now now) {
   for (auto& [id, session] : sessions_) {
     bool expired = false;
+    // What is with the leaderless core has its time-out there.
     while (!session->queue.empty() &&
+           !(session->queue.front().leaderless && session->queue.front().begun) &&
            session->queue.front().arrived + options_.request_timeout <= now.mono) {
       expire(*session);
       expired = true;

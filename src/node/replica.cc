@@ -19,6 +19,7 @@ void Output::clear() {
   disk.clear();
   messages.clear();
   forwards.clear();
+  leaderless.clear();
   log.clear();
   wake_at = Instant::max();
   fatal.clear();
@@ -37,7 +38,8 @@ Replica::Replica(const Options& options, Connections& connections)
     : options_(options),
       connections_(connections),
       client_id_(client_of(options.self, options.incarnation, options.boot)),
-      prng_(options.seed ^ client_id_.value()) {}
+      prng_(options.seed ^ client_id_.value()),
+      leaderless_(options_, client_id_) {}
 
 Result<void> Replica::restore(const store::Store& store, Now now) {
   now_ = now;
@@ -49,6 +51,10 @@ Result<void> Replica::restore(const store::Store& store, Now now) {
   if (const auto added = add_partition(kMetaPartition, store); !added) {
     return added;
   }
+  if (const auto opened = leaderless_.open(store, now); !opened) {
+    return opened;
+  }
+  keyspaces_ = leaderless_.table();
   refresh_meta();
   // Group 0's rows may lag behind what the disk already holds of other partitions.
   const auto stored = store.partitions();
@@ -92,7 +98,6 @@ void Replica::connect(ConnId conn, ByteView address, Now) {
   auto session = std::make_unique<Session>();
   session->id = conn;
   session->address = address;
-  session->read_level = options_.read_level;
   sessions_.emplace(conn, std::move(session));
 }
 
@@ -103,7 +108,7 @@ void Replica::request(ConnId conn, std::span<const ByteView> args, Now now) {
   auto* session = find(conn);
   CHECK(session != nullptr, "a request of a connection that was never announced");
   ++commands_;
-  admit(*session, args);
+  admit(*session, args, now.mono);
 }
 
 void Replica::reject(ConnId conn, const Error& error, bool close, Now now) {
@@ -128,6 +133,7 @@ void Replica::peer_up(const PeerHello& peer, Now now) {
          fmt::format("node {}'s clock is {} ms {} ours", peer.node.value(),
                      std::abs(known.ahead_ms), known.ahead_ms > 0 ? "ahead of" : "behind"));
   }
+  leaderless_.peer(peer.node, true, peer.replica, -known.ahead_ms, now);
   refresh_trust();
   for (auto& [id, partition] : partitions_) {
     if (partition->raft().leader() == peer.node) {
@@ -139,6 +145,7 @@ void Replica::peer_up(const PeerHello& peer, Now now) {
 void Replica::peer_down(NodeId peer, Now now) {
   now_ = now;
   peers_[peer].up = false;
+  leaderless_.peer(peer, false, Incarnation(), 0, now);
 }
 
 void Replica::step(NodeId from, PartitionId partition, const raft::Message& message, Now now) {
@@ -156,12 +163,18 @@ void Replica::step(const Forward& forward, Now now) {
   }
 }
 
+void Replica::step(dynamo::Message message, Now now) {
+  now_ = now;
+  leaderless_.step(std::move(message), now);
+}
+
 void Replica::step(DiskDone done, Now now) {
   now_ = now;
   if (const auto* written = std::get_if<WriteDone>(&done)) {
     for (auto& [id, partition] : partitions_) {
       partition->persisted(written->ticket, now);
     }
+    leaderless_.persisted(written->ticket, now);
   } else if (const auto* space = std::get_if<DiskSpace>(&done)) {
     note(space->low ? LogLevel::kError : LogLevel::kInfo,
          space->low ? "the free-space reserve is reached: writes are refused, reads go on"
@@ -187,6 +200,7 @@ void Replica::tick(Now now) {
   for (auto& [id, partition] : partitions_) {
     partition->tick(now);
   }
+  leaderless_.tick(now);
   tend_meta();
   if (now.mono >= sweep_at_) {
     sweep(now);
@@ -213,6 +227,10 @@ void Replica::drain(Output& out, Now now) {
       const auto opened = open_partitions(*store::open_mem());  // new here: nothing on disk
       CHECK(opened.has_value(), "{}", to_string(opened.error()));
     }
+    leaderless_.drain(out, batch, leaderless_done_, now);
+    for (const auto& [conn, id] : std::exchange(leaderless_done_, {})) {
+      leaderless_done(conn, id);
+    }
     for (const auto conn : std::exchange(woken_, {})) {
       if (auto* session = find(conn)) {
         advance(*session);
@@ -225,6 +243,7 @@ void Replica::drain(Output& out, Now now) {
   for (auto& [id, partition] : partitions_) {
     waits = waits || partition->waits_for_disk();
   }
+  waits = waits || leaderless_.waits_for_disk();
   if (waits) {
     const auto ticket = next_ticket_++;
     out.disk.push_back(WriteJob{ticket, std::move(batch)});
@@ -232,6 +251,9 @@ void Replica::drain(Output& out, Now now) {
       if (partition->waits_for_disk()) {
         partition->ticketed(ticket);
       }
+    }
+    if (leaderless_.waits_for_disk()) {
+      leaderless_.ticketed(ticket);
     }
   }
   if (disk_low_ && now.mono >= disk_retry_at_) {
@@ -243,7 +265,8 @@ void Replica::drain(Output& out, Now now) {
     paused_ = full;
     connections_.pause(full);
   }
-  out.wake_at = more ? now.mono : std::min({disk_retry_at_, sweep_at_, meta_try_at_});
+  out.wake_at =
+      more ? now.mono : std::min({disk_retry_at_, sweep_at_, meta_try_at_, leaderless_.wake_at()});
   for (auto& [id, partition] : partitions_) {
     out.wake_at = std::min(out.wake_at, partition->wake_at());
   }
@@ -263,6 +286,7 @@ std::size_t Replica::outbox_bytes() const {
 
 void Replica::begin_shutdown(Now now) {
   now_ = now;
+  leaderless_.stop();
   for (auto& [id, partition] : partitions_) {
     if (partition->raft().role() == raft::Role::kLeader) {
       partition->raft().transfer(NodeId(), now);
@@ -277,7 +301,8 @@ bool Replica::idle() const {
       return false;
     }
   }
-  return std::all_of(sessions_.begin(), sessions_.end(),
+  return leaderless_.stopped() &&
+         std::all_of(sessions_.begin(), sessions_.end(),
                      [](const auto& entry) { return entry.second->queue.empty(); });
 }
 

@@ -10,11 +10,33 @@
 
 #include "base/prng.h"
 #include "model/meta.h"
+#include "node/leaderless.h"
 #include "node/node.h"
 #include "node/partition.h"
 #include "node/session.h"
 
 namespace kvorum::node {
+
+// What a compare-and-set of the table answered.
+class ChangeReply final : public ReplyWriter {
+ public:
+  bool took_effect() const { return took_effect_; }
+  void status(ByteView) override {}
+  void integer(std::int64_t value) override { took_effect_ = value != 0; }
+  void bulk(ByteView) override {}
+  void nil() override {}
+  void error(const Error&) override { took_effect_ = false; }
+  void array(std::size_t) override {}
+  void map(std::size_t) override {}
+
+ private:
+  bool took_effect_ = false;
+};
+
+// Requests that change what later ones on their connection mean.
+bool is_setting(Verb verb);
+// Arguments as an Item keeps them; they borrow its bytes.
+std::vector<ByteView> unpack(ByteView packed);
 
 class Replica final : public Node, private Partition::Host {
  public:
@@ -29,6 +51,9 @@ class Replica final : public Node, private Partition::Host {
   void peer_down(NodeId peer, Now now) override;
   void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) override;
   void step(const Forward& forward, Now now) override;
+  void step(dynamo::Message message, Now now) override;
+  Incarnation replica() const override { return leaderless_.replica(); }
+  const dynamo::Core* leaderless() const override { return &leaderless_.core(); }
   void step(DiskDone done, Now now) override;
   void tick(Now now) override;
   void drain(Output& out, Now now) override;
@@ -53,8 +78,13 @@ class Replica final : public Node, private Partition::Host {
   void note(LogLevel level, std::string text) override;
 
   // requests.cc: from a request to its place in the order
-  void admit(Session& session, std::span<const ByteView> args);
+  void admit(Session& session, std::span<const ByteView> args, Instant arrived);
+  void admit_verb(Session& session, Item item, Verb verb, std::span<const ByteView> args);
+  void admit_later(Session& session);
   Result<void> place(const Session& session, const Command& command, Item& item);
+  Result<void> place_leaderless(const Keyspace& keyspace, const Command& command, Item& item);
+  Result<Level> met_by(const Keyspace& keyspace, const std::optional<Level>& asked,
+                       bool write) const;
   void enqueue(Session& session, Item item, const Command* command);
   Result<Command> number(std::span<const ByteView> args);
   std::int64_t fresh_client();
@@ -63,6 +93,7 @@ class Replica final : public Node, private Partition::Host {
   // order.cc: what may begin, what may be answered
   bool waits_for_nothing(const Session& session, const Item& item);
   bool may_begin(const Session& session, const Item& item) const;
+  static bool may_follow(const Session& session, const Item& ahead, const Item& item);
   void begin(Session& session, Item& item, const Command& command);
   void begin_read(Session& session, Item& item);
   bool servable(const Session& session, const Item& item);
@@ -74,6 +105,15 @@ class Replica final : public Node, private Partition::Host {
   void sweep(Now now);
   Error timeout_error(Session& session, const Item& item);
 
+  // leaderless_order.cc: the same for requests of leaderless keyspaces
+  bool serve_at_once(Session& session, const Item& item, const Command& command);
+  void begin_leaderless(Session& session, Item& item, const Command& command);
+  void serve_leaderless(Session& session, const Item& item, const Command& command);
+  void serve_inside(Session& session, const Keyspace& keyspace, const Command& command);
+  void leaderless_done(ConnId conn, std::uint64_t id);
+  void leaderless_receipt(Session& session, const Item& item,
+                          const std::vector<dynamo::Result>& results, const Keyspace& keyspace);
+
   // verbs.cc: what the node answers by itself
   void run_verb(Session& session, const Item& item);
   void hello(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
@@ -83,12 +123,21 @@ class Replica final : public Node, private Partition::Host {
   void set_level(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void session_token(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void where(const Session& session, std::span<const ByteView> args, ReplyWriter& reply);
-  void keyspace(std::span<const ByteView> args, ReplyWriter& reply);
+  void conflicts(const Session& session, std::span<const ByteView> args, ReplyWriter& reply) const;
+  void reply_receipt(const Session& session, ReplyWriter& reply) const;
   void reply_receipt(const Receipt& receipt, ReplyWriter& reply) const;
 
   // info.cc
   std::string info(ByteView section) const;
   std::string status() const;
+  std::size_t keys_of(const Keyspace& keyspace) const;
+
+  // keyspaces.cc: KV.KEYSPACE, and changes of the table
+  void keyspace(std::span<const ByteView> args, ReplyWriter& reply) const;
+  Result<std::unique_ptr<KeyspaceChange>> keyspace_change(std::span<const ByteView> args) const;
+  Result<KeyspaceTable> changed(const KeyspaceChange& change) const;
+  void begin_change(Session& session, Item& item);
+  void change_applied(Session& session);
 
   // gather.cc: KEYS, DBSIZE and the like over every partition of a keyspace
   void read_everywhere(const Keyspace& keyspace, const Command& command, ReplyWriter& reply);
@@ -118,7 +167,10 @@ class Replica final : public Node, private Partition::Host {
   std::map<PartitionId, std::unique_ptr<Partition>> partitions_;
   boost::unordered_flat_map<ConnId, std::unique_ptr<Session>> sessions_;
   std::map<NodeId, Peer> peers_;
-  std::map<KeyspaceId, Keyspace> keyspaces_;
+  KeyspaceTable keyspaces_;
+  Leaderless leaderless_;
+  std::vector<std::pair<ConnId, std::uint64_t>> leaderless_done_;
+  ChangeReply change_reply_;
   std::vector<NodeId> voters_;  // of data partitions
   std::map<NodeId, Incarnation> registered_;
   Index meta_seen_;  // group 0's applied index at the last refresh

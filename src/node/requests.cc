@@ -20,39 +20,84 @@ bool covers_everything(Op op) {
          op == Op::kDump || op == Op::kDigest || op == Op::kOpenClient || op == Op::kCloseClient;
 }
 
-}  // namespace
-
-const Keyspace* Replica::keyspace_of(const Session& session) const {
-  const auto found = keyspaces_.find(session.keyspace);
-  return found == keyspaces_.end() ? nullptr : &found->second;
+void pack(std::span<const ByteView> args, Bytes& out) {
+  put_varint(out, args.size());
+  for (const auto arg : args) {
+    put_bytes(out, arg);
+  }
 }
 
-void Replica::admit(Session& session, std::span<const ByteView> args) {
+// Takes KV.AT, KV.CONTEXT and KV.RECEIPT off a command; they nest.
+Result<void> unwrap(std::span<const ByteView>& args, Item& item) {
+  while (args.size() > 1) {
+    const bool at = same_word(args[0], "KV.AT");
+    if (!at && !same_word(args[0], "KV.CONTEXT")) {
+      if (!same_word(args[0], "KV.RECEIPT")) {
+        break;
+      }
+      item.with_receipt = true;
+      args = args.subspan(1);
+      continue;
+    }
+    if (args.size() < 3) {
+      return fail(ErrorCode::kGeneric, "wrong number of arguments for '{}' command",
+                  at ? "kv.at" : "kv.context");
+    }
+    if (at) {
+      const auto level = parse_level(args[1]);
+      if (!level) {
+        return tl::unexpected(level.error());
+      }
+      item.asked = *level;
+    } else {
+      auto context = dynamo::parse_context(args[1]);
+      if (!context) {
+        return tl::unexpected(context.error());
+      }
+      item.seen = std::move(*context);
+    }
+    args = args.subspan(2);
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_setting(Verb verb) {
+  return verb == Verb::kSelect || verb == Verb::kKvLevel || verb == Verb::kReset;
+}
+
+std::vector<ByteView> unpack(ByteView packed) {
+  Reader reader(packed);
+  std::vector<ByteView> args;
+  for (auto left = reader.varint(); left > 0; --left) {
+    args.push_back(reader.bytes());
+  }
+  CHECK(reader.done(), "arguments that the node packed itself");
+  return args;
+}
+
+const Keyspace* Replica::keyspace_of(const Session& session) const {
+  return keyspaces_.find(session.keyspace);
+}
+
+void Replica::admit(Session& session, std::span<const ByteView> args, Instant arrived) {
   Item item;
-  item.arrived = now_.mono;
+  item.arrived = arrived;
+  if (session.settings > 0) {
+    item.kind = Item::Kind::kLater;
+    pack(args, item.body);
+    session.queue.push_back(std::move(item));
+    return;
+  }
   const auto refuse = [&](const Error& error) {
     item.kind = Item::Kind::kError;
     item.error = error;
     enqueue(session, std::move(item), nullptr);
   };
-  bool leveled = false;
-  while (args.size() > 1) {  // KV.AT and KV.RECEIPT nest
-    if (same_word(args[0], "KV.AT")) {
-      const auto level = args.size() > 2 ? parse_level(args[1])
-                                         : fail(ErrorCode::kGeneric,
-                                                "wrong number of arguments for 'kv.at' command");
-      if (!level) {
-        return refuse(level.error());
-      }
-      item.asked = *level;
-      leveled = true;
-      args = args.subspan(2);
-    } else if (same_word(args[0], "KV.RECEIPT")) {
-      item.with_receipt = true;
-      args = args.subspan(1);
-    } else {
-      break;
-    }
+  const auto whole = args.size();
+  if (const auto unwrapped = unwrap(args, item); !unwrapped) {
+    return refuse(unwrapped.error());
   }
   auto parsed = parse(args, Limits{65536, options_.kv.max_value_bytes});
   if (!parsed) {
@@ -66,25 +111,42 @@ void Replica::admit(Session& session, std::span<const ByteView> args) {
     parsed->verb = Verb::kData;
     parsed->command = std::move(*command);
   } else if (parsed->verb != Verb::kData) {
-    if (leveled || item.with_receipt) {
-      return refuse({ErrorCode::kGeneric, "KV.AT and KV.RECEIPT take a command on data"});
-    }
-    item.verb = parsed->verb;
-    put_varint(item.body, args.size());
-    for (const auto arg : args) {
-      put_bytes(item.body, arg);
-    }
-    return enqueue(session, std::move(item), nullptr);
+    return args.size() < whole ? refuse({ErrorCode::kGeneric,
+                                         "KV.AT, KV.CONTEXT and KV.RECEIPT take a command on data"})
+                               : admit_verb(session, std::move(item), parsed->verb, args);
   }
   const bool write = is_write(parsed->command.op);
   item.kind = write ? Item::Kind::kWrite : Item::Kind::kRead;
-  if (!leveled) {
+  if (!item.asked) {
     item.asked = write ? session.write_level : session.read_level;
   }
   if (const auto placed = place(session, parsed->command, item); !placed) {
     return refuse(placed.error());
   }
   enqueue(session, std::move(item), &parsed->command);
+}
+
+void Replica::admit_verb(Session& session, Item item, Verb verb, std::span<const ByteView> args) {
+  if (verb == Verb::kKvKeyspace) {
+    auto change = keyspace_change(args);
+    if (!change) {
+      item.kind = Item::Kind::kError;
+      item.error = change.error();
+      return enqueue(session, std::move(item), nullptr);
+    }
+    if (*change != nullptr) {
+      item.kind = Item::Kind::kWrite;
+      item.change = std::move(*change);
+      item.everywhere = true;
+      item.partition = kMetaPartition;
+      const Command none;
+      return enqueue(session, std::move(item), &none);
+    }
+  }
+  item.verb = verb;
+  pack(args, item.body);
+  session.settings += is_setting(verb) ? 1 : 0;
+  enqueue(session, std::move(item), nullptr);
 }
 
 // KV.ONCE OPEN | CLOSE <client-id> | <client-id> <seq>[:<answered-below>] <command...>
@@ -170,19 +232,66 @@ Result<Level> Replica::met_level(const Level& asked, bool write) const {
   }
 }
 
+Result<Level> Replica::met_by(const Keyspace& keyspace, const std::optional<Level>& asked,
+                              bool write) const {
+  if (!keyspace.leaderless()) {
+    return met_level(asked.value_or(write ? Level{} : options_.read_level), write);
+  }
+  const auto counts = leaderless_counts(keyspace, asked, write);
+  if (!counts) {
+    return tl::unexpected(counts.error());
+  }
+  return Level{
+      .kind = LevelKind::kQuorum, .w = counts->w, .r = counts->r, .sloppy = counts->sloppy};
+}
+
+Result<void> Replica::place_leaderless(const Keyspace& keyspace, const Command& command,
+                                       Item& item) {
+  if (auto allowed = check_leaderless(command); !allowed) {
+    return allowed;
+  }
+  item.partition = keyspace.first_partition;
+  if (command.op == Op::kFlush) {
+    item.change = std::make_unique<KeyspaceChange>();
+    item.change->keyspace.name = keyspace.name;
+    item.everywhere = true;
+    item.partition = kMetaPartition;
+    return {};
+  }
+  if (item.seen && command.op != Op::kSet && (command.op != Op::kDel || command.args.size() != 1)) {
+    return fail(ErrorCode::kGeneric, "KV.CONTEXT goes with SET, or with DEL of one key");
+  }
+  item.leaderless = true;
+  item.everywhere = true;
+  each_key(command, [&](ByteView key) {
+    item.partition = keyspace.partition_of(slot_of(key));
+    item.everywhere = false;
+  });
+  item.everywhere = item.everywhere || command.op == Op::kSearch;
+  return {};
+}
+
 // Which partition, and at which level.
 Result<void> Replica::place(const Session& session, const Command& command, Item& item) {
   const auto* keyspace = keyspace_of(session);
   if (keyspace == nullptr) {
-    return fail(ErrorCode::kLoading, "the cluster is forming; try again in a moment");
+    return keyspaces_.version == 0
+               ? fail(ErrorCode::kLoading, "the cluster is forming; try again in a moment")
+               : fail(ErrorCode::kNoKeyspace, "this connection's keyspace was dropped; SELECT one");
   }
-  const auto met = met_level(item.asked, item.kind == Item::Kind::kWrite);
+  const auto met = met_by(*keyspace, item.asked, item.kind == Item::Kind::kWrite);
   if (!met) {
     return tl::unexpected(met.error());
   }
   item.met = *met;
   if (item.kind == Item::Kind::kWrite && disk_low_) {
     return fail(ErrorCode::kDiskFull);
+  }
+  if (keyspace->leaderless()) {
+    return place_leaderless(*keyspace, command, item);
+  }
+  if (item.seen) {
+    return fail(ErrorCode::kGeneric, "KV.CONTEXT is for leaderless keyspaces");
   }
   if (covers_everything(command.op)) {
     item.partition = keyspace->first_partition;
@@ -224,12 +333,16 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
 void Replica::enqueue(Session& session, Item item, const Command* command) {
   const bool first = session.queue.empty();
   const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
+  if (first && item.leaderless && serve_at_once(session, item, *command)) {
+    return;
+  }
   const bool overruns = KVORUM_MUTANT(kOverrunOrder) && item.kind == Item::Kind::kRead;
-  if (overruns || (first && item.kind == Item::Kind::kRead && waits_for_nothing(session, item))) {
+  if (overruns || (first && item.kind == Item::Kind::kRead && !item.leaderless &&
+                   waits_for_nothing(session, item))) {
     return serve_read(session, item, *command);  // needs no place in a queue
   }
   const bool begins = data && may_begin(session, item);
-  if (data && (item.kind == Item::Kind::kRead || !begins)) {
+  if (data && !item.change && (item.kind == Item::Kind::kRead || item.leaderless || !begins)) {
     encode(*command, item.body);
   }
   session.queue.push_back(std::move(item));

@@ -82,7 +82,8 @@ void TestCluster::start(std::uint32_t id, bool init) {
 
 void TestCluster::link(NodeId a, NodeId b) {
   const auto& peer = nodes_.at(b);
-  nodes_.at(a).node->peer_up(PeerHello{ClusterId(7), b, peer.incarnation, now_.wall.value()}, now_);
+  nodes_.at(a).node->peer_up(
+      PeerHello{ClusterId(7), b, peer.incarnation, now_.wall.value(), peer.node->replica()}, now_);
 }
 
 void TestCluster::crash(std::uint32_t id) {
@@ -171,6 +172,8 @@ void TestCluster::deliver() {
     }
     if (const auto* forward = std::get_if<Forward>(&packet.body)) {
       to.node->step(*forward, now_);
+    } else if (auto* leaderless = std::get_if<dynamo::Message>(&packet.body)) {
+      to.node->step(std::move(*leaderless), now_);
     } else {
       const auto& message = std::get<Output::PeerMessage>(packet.body);
       to.node->step(packet.from, message.partition, message.message, now_);
@@ -203,6 +206,10 @@ void TestCluster::turn() {
     }
     for (auto& forward : node.out.forwards) {
       packets_.push_back({id, forward.to, forward});
+    }
+    for (auto& message : node.out.leaderless) {
+      const auto to = message.to;
+      packets_.push_back({id, to, std::move(message)});
     }
     busy = busy || (!node.jobs.empty() && !node.disk_held);
     wake_at = std::min(wake_at, node.out.wake_at);

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/parse.h"
+#include "node/leaderless_reply.h"
 #include "node/replica.h"
 
 namespace kvorum::node {
@@ -32,12 +33,7 @@ bool config_matches(ByteView pattern, ByteView name) {
 }  // namespace
 
 void Replica::run_verb(Session& session, const Item& item) {
-  Reader reader(item.body);
-  std::vector<ByteView> words;
-  for (auto left = reader.varint(); left > 0; --left) {
-    words.push_back(reader.bytes());
-  }
-  CHECK(reader.done(), "arguments that the node packed itself");
+  const auto words = unpack(item.body);
   const std::span<const ByteView> args(words);
   auto& reply = connections_.reply(session.id);
   switch (item.verb) {
@@ -71,15 +67,15 @@ void Replica::run_verb(Session& session, const Item& item) {
     case Verb::kReset:
       session.name.clear();
       session.keyspace = KeyspaceId();
-      session.read_level = options_.read_level;
-      session.write_level = Level{};
+      session.read_level.reset();
+      session.write_level.reset();
       session.protocol = 2;
       connections_.set_protocol(session.id, 2);
       return reply.status("RESET");
     case Verb::kKvLevel:
       return set_level(session, args, reply);
     case Verb::kKvReceipt:
-      return reply_receipt(session.receipt, reply);
+      return reply_receipt(session, reply);
     case Verb::kKvSession:
       return session_token(session, args, reply);
     case Verb::kKvStatus:
@@ -88,6 +84,10 @@ void Replica::run_verb(Session& session, const Item& item) {
       return where(session, args, reply);
     case Verb::kKvKeyspace:
       return keyspace(args, reply);
+    case Verb::kKvConflicts:
+      return conflicts(session, args, reply);
+    case Verb::kKvContext:
+      return refuse(reply, "wrong number of arguments for 'kv.context' command");
     case Verb::kKvFault:
       return refuse(reply, "KV.FAULT is not part of this version");
     case Verb::kKvAt:
@@ -216,23 +216,21 @@ void Replica::config(std::span<const ByteView> args, ReplyWriter& reply) {
 }
 
 void Replica::select(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
-  for (const auto& [id, keyspace] : keyspaces_) {
-    if (args[1] == keyspace.name || args[1] == std::to_string(id.value())) {
-      session.keyspace = id;
-      return ok(reply);
-    }
+  if (const auto* keyspace = keyspaces_.find(args[1])) {
+    session.keyspace = keyspace->id;
+    return ok(reply);
   }
-  if (args[1] == "1" || args[1] == "fast") {
-    return refuse(reply,
-                  "keyspace 'fast' is leaderless, and this version serves ordered keyspaces");
-  }
-  if (args[1] == "0" || args[1] == "main") {
-    return ok(reply);  // the cluster is forming; `main` is what a connection begins with
+  if (keyspaces_.version == 0) {
+    // `main` is what a connection begins with.
+    return args[1] == "0" || args[1] == "main"
+               ? ok(reply)
+               : reply.error(
+                     {ErrorCode::kLoading, "the cluster is forming; try again in a moment"});
   }
   refuse(reply, parse_number<int>(args[1]) ? "DB index is out of range" : "no such keyspace");
 }
 
-// KV.LEVEL | KV.LEVEL <level> | KV.LEVEL [read <level>] [write <level>]
+// KV.LEVEL | KV.LEVEL default | KV.LEVEL <level> | KV.LEVEL [read <level>] [write <level>]
 void Replica::set_level(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
   auto read = session.read_level, write = session.write_level;
   for (std::size_t i = 1; i < args.size();) {
@@ -241,19 +239,28 @@ void Replica::set_level(Session& session, std::span<const ByteView> args, ReplyW
     if (named && i + 1 == args.size()) {
       return reply.error({ErrorCode::kSyntax, {}});
     }
-    const auto level = parse_level(args[named ? i + 1 : i]);
-    if (!level) {
-      return reply.error(level.error());
+    const auto text = args[named ? i + 1 : i];
+    std::optional<Level> asked;
+    if (upper(text) != "DEFAULT") {
+      const auto level = parse_level(text);
+      if (!level) {
+        return reply.error(level.error());
+      }
+      asked = *level;
     }
-    (word == "WRITE" ? write : read) = *level;
+    (word == "WRITE" ? write : read) = asked;
     if (!named) {
-      write = *level;
+      write = asked;
     }
     i += named ? 2 : 1;
   }
-  for (const auto& [level, writes] : {std::pair(read, false), std::pair(write, true)}) {
-    if (const auto met = met_level(level, writes); !met) {
-      return reply.error(met.error());
+  const auto* keyspace = keyspace_of(session);
+  const auto forming = Keyspace();
+  const auto met_read = met_by(keyspace == nullptr ? forming : *keyspace, read, false);
+  const auto met_write = met_by(keyspace == nullptr ? forming : *keyspace, write, true);
+  for (const auto* met : {&met_read, &met_write}) {
+    if (!*met) {
+      return reply.error(met->error());
     }
   }
   session.read_level = read;
@@ -263,9 +270,9 @@ void Replica::set_level(Session& session, std::span<const ByteView> args, ReplyW
   }
   reply.map(2);
   reply.bulk("read");
-  reply.bulk(to_string(read));
+  reply.bulk(to_string(read.value_or(*met_read)));
   reply.bulk("write");
-  reply.bulk(to_string(write));
+  reply.bulk(to_string(write.value_or(*met_write)));
 }
 
 void Replica::session_token(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
@@ -299,6 +306,22 @@ void Replica::where(const Session& session, std::span<const ByteView> args, Repl
   }
   const auto slot = slot_of(args[1]);
   const auto id = keyspace->partition_of(slot);
+  const auto nodes = [&reply](const std::vector<NodeId>& all) {
+    for (const auto node : all) {
+      reply.integer(node.value());
+    }
+  };
+  if (keyspace->leaderless()) {
+    const auto replicas = keyspace->replicas(id, options_.members);
+    reply.map(3);
+    reply.bulk("slot");
+    reply.integer(slot.value());
+    reply.bulk("partition");
+    reply.integer(id.value());
+    reply.bulk("nodes");
+    reply.array(replicas.size());
+    return nodes(replicas);
+  }
   const auto& raft = find(id)->raft();
   reply.map(4);
   reply.bulk("slot");
@@ -310,40 +333,73 @@ void Replica::where(const Session& session, std::span<const ByteView> args, Repl
   reply.bulk("nodes");
   const auto& config = raft.config();
   reply.array(config.voters.size() + config.learners.size());
-  for (const auto* group : {&config.voters, &config.learners}) {
-    for (const auto node : *group) {
-      reply.integer(node.value());
+  nodes(config.voters);
+  nodes(config.learners);
+}
+
+// KV.CONFLICTS [key]: losers of concurrent writes that this node knows of, newest first.
+void Replica::conflicts(const Session& session, std::span<const ByteView> args,
+                        ReplyWriter& reply) const {
+  const auto* keyspace = keyspace_of(session);
+  if (keyspace == nullptr || !keyspace->leaderless()) {
+    return reply.error({ErrorCode::kRefused, "an ordered keyspace has no concurrent writes"});
+  }
+  std::vector<const dynamo::Loss*> found;
+  for (const auto& loss : leaderless_.core().ledger()) {
+    if (keyspace->has(loss.partition) && (args.size() < 2 || loss.key == args[1])) {
+      found.push_back(&loss);
     }
+  }
+  reply.array(found.size());
+  for (auto at = found.rbegin(); at != found.rend(); ++at) {
+    const auto& loss = **at;
+    reply.map(6);
+    reply.bulk("key");
+    reply.bulk(loss.key);
+    reply.bulk("lost");
+    loss.lost.deleted ? reply.nil() : reply.bulk(loss.lost.value);
+    reply.bulk("version");
+    reply.bulk(to_string(loss.lost.dot));
+    reply.bulk("winner");
+    reply.bulk(to_string(loss.winner));
+    reply.bulk("written-ms");
+    reply.integer(loss.lost.stamp.wall().value());
+    reply.bulk("noted-ms");
+    reply.integer(loss.at.value());
   }
 }
 
-// KV.KEYSPACE LIST | DESCRIBE <name>
-void Replica::keyspace(std::span<const ByteView> args, ReplyWriter& reply) {
-  const auto word = args.size() > 1 ? upper(args[1]) : "";
-  if (word == "LIST" && args.size() == 2) {
-    reply.array(keyspaces_.size());
-    for (const auto& [id, keyspace] : keyspaces_) {
-      reply.bulk(keyspace.name);
-    }
-    return;
+void Replica::reply_receipt(const Session& session, ReplyWriter& reply) const {
+  const auto& receipt = session.receipt;
+  if (!receipt.leaderless) {
+    return reply_receipt(receipt, reply);
   }
-  if (word == "DESCRIBE" && args.size() == 3) {
-    for (const auto& [id, keyspace] : keyspaces_) {
-      if (keyspace.name == args[2]) {
-        reply.map(4);
-        reply.bulk("name");
-        reply.bulk(keyspace.name);
-        reply.bulk("id");
-        reply.integer(id.value());
-        reply.bulk("core");
-        reply.bulk(keyspace.core == Core::kOrdered ? "ordered" : "leaderless");
-        reply.bulk("partitions");
-        return reply.integer(keyspace.partitions);
-      }
-    }
-    return refuse(reply, "no such keyspace");
-  }
-  refuse(reply, "this version has KV.KEYSPACE LIST and KV.KEYSPACE DESCRIBE <name>");
+  const auto field = [&](ByteView name, ByteView value) {
+    reply.bulk(name);
+    reply.bulk(value);
+  };
+  const auto number = [&](ByteView name, std::uint64_t value) {
+    reply.bulk(name);
+    reply.integer(static_cast<std::int64_t>(value));
+  };
+  const bool wrote = receipt.dot.counter != 0;
+  reply.map(13);
+  field("asked", to_string(receipt.asked));
+  field("met", to_string(receipt.met));
+  field("path", to_string(receipt.path));
+  number("node", options_.self.value());
+  number("coordinator", receipt.coordinator.value());
+  number("partition", receipt.partition.value());
+  field("version", wrote ? to_string(receipt.dot) : "none");
+  field("context", dynamo::to_text(session.context));
+  number("siblings", receipt.siblings);
+  number("replicas", receipt.replicas);
+  field("stand-ins", receipt.stand_ins ? "yes" : "no");
+  field("durability", !wrote                 ? "none"
+                      : !receipt.durable     ? "memory"
+                      : receipt.replicas > 1 ? "disk-quorum"
+                                             : "disk-one");
+  field("outcome", receipt.outcome == Outcome::kDefinite ? "definite" : "unknown");
 }
 
 void Replica::reply_receipt(const Receipt& receipt, ReplyWriter& reply) const {

@@ -26,7 +26,7 @@ node::Options node_options(const Options& from, NodeId self, const node::Identit
   for (std::uint32_t id = 1; id <= from.nodes; ++id) {
     options.members.emplace_back(id);
   }
-  options.partitions = static_cast<std::uint32_t>(from.partitions);
+  options.main.partitions = static_cast<std::uint32_t>(from.partitions);
   options.seed = seed;
   options.election_timeout = std::chrono::milliseconds(from.election_ms);
   options.heartbeat = std::chrono::milliseconds(from.heartbeat_ms);
@@ -136,7 +136,8 @@ void Server::freeze(bool on) {
 Bytes Server::hello() const {
   Bytes frame;
   const auto now = clock_.now(events_.now());
-  wire::encode_hello(PeerHello{kCluster, id_, incarnation_, now.wall.value()}, frame);
+  wire::encode_hello(PeerHello{kCluster, id_, incarnation_, now.wall.value(), node_->replica()},
+                     frame);
   return frame;
 }
 
@@ -307,6 +308,10 @@ void Server::feed_packet(NodeId from, ByteView frames, Now now) {
     } else if (const auto* forward = std::get_if<Forward>(&**frame)) {
       trace_.event(events_.now(), "forward", id_.value(), from.value(), forward->runs->size());
       node_->step(*forward, now);
+    } else if (auto* leaderless = std::get_if<dynamo::Message>(&**frame)) {
+      trace_.event(events_.now(), "leaderless", id_.value(), from.value(),
+                   static_cast<std::uint64_t>(leaderless->type), leaderless->rows.size());
+      node_->step(std::move(*leaderless), now);
     }
   }
   if (parser.buffered() > 0) {  // a length that was damaged: the rest of the frame never comes
@@ -340,6 +345,9 @@ void Server::send_messages() {
   for (const auto& forward : out_.forwards) {
     auto& frames = outgoing_[forward.to];
     CHECK(wire::encode_forward(forward, frames), "a run beyond the frame limit");
+  }
+  for (const auto& message : out_.leaderless) {
+    CHECK(wire::encode_dynamo(message, outgoing_[message.to]), "a message beyond the frame limit");
   }
   for (auto& [to, frames] : outgoing_) {
     if (!frames.empty()) {

@@ -1,0 +1,372 @@
+#include "node/leaderless.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <iterator>
+
+#include "base/check.h"
+#include "base/checksum.h"
+#include "node/commands.h"
+#include "node/node.h"
+
+namespace kvorum::node {
+namespace {
+
+constexpr ByteView kRecordName = "leaderless";
+constexpr ByteView kTableName = "keyspaces";
+constexpr std::int64_t kLongestTtlMs = std::int64_t{1} << 52;  // so that no stamp overflows
+
+Bytes cut_name(PartitionId partition) { return fmt::format("cut/{}", partition.value()); }
+
+Bytes encode_cut(const dynamo::CutWrite& cut) {
+  Bytes out;
+  put_fixed(out, cut.generation.value());
+  put_fixed(out, static_cast<std::uint8_t>(cut.refilled));
+  encode(cut.cut, out);
+  encode(cut.known, out);
+  return out;
+}
+
+bool decode_cut(ByteView bytes, dynamo::CutWrite& cut) {
+  Reader reader(bytes);
+  cut.generation = Generation(reader.fixed<std::uint64_t>());
+  cut.refilled = reader.fixed<std::uint8_t>() != 0;
+  return decode(reader, cut.cut) && decode(reader, cut.known) && reader.done();
+}
+
+dynamo::WriteRequest write_request(const Command& command, ByteView key, ByteView value,
+                                   const Counts& counts) {
+  dynamo::WriteRequest request;
+  request.key = key;
+  request.value = value;
+  request.deleted = command.op == Op::kDel;
+  request.w = counts.w;
+  request.sloppy = counts.sloppy;
+  if (command.has(kRelativeTtl)) {
+    request.ttl_ms = std::min(command.number, kLongestTtlMs);
+  } else if (command.has(kAbsoluteTtl)) {
+    request.deadline = WallMs(command.number);
+  }
+  return request;
+}
+
+dynamo::Options core_options(const Options& from, ReplicaId self, ClientId life) {
+  dynamo::Options options;
+  options.self = self;
+  options.seed = from.seed ^ life.value();
+  options.request_timeout = from.request_timeout;
+  options.max_clock_skew_ms = from.max_clock_skew_ms;
+  return options;
+}
+
+}  // namespace
+
+Leaderless::Leaderless(const Options& options, ClientId life)
+    : options_(options), self_{options.self, Incarnation(life.value())} {}
+
+// Whether the last life ended in order: then this one may go on making its dots. Else it may have
+// lost rows, and is another replica.
+Result<bool> Leaderless::read_record(const store::Store& store) {
+  const auto record = store.record(kRecordName);
+  if (!record) {
+    return tl::unexpected(record.error());
+  }
+  if (!*record) {
+    return false;
+  }
+  Reader reader(**record);
+  const Incarnation incarnation(reader.fixed<std::uint64_t>());
+  const auto stopped_in = reader.fixed<std::uint64_t>();
+  bounds_.counter = reader.fixed<std::uint64_t>();
+  bounds_.stamp.packed = reader.fixed<std::uint64_t>();
+  if (!reader.done()) {
+    return fail(ErrorCode::kCorrupt, "the record of the leaderless replica is damaged");
+  }
+  if (stopped_in + 1 == options_.boot) {
+    self_.incarnation = incarnation;
+  }
+  return true;
+}
+
+Result<void> Leaderless::open(const store::Store& store, Now now) {
+  const ClientId life(self_.incarnation.value());
+  if (const auto read = read_record(store); !read) {
+    return tl::unexpected(read.error());
+  }
+  core_ = std::make_unique<dynamo::Core>(core_options(options_, self_, life), bounds_, now);
+  const auto stored = store.record(kTableName);
+  if (!stored) {
+    return tl::unexpected(stored.error());
+  }
+  if (!*stored) {
+    return {};
+  }
+  auto table = decode_keyspaces(**stored);
+  if (!table) {
+    return fail(ErrorCode::kCorrupt, "the copy of the table of keyspaces is damaged");
+  }
+  table_ = std::move(*table);
+  for (const auto& keyspace : table_.keyspaces) {
+    if (keyspace.leaderless()) {
+      configure(keyspace, now);
+      if (const auto loaded = load_rows(store, keyspace); !loaded) {
+        return loaded;
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> Leaderless::load_rows(const store::Store& store, const Keyspace& keyspace) {
+  for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+    const PartitionId id(keyspace.first_partition.value() + i);
+    const auto rows = store.rows(id, keyspace.generation);
+    for (; rows->valid(); rows->next()) {
+      if (!core_->load_row(id, rows->key(), rows->value())) {
+        return fail(ErrorCode::kCorrupt, "a row of partition {} is damaged", id.value());
+      }
+    }
+    if (const auto status = rows->status(); !status) {
+      return status;
+    }
+    const auto record = store.record(cut_name(id));
+    if (!record) {
+      return tl::unexpected(record.error());
+    }
+    dynamo::CutWrite cut;
+    cut.partition = id;
+    if (*record && (!decode_cut(**record, cut) || !core_->load_cut(cut))) {
+      return fail(ErrorCode::kCorrupt, "the cut of partition {} is damaged", id.value());
+    }
+  }
+  return {};
+}
+
+void Leaderless::configure(const Keyspace& keyspace, Now now) {
+  dynamo::PartitionConfig config;
+  config.generation = keyspace.generation;
+  config.conflict = keyspace.conflict;
+  config.fsync = keyspace.flush_ms == 0;
+  config.interval = keyspace.flush_ms * 1ms;
+  for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+    config.id = PartitionId(keyspace.first_partition.value() + i);
+    config.replicas = keyspace.replicas(config.id, options_.members);
+    core_->configure(config, now);
+  }
+}
+
+void Leaderless::configure(const KeyspaceTable& table, Now now) {
+  if (table.version <= table_.version) {
+    return;
+  }
+  const auto old = std::exchange(table_, table);
+  table_dirty_ = true;
+  for (const auto& keyspace : old.keyspaces) {
+    const auto* now_there = table_.find(keyspace.id);
+    if (!keyspace.leaderless() ||
+        (now_there != nullptr && now_there->generation == keyspace.generation)) {
+      continue;
+    }
+    for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+      const PartitionId id(keyspace.first_partition.value() + i);
+      dropped_.emplace_back(id, keyspace.generation);
+      if (now_there == nullptr) {
+        core_->remove(id);
+      }
+    }
+  }
+  for (const auto& keyspace : table_.keyspaces) {
+    const auto* before = old.find(keyspace.id);
+    if (keyspace.leaderless() && (before == nullptr || *before != keyspace)) {
+      configure(keyspace, now);
+    }
+  }
+}
+
+Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Command& command,
+                                    const Counts& counts,
+                                    const std::optional<dynamo::Context>& seen, Now now) {
+  Begun begun{next_id_, false};
+  auto& request = requests_[begun.id];
+  request.conn = conn;
+  const bool pairs = command.op == Op::kMSet;
+  const bool many =
+      pairs || command.op == Op::kDel || command.op == Op::kMGet || command.op == Op::kExists;
+  const std::size_t keys = many ? command.args.size() / (pairs ? 2 : 1) : 1;
+  request.results.resize(keys);
+  boost::unordered_flat_set<ByteView> named;
+  for (std::size_t i = keys; i-- > 0;) {
+    const auto key = command.args[pairs ? 2 * i : i];
+    if (keys > 1 && is_write(command.op) && !named.insert(key).second) {
+      continue;  // the last one named wins, whoever coordinates
+    }
+    const auto ticket = begun.id + i;
+    ++request.open;
+    if (i > 0) {
+      parts_.emplace(ticket, begun.id);
+    }
+    const auto partition = keyspace.partition_of(slot_of(key));
+    begun.remote = begun.remote || !core_->holds(partition);
+    if (!is_write(command.op)) {
+      core_->read({ticket, partition, Bytes(key), counts.r}, now);
+      continue;
+    }
+    const auto value = command.op == Op::kSet ? command.args[1]
+                       : pairs                ? command.args[2 * i + 1]
+                                              : ByteView();
+    auto one = write_request(command, key, value, counts);
+    one.ticket = ticket;
+    one.partition = partition;
+    one.seen = seen;
+    if (stopping_) {
+      dynamo::Result refused;
+      refused.ticket = ticket;
+      refused.ended = dynamo::Ended::kRefused;
+      refused.code = ErrorCode::kNoQuorum;
+      refused.why = "this node is shutting down; nothing was done";
+      refused_.push_back(std::move(refused));
+      continue;
+    }
+    core_->write(std::move(one), now);
+  }
+  next_id_ += keys;
+  return begun;
+}
+
+bool Leaderless::done(std::uint64_t id) const {
+  const auto found = requests_.find(id);
+  return found != requests_.end() && found->second.open == 0;
+}
+
+Leaderless::Request Leaderless::take(std::uint64_t id) {
+  const auto found = requests_.find(id);
+  CHECK(found != requests_.end(), "request {} is not under way", id);
+  auto request = std::move(found->second);
+  requests_.erase(found);
+  return request;
+}
+
+void Leaderless::take_result(dynamo::Result result,
+                             std::vector<std::pair<ConnId, std::uint64_t>>& done) {
+  auto id = result.ticket;
+  if (const auto part = parts_.find(id); part != parts_.end()) {
+    id = part->second;
+    parts_.erase(part);
+  }
+  const auto found = requests_.find(id);
+  CHECK(found != requests_.end(), "a result of request {}, which is not under way", id);
+  auto& request = found->second;
+  request.results[result.ticket - id] = std::move(result);
+  if (--request.open == 0) {
+    done.emplace_back(request.conn, id);
+  }
+}
+
+void Leaderless::peer(NodeId node, bool up, Incarnation replica, std::int64_t ahead_ms, Now now) {
+  core_->peer(node, up, replica, ahead_ms, now);
+}
+
+// What arrives after the last write to disk must not be acknowledged any more.
+void Leaderless::step(dynamo::Message message, Now now) {
+  if (!stopping_) {
+    core_->step(std::move(message), now);
+  }
+}
+
+void Leaderless::drain(Output& out, store::Batch& batch,
+                       std::vector<std::pair<ConnId, std::uint64_t>>& done, Now now) {
+  turn_.clear();
+  core_->drain(turn_, now);
+  std::move(refused_.begin(), refused_.end(), std::back_inserter(turn_.results));
+  refused_.clear();
+  for (auto& result : turn_.results) {
+    take_result(std::move(result), done);
+  }
+  for (auto& line : turn_.log) {
+    out.log.push_back({LogLevel::kWarn, std::move(line)});
+  }
+  const auto append = [&out](std::vector<dynamo::Message>& messages) {
+    out.leaderless.insert(out.leaderless.end(), std::make_move_iterator(messages.begin()),
+                          std::make_move_iterator(messages.end()));
+    messages.clear();
+  };
+  append(persisted_sends_);
+  append(turn_.send_now);
+  wake_at_ = turn_.wake_at;
+  write(batch);
+}
+
+void Leaderless::put_record(store::Batch& batch) const {
+  Bytes record;
+  put_fixed(record, self_.incarnation.value());
+  put_fixed(record, stopping_ ? options_.boot : std::uint64_t{0});
+  put_fixed(record, bounds_.counter);
+  put_fixed(record, bounds_.stamp.packed);
+  batch.operations.push_back(store::PutRecord{Bytes(kRecordName), std::move(record)});
+}
+
+void Leaderless::write(store::Batch& batch) {
+  auto& operations = batch.operations;
+  if (std::exchange(table_dirty_, false)) {
+    operations.push_back(store::PutRecord{Bytes(kTableName), encode(table_)});
+  }
+  for (const auto& [partition, generation] : std::exchange(dropped_, {})) {
+    operations.push_back(store::DropGeneration{partition, generation});
+  }
+  const bool last = stopping_ && !stopped_ && turn_.must_sync;
+  if (turn_.bounds || last) {
+    bounds_ = turn_.bounds.value_or(bounds_);
+    put_record(batch);
+  }
+  for (auto& row : turn_.rows) {
+    if (row.value.empty()) {
+      operations.push_back(store::DeleteRow{row.partition, row.generation, std::move(row.key)});
+    } else {
+      operations.push_back(
+          store::PutRow{row.partition, row.generation, std::move(row.key), std::move(row.value)});
+    }
+  }
+  for (const auto& cut : turn_.cuts) {
+    operations.push_back(store::PutRecord{cut_name(cut.partition), encode_cut(cut)});
+  }
+  batch.sync = batch.sync || turn_.must_sync;
+  if (turn_.ticket == 0 && turn_.send_after_persist.empty() && !last) {
+    return;
+  }
+  if (!pending_) {
+    pending_.emplace();
+  }
+  pending_->core_ticket = turn_.ticket == 0 ? pending_->core_ticket : turn_.ticket;
+  pending_->last = pending_->last || last;
+  std::move(turn_.send_after_persist.begin(), turn_.send_after_persist.end(),
+            std::back_inserter(pending_->messages));
+}
+
+void Leaderless::ticketed(std::uint64_t ticket) {
+  pending_->ticket = ticket;
+  flights_.push_back(std::move(*pending_));
+  pending_.reset();
+}
+
+void Leaderless::persisted(std::uint64_t ticket, Now now) {
+  while (!flights_.empty() && flights_.front().ticket <= ticket) {
+    auto flight = std::move(flights_.front());
+    flights_.pop_front();
+    if (flight.core_ticket != 0) {
+      core_->persisted(flight.core_ticket, now);
+    }
+    std::move(flight.messages.begin(), flight.messages.end(), std::back_inserter(persisted_sends_));
+    stopped_ = stopped_ || flight.last;
+  }
+}
+
+void Leaderless::stop() {
+  if (!stopping_) {
+    stopping_ = true;
+    core_->flush();
+  }
+}
+
+}  // namespace kvorum::node

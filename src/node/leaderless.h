@@ -1,0 +1,131 @@
+// The node's leaderless half: partitions of dynamo/ as the table of keyspaces wants them, what of
+// them is on disk, and the requests of clients that are under way.
+//
+// One client request may be several of the core's, one per key (MGET, DEL a b): each has a ticket
+// of its own, and the request is done when all of them are.
+//
+// On disk: a record with the replica's incarnation and the bounds, a copy of the table of keyspaces
+// (group 0's own may lag behind what the rows need), a record per partition with its cut, and rows.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "dynamo/core.h"
+#include "model/command.h"
+#include "model/keyspace.h"
+#include "model/level.h"
+#include "model/reply.h"
+#include "node/options.h"
+#include "store/store.h"
+
+namespace kvorum::node {
+
+struct Output;
+
+// How many replicas a request waits for.
+struct Counts {
+  std::uint8_t w = 1;
+  std::uint8_t r = 1;
+  bool sloppy = false;
+};
+
+// Whether a leaderless keyspace serves the command. If not, why: kRefused.
+Result<void> check_leaderless(const Command& command);
+// What a level word means there (docs/consistency.md): the counts, and what is met. kLevel.
+Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<Level>& asked,
+                                 bool write);
+
+class Leaderless {
+ public:
+  struct Request {
+    ConnId conn;
+    std::size_t open = 0;  // tickets
+    std::vector<dynamo::Result> results;
+  };
+
+  // `life` names this start of the node, as no other.
+  Leaderless(const Options& options, ClientId life);
+  // Reads what the disk holds.
+  Result<void> open(const store::Store& store, Now now);
+
+  const KeyspaceTable& table() const { return table_; }
+  // A newer table: opens, changes and drops partitions.
+  void configure(const KeyspaceTable& table, Now now);
+  Incarnation replica() const { return self_.incarnation; }
+  const dynamo::Core& core() const { return *core_; }
+
+  // A read of one key that this node can answer at once by itself; null: begin() it. Good until the
+  // next call.
+  const dynamo::Row* read_here(PartitionId partition, ByteView key) {
+    return core_->read_here(partition, key);
+  }
+  struct Begun {
+    std::uint64_t id = 0;
+    bool remote = false;  // some key's coordinator is another node
+  };
+  Begun begin(ConnId conn, const Keyspace& keyspace, const Command& command, const Counts& counts,
+              const std::optional<dynamo::Context>& seen, Now now);
+  bool done(std::uint64_t id) const;
+  Request take(std::uint64_t id);
+
+  void peer(NodeId node, bool up, Incarnation replica, std::int64_t ahead_ms, Now now);
+  void step(dynamo::Message message, Now now);
+  void tick(Now now) { core_->tick(now); }
+  // Effects; whose requests are done is appended to `done`.
+  void drain(Output& out, store::Batch& batch, std::vector<std::pair<ConnId, std::uint64_t>>& done,
+             Now now);
+  bool waits_for_disk() const { return pending_.has_value(); }
+  void ticketed(std::uint64_t ticket);
+  void persisted(std::uint64_t ticket, Now now);
+  Instant wake_at() const { return wake_at_; }
+
+  // For an orderly stop: everything to disk. Nothing is served afterwards.
+  void stop();
+  bool stopped() const { return !stopping_ || stopped_; }
+
+ private:
+  struct Flight {                   // what waits for the disk
+    std::uint64_t ticket = 0;       // the node's
+    std::uint64_t core_ticket = 0;  // 0: none
+    std::vector<dynamo::Message> messages;
+    bool last = false;  // of an orderly stop
+  };
+
+  Result<bool> read_record(const store::Store& store);
+  Result<void> load_rows(const store::Store& store, const Keyspace& keyspace);
+  void configure(const Keyspace& keyspace, Now now);
+  void write(store::Batch& batch);
+  void put_record(store::Batch& batch) const;
+  void take_result(dynamo::Result result, std::vector<std::pair<ConnId, std::uint64_t>>& done);
+
+  const Options& options_;
+  ReplicaId self_;
+  dynamo::Bounds bounds_;
+  std::unique_ptr<dynamo::Core> core_;
+  dynamo::Output turn_;
+  KeyspaceTable table_;
+  bool table_dirty_ = false;
+  std::vector<std::pair<PartitionId, Generation>> dropped_;  // rows to take off the disk
+
+  std::uint64_t next_id_ = 1;
+  boost::unordered_flat_map<std::uint64_t, Request> requests_;
+  boost::unordered_flat_map<std::uint64_t, std::uint64_t>
+      parts_;  // ticket of a further key: request
+
+  std::vector<dynamo::Result> refused_;  // by an orderly stop
+
+  std::optional<Flight> pending_;
+  std::deque<Flight> flights_;
+  std::vector<dynamo::Message> persisted_sends_;
+  Instant wake_at_ = Instant::max();
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace kvorum::node

@@ -1,0 +1,135 @@
+// Requests of leaderless keyspaces in a connection's order.
+#include "base/check.h"
+#include "base/checksum.h"
+#include "node/leaderless_reply.h"
+#include "node/replica.h"
+
+namespace kvorum::node {
+
+// A read that needs no other replica and has nothing ahead of it: no place in the queue either.
+bool Replica::serve_at_once(Session& session, const Item& item, const Command& command) {
+  if (item.kind != Item::Kind::kRead || item.everywhere || item.met.r != 1 ||
+      command.args.size() != 1) {
+    return false;
+  }
+  const auto* row = leaderless_.read_here(item.partition, command.args[0]);
+  if (row == nullptr) {
+    return false;
+  }
+  auto& reply = connections_.reply(session.id);
+  if (item.with_receipt) {
+    reply.array(2);
+  }
+  reply_rows(command, {&row, 1}, now_.wall, reply);
+  auto& receipt = session.receipt;
+  receipt = Receipt{};
+  receipt.leaderless = true;
+  receipt.asked = item.asked.value_or(item.met);
+  receipt.met = item.met;
+  receipt.path = Path::kLocal;
+  receipt.partition = item.partition;
+  receipt.replicas = 1;
+  receipt.coordinator = options_.self;
+  receipt.siblings = live_siblings(*row, now_.wall).size();
+  session.context = row->context;
+  if (item.with_receipt) {
+    reply_receipt(session, reply);
+  }
+  return true;
+}
+
+void Replica::begin_leaderless(Session& session, Item& item, const Command& command) {
+  if (item.everywhere) {
+    return;  // what this node has is all there is to ask
+  }
+  const Counts counts{item.met.w, item.met.r, item.met.sloppy};
+  const auto begun =
+      leaderless_.begin(session.id, *keyspace_of(session), command, counts, item.seen, now_);
+  item.tag = begun.id;
+  item.remote = begun.remote;
+  session.open_reads += item.kind == Item::Kind::kRead ? 1 : 0;
+  session.open_remote += item.remote ? 1 : 0;
+}
+
+void Replica::leaderless_done(ConnId conn, std::uint64_t id) {
+  auto* session = find(conn);
+  if (session == nullptr) {
+    leaderless_.take(id);  // nobody wants it any more
+    return;
+  }
+  for (auto& item : session->queue) {
+    if (item.leaderless && item.begun && item.tag == id) {
+      session->open_reads -= item.kind == Item::Kind::kRead ? 1 : 0;
+      session->open_remote -= item.remote ? 1 : 0;
+      break;
+    }
+  }
+  wake(conn);
+}
+
+void Replica::leaderless_receipt(Session& session, const Item& item,
+                                 const std::vector<dynamo::Result>& results,
+                                 const Keyspace& keyspace) {
+  const auto& result = results.front();
+  auto& receipt = session.receipt;
+  receipt = Receipt{};
+  receipt.leaderless = true;
+  receipt.asked = item.asked.value_or(item.met);
+  receipt.met = item.met;
+  receipt.path = Path::kCoordinator;
+  receipt.partition = item.partition;
+  receipt.coordinator = result.coordinator;
+  receipt.dot = result.dot;
+  receipt.durable = options_.durable && keyspace.flush_ms == 0;
+  receipt.siblings = live_siblings(result.row, now_.wall).size();
+  receipt.replicas = 255;
+  for (const auto& one : results) {  // of several keys: what all of them got
+    receipt.replicas = std::min(receipt.replicas, static_cast<std::uint8_t>(one.acks));
+    receipt.stand_ins = receipt.stand_ins || one.stand_ins;
+  }
+  session.context = result.row.context;
+}
+
+void Replica::serve_leaderless(Session& session, const Item& item, const Command& command) {
+  const auto* keyspace = keyspace_of(session);
+  if (item.everywhere) {
+    auto& reply = connections_.reply(session.id);
+    return keyspace == nullptr ? reply.error({ErrorCode::kNoKeyspace, {}})
+                               : serve_inside(session, *keyspace, command);
+  }
+  const auto request = leaderless_.take(item.tag);
+  auto& reply = connections_.reply(session.id);
+  if (item.with_receipt) {
+    reply.array(2);
+  }
+  leaderless_receipt(session, item, request.results, keyspace == nullptr ? Keyspace() : *keyspace);
+  if (const auto failed = failure_of(command, request.results)) {
+    session.receipt.outcome = outcome_of(failed->code);
+    reply.error(*failed);
+  } else if (item.kind == Item::Kind::kWrite) {
+    reply_written(command, request.results, reply);
+  } else {
+    std::vector<const dynamo::Row*> rows;
+    for (const auto& result : request.results) {
+      rows.push_back(&result.row);
+    }
+    reply_rows(command, rows, now_.wall, reply);
+  }
+  if (item.with_receipt) {
+    reply_receipt(session, reply);
+  }
+}
+
+// What this node holds.
+void Replica::serve_inside(Session& session, const Keyspace& keyspace, const Command& command) {
+  auto& reply = connections_.reply(session.id);
+  const auto& core = leaderless_.core();
+  if (command.op != Op::kSearch) {
+    return read_rows(core, keyspace, command, now_.wall, reply);
+  }
+  const auto* table = core.table(keyspace.partition_of(slot_of(command.args[0])));
+  const auto* row = table != nullptr ? table->find(command.args[0]) : nullptr;
+  return row == nullptr ? reply.nil() : reply_siblings(*row, reply);
+}
+
+}  // namespace kvorum::node

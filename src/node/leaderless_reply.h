@@ -1,0 +1,43 @@
+// What a leaderless request answers, from the core's results or rows.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dynamo/core.h"
+#include "model/command.h"
+#include "model/keyspace.h"
+#include "model/reply.h"
+
+namespace kvorum::node {
+
+// The command as a whole: nothing, if every key's request is done. With several keys it is unknown
+// as soon as some may have been written; definite only if none was.
+std::optional<Error> failure_of(const Command& command, const std::vector<dynamo::Result>& results);
+
+// A read's answer. `rows`: one per key of the command, in order. Where siblings stand beside one
+// another, GET and MGET give an array of them; what tells of one value tells of the newest.
+void reply_rows(const Command& command, std::span<const dynamo::Row* const> rows, WallMs now,
+                ReplyWriter& reply);
+// A write's.
+void reply_written(const Command& command, const std::vector<dynamo::Result>& results,
+                   ReplyWriter& reply);
+
+// Those of the row that a reader sees, newest first.
+std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs now);
+
+// [[value, version, deadline ms or -1, "live" or "deleted"], ...].
+void reply_siblings(const dynamo::Row& row, ReplyWriter& reply);
+
+// "n2:00ab..:17": node, incarnation, counter.
+std::string to_string(const Dot& dot);
+
+// KEYS, SCAN, DBSIZE, KV.DUMP, KV.DIGEST over the partitions that `core` holds. A SCAN cursor has
+// the partition's ordinal in its upper 16 bits and a range of its table below, so
+// it is good at any node that holds them.
+void read_rows(const dynamo::Core& core, const Keyspace& keyspace, const Command& command,
+               WallMs now, ReplyWriter& reply);
+
+}  // namespace kvorum::node
