@@ -246,7 +246,8 @@ void Cluster::deliver(const Message& message) {
 bool Cluster::deliver_at(std::size_t position) {
   const Message message = std::move(network_[position]);
   network_.erase(network_.begin() + static_cast<std::ptrdiff_t>(position));
-  const bool arrives = nodes_.at(message.to).core && !is_cut(message.from, message.to);
+  const bool arrives =
+      nodes_.at(message.to).core && !is_cut(message.from, message.to) && !(loses && loses(message));
   if (arrives) {
     deliver(message);
   }
@@ -463,6 +464,36 @@ std::vector<Message> of_type(const std::deque<Message>& messages, MessageType ty
   std::copy_if(messages.begin(), messages.end(), std::back_inserter(out),
                [&](const Message& m) { return m.type == type && (to == 0 || m.to == NodeId(to)); });
   return out;
+}
+
+ClusterSetup quick() {
+  ClusterSetup setup;
+  setup.options.sync_interval = 100ms;
+  setup.options.sync_idle_interval = 500ms;
+  setup.options.hint_life = 1s;
+  return setup;
+}
+
+void rest(Cluster& cluster) { cluster.run_for(5s); }
+
+std::uint64_t tombstones(Cluster& cluster) {
+  std::uint64_t sum = 0;
+  for (auto& [id, node] : cluster.nodes()) {
+    sum += node.core ? node.core->stats().tombstones : 0;
+  }
+  return sum;
+}
+
+void fill(Cluster& cluster, unsigned id, int from, int to) {
+  for (int i = from; i < to; ++i) {
+    WriteRequest request;
+    request.ticket = 1'000'000 + cluster.node(id).results.size() + static_cast<std::uint64_t>(i);
+    request.partition = kPartition;
+    request.key = fmt::format("key{}", i);
+    request.value = fmt::format("a value of some length, number {}", i);
+    cluster.core(id).write(request, cluster.now(id));
+  }
+  cluster.settle();
 }
 
 }  // namespace kvorum::dynamo::test

@@ -125,6 +125,7 @@ class Cluster {
 
   std::function<void(Node&)> on_drain;
   std::function<void(const Message&)> on_send;  // for tests that count
+  std::function<bool(const Message&)> loses;    // what the network does not deliver
 
  private:
   void collect(Node& node);
@@ -145,5 +146,10 @@ class Cluster {
 
 std::vector<Message> of_type(const std::deque<Message>& messages, MessageType type,
                              unsigned to = 0);
+
+ClusterSetup quick();                        // its anti-entropy is in a hurry
+void rest(Cluster& cluster);                 // until everybody has heard what everybody knows
+std::uint64_t tombstones(Cluster& cluster);  // at all that are up
+void fill(Cluster& cluster, unsigned id, int from, int to);  // keys by number, in one turn
 
 }  // namespace kvorum::dynamo::test
