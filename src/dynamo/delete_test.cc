@@ -201,6 +201,40 @@ TEST(Deletes, WhatExpiredGoesLikeATombstoneAndExpiryChangesNoFingerprint) {
   ASSERT_TRUE(cluster.converge());
 }
 
+// What a replica said before it lost its disk is not what the next one there has.
+TEST(Deletes, AnEarlierIncarnationsWordDoesNotCount) {
+  Cluster cluster(quick());
+  cluster.put_now(1, "k", "v", 3);
+  rest(cluster);
+  cluster.loses = [](const Message& message) { return message.to == NodeId(1); };
+  std::optional<Message> word;
+  cluster.on_send = [&](const Message& message) {
+    if (message.type == MessageType::kSync && message.from == NodeId(3) &&
+        message.to == NodeId(1)) {
+      word = message;
+    }
+  };
+  const auto ticket = cluster.del(1, "k");
+  cluster.settle();
+  const Dot dot = cluster.result(1, ticket)->dot;
+  ASSERT_TRUE(cluster.run_until([&] { return word && word->known.covers(dot); }));
+  cluster.on_send = {};
+  cluster.deliver(*word);
+  cluster.crash(3);
+  cluster.wipe(3);
+  cluster.start(3);
+  cluster.loses = [](const Message& message) {
+    return message.from == NodeId(3) && message.to == NodeId(1);
+  };
+  cluster.run_for(20s);
+  EXPECT_EQ(cluster.core(1).stats().tombstones, 1u) << "it was forgotten at the handshake";
+  cluster.deliver(*word);
+  cluster.run_for(20s);
+  EXPECT_EQ(cluster.core(1).stats().tombstones, 1u) << "... and not believed again";
+  cluster.loses = {};
+  ASSERT_TRUE(cluster.run_until([&] { return tombstones(cluster) == 0; }));
+}
+
 TEST(Fence, AFencedReplicaIsNotWaitedForAndItsOldRowsAreRefused) {
   Cluster cluster(quick());
   cluster.put_now(1, "k", "v", 3);
