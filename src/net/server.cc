@@ -111,7 +111,8 @@ PeerLink* Server::Impl::link(NodeId node) {
 }
 
 PeerHello Server::Impl::hello() const {
-  return {options_.cluster, options_.self, options_.incarnation, Loop::now().wall.value()};
+  return {options_.cluster, options_.self, options_.incarnation, Loop::now().wall.value(),
+          options_.requests.bulk_bytes};
 }
 
 int Server::Impl::run(node::Node& node, node::Disk& disk) {

@@ -148,7 +148,7 @@ Result<Frame> get_hello(const pb::Head& head, ByteView body) {
                 kPeerFormat);
   }
   return PeerHello{ClusterId(hello.cluster()), NodeId(hello.node()),
-                   Incarnation(hello.incarnation()), hello.wall_ms()};
+                   Incarnation(hello.incarnation()), hello.wall_ms(), hello.max_value_bytes()};
 }
 
 // `frame` is what follows the prefix, its checksum verified.
@@ -223,6 +223,7 @@ void encode_hello(const PeerHello& hello, Bytes& out) {
   fields.set_incarnation(hello.incarnation.value());
   fields.set_wall_ms(hello.wall_ms);
   fields.set_format(kPeerFormat);
+  fields.set_max_value_bytes(hello.max_value_bytes);
   const auto start = out.size();
   CHECK(begin_frame(head, 0, out));
   seal(start, out);
