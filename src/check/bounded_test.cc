@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/sanitized.h"
 #include "check/judge.h"
 #include "check/test_brute.h"
 #include "check/test_history.h"
@@ -7,11 +8,7 @@
 namespace kvorum::check {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kCases = 1000;
-#else
-constexpr int kCases = 20000;
-#endif
+constexpr int kCases = kSanitized ? 1000 : 20000;
 
 Answer by_time(std::string_view text, std::int64_t bound_ns) {
   return judge_bounded_time(small_history(text), bound_ns, {}).answer;

@@ -1,18 +1,14 @@
 // The judge against one that tries every order, on many tiny histories.
 #include <gtest/gtest.h>
 
+#include "base/sanitized.h"
 #include "check/judge.h"
 #include "check/test_brute.h"
 
 namespace kvorum::check {
 namespace {
 
-// Sanitized builds are some twenty times slower.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kCases = 1500;
-#else
-constexpr int kCases = 30000;
-#endif
+constexpr int kCases = kSanitized ? 1500 : 30000;
 
 void keep(History& history, const std::vector<std::uint32_t>& kept) {
   std::vector<Operation> operations;

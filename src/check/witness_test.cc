@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sanitized.h"
 #include "check/judge.h"
 #include "check/test_history.h"
 #include "check/test_weak.h"
@@ -9,12 +10,7 @@
 namespace kvorum::check {
 namespace {
 
-// Sanitized builds are some twenty times slower.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kCases = 100;
-#else
-constexpr int kCases = 1000;
-#endif
+constexpr int kCases = kSanitized ? 100 : 1000;
 
 bool has_witness(const char* text) { return has_sequential_witness(small_history(text), {}); }
 

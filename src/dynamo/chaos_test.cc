@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/sanitized.h"
 #include "dynamo/test_cluster.h"
 
 namespace kvorum::dynamo::test {
@@ -507,11 +508,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::uint64_t kRuns = 15;
-#else
-constexpr std::uint64_t kRuns = 150;
-#endif
+constexpr std::uint64_t kRuns = kSanitized ? 15 : 150;
 
 class Chaos : public testing::TestWithParam<Kind> {};
 

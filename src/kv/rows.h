@@ -103,9 +103,10 @@ class Rows {
   void prefetch_row(const KeyRef& ref) const {
     const auto& in = table(ref.slot);
     if (in.buckets != nullptr) {
-      const auto* row = reinterpret_cast<const char*>(in.buckets[in.bucket_of(ref.hash)]);
-      __builtin_prefetch(row);
-      __builtin_prefetch(row + 64);
+      // An integer, as there may be no row, and nothing behind it.
+      const auto row = reinterpret_cast<std::uintptr_t>(in.buckets[in.bucket_of(ref.hash)]);
+      __builtin_prefetch(reinterpret_cast<const void*>(row));
+      __builtin_prefetch(reinterpret_cast<const void*>(row + 64));
     }
   }
   // Adds an empty row with room for a value of that size. The key must not be there.

@@ -8,6 +8,17 @@
 
 namespace kvorum::net {
 
+std::string mismatch(const ServerOptions& ours, const PeerHello& theirs) {
+  if (theirs.cluster != ours.cluster) {
+    return fmt::format("it is of another cluster, {:016x}", theirs.cluster.value());
+  }
+  if (theirs.max_value_bytes != ours.requests.bulk_bytes) {
+    return fmt::format("its max_value_bytes is {}, and {} here", theirs.max_value_bytes,
+                       ours.requests.bulk_bytes);
+  }
+  return {};
+}
+
 PeerLink::PeerLink(Loop& loop, const ServerOptions& options, const Peer& peer)
     : loop_(loop),
       options_(options),
@@ -105,8 +116,8 @@ void PeerLink::on_read(std::size_t count) {
 }
 
 void PeerLink::on_hello(const PeerHello& hello) {
-  if (hello.cluster != options_.cluster) {
-    return fall(fmt::format("it is of another cluster, {:016x}", hello.cluster.value()));
+  if (const auto why = mismatch(options_, hello); !why.empty()) {
+    return fall(why);
   }
   if (hello.node != peer_.node) {
     return fall(fmt::format("node {} answers there", hello.node.value()));

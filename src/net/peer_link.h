@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "base/prng.h"
 #include "model/forward.h"
@@ -18,6 +19,9 @@
 #include "wire/peer.h"
 
 namespace kvorum::net {
+
+// Why two nodes must not talk, as both see it; empty if they may.
+std::string mismatch(const ServerOptions& ours, const PeerHello& theirs);
 
 class PeerLink {
  public:

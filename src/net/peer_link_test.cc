@@ -11,10 +11,11 @@ namespace {
 
 using testing::HasSubstr;
 
-// Servers 1 and 2 of the given clusters, each told where the other one is.
+// Servers 1 and 2, each told where the other one is.
 struct Pair {
   explicit Pair(std::uint64_t cluster1 = 7, std::uint64_t cluster2 = 7)
-      : one(options(cluster1, 1)), two(options(cluster2, 2)) {
+      : Pair(options(cluster1, 1), options(cluster2, 2)) {}
+  Pair(const ServerOptions& first, const ServerOptions& second) : one(first), two(second) {
     one.server().set_peer_address(NodeId(2), {"127.0.0.1", two.peer_port()});
     two.server().set_peer_address(NodeId(1), {"localhost", one.peer_port()});
   }
@@ -68,6 +69,22 @@ TEST(Peers, AnotherClusterIsRefusedByBothAndSaidOnce) {
   EXPECT_EQ(log.count("link to node 2"), 1u);
 }
 
+// Replicas would apply the same APPEND differently.
+TEST(Peers, AnotherBoundOnValuesIsRefusedByBothAndNamesTheTwo) {
+  LogCapture log;
+  auto options = Pair::options(7, 2);
+  options.requests.bulk_bytes = 1000;
+  Pair pair(Pair::options(7, 1), options);
+  pair.start();
+  EXPECT_THAT(log.wait_for("link to node 2"),
+              HasSubstr("its max_value_bytes is 1000, and 16777216 here"));
+  EXPECT_THAT(log.wait_for("link to node 1"),
+              HasSubstr("its max_value_bytes is 16777216, and 1000 here"));
+  EXPECT_NE(log.wait_for("is refused: its max_value_bytes is"), "");
+  TestClient one(pair.one.client_port());
+  EXPECT_EQ(one.text({"PEERS"}), "");
+}
+
 TEST(Peers, AnAddressWhereAnotherNodeAnswersIsNamed) {
   LogCapture log;
   auto options = test_options();
@@ -92,7 +109,9 @@ TEST(Peers, AnUnknownNodeIsRefused) {
 
 Bytes hello(std::uint64_t cluster, std::uint32_t node, std::uint64_t incarnation) {
   Bytes out;
-  wire::encode_hello({ClusterId(cluster), NodeId(node), Incarnation(incarnation), 0, {}}, out);
+  wire::encode_hello({ClusterId(cluster), NodeId(node), Incarnation(incarnation), 0,
+                      ServerOptions{}.requests.bulk_bytes, {}},
+                     out);
   return out;
 }
 

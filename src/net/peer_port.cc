@@ -123,12 +123,10 @@ bool PeerSession::on_hello(const PeerHello& hello) {
     return false;
   }
   answer_hello();
-  std::string why;
-  if (hello.cluster != port_.options().cluster) {
-    why = fmt::format("it is of another cluster, {:016x}", hello.cluster.value());
-  } else if (hello.node == port_.options().self) {
+  auto why = mismatch(port_.options(), hello);
+  if (why.empty() && hello.node == port_.options().self) {
     why = "it says that it is this node";
-  } else if (port_.link(hello.node) == nullptr) {
+  } else if (why.empty() && port_.link(hello.node) == nullptr) {
     why = fmt::format("node {} is not in the configuration", hello.node.value());
   }
   if (!why.empty()) {

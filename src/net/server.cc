@@ -112,7 +112,7 @@ PeerLink* Server::Impl::link(NodeId node) {
 
 PeerHello Server::Impl::hello() const {
   return {options_.cluster, options_.self, options_.incarnation, Loop::now().wall.value(),
-          node_->replica()};
+          options_.requests.bulk_bytes, node_->replica()};
 }
 
 int Server::Impl::run(node::Node& node, node::Disk& disk) {

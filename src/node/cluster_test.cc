@@ -357,7 +357,8 @@ TEST(Cluster, ALeaderWhoseClockIsAheadOfMostHandsOver) {
   for (std::uint32_t id = 1; id <= 3; ++id) {
     if (id != leader) {
       const PeerHello behind{ClusterId(7), NodeId(id), cluster.node(id).incarnation,
-                             cluster.now().wall.value() - 1000, cluster.node(id).node->replica()};
+                             cluster.now().wall.value() - 1000, 0,
+                             cluster.node(id).node->replica()};
       cluster.node(leader).node->peer_up(behind, cluster.now());
     }
   }

@@ -83,7 +83,8 @@ void TestCluster::start(std::uint32_t id, bool init) {
 void TestCluster::link(NodeId a, NodeId b) {
   const auto& peer = nodes_.at(b);
   nodes_.at(a).node->peer_up(
-      PeerHello{ClusterId(7), b, peer.incarnation, now_.wall.value(), peer.node->replica()}, now_);
+      PeerHello{ClusterId(7), b, peer.incarnation, now_.wall.value(), 0, peer.node->replica()},
+      now_);
 }
 
 void TestCluster::crash(std::uint32_t id) {

@@ -136,7 +136,7 @@ void Server::freeze(bool on) {
 Bytes Server::hello() const {
   Bytes frame;
   const auto now = clock_.now(events_.now());
-  wire::encode_hello(PeerHello{kCluster, id_, incarnation_, now.wall.value(), node_->replica()},
+  wire::encode_hello(PeerHello{kCluster, id_, incarnation_, now.wall.value(), 0, node_->replica()},
                      frame);
   return frame;
 }

@@ -26,8 +26,19 @@ struct Partition {
 
 class MemCursor final : public RowCursor {
  public:
-  MemCursor(std::shared_ptr<const Rows> rows, std::optional<Bytes> record)
-      : rows_(std::move(rows)), record_(std::move(record)), at_(rows_->begin()) {}
+  MemCursor(std::shared_ptr<std::mutex> mutex, std::shared_ptr<const Rows> rows,
+            std::optional<Bytes> record)
+      : mutex_(std::move(mutex)),
+        rows_(std::move(rows)),
+        record_(std::move(record)),
+        at_(rows_->begin()) {}
+  // The writer may change the rows in place from now on: only after what was read here.
+  ~MemCursor() override {
+    const std::lock_guard lock(*mutex_);
+    rows_.reset();
+  }
+  MemCursor(const MemCursor&) = delete;
+  MemCursor& operator=(const MemCursor&) = delete;
 
   const std::optional<Bytes>& partition_record() const override { return record_; }
   bool valid() const override { return at_ != rows_->end(); }
@@ -37,6 +48,7 @@ class MemCursor final : public RowCursor {
   Result<void> status() const override { return {}; }
 
  private:
+  std::shared_ptr<std::mutex> mutex_;  // the store's
   std::shared_ptr<const Rows> rows_;
   std::optional<Bytes> record_;
   Rows::const_iterator at_;
@@ -46,7 +58,7 @@ class MemStore final : public Store {
  public:
   MemStore() = default;
   MemStore(const MemStore& other) {
-    const std::lock_guard lock(other.mutex_);
+    const std::lock_guard lock(*other.mutex_);
     partitions_ = other.partitions_;  // generations are shared until one side writes
     records_ = other.records_;
   }
@@ -54,7 +66,7 @@ class MemStore final : public Store {
 
   bool low_on_space() override { return false; }
   Result<void> write(const std::vector<const Batch*>& batches) override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     for (const auto* batch : batches) {
       for (const auto& operation : batch->operations) {
         std::visit([this](const auto& op) { apply(op); }, operation);
@@ -64,13 +76,13 @@ class MemStore final : public Store {
   }
 
   Result<std::optional<Bytes>> record(ByteView name) const override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     const auto found = records_.find(name);
     return found == records_.end() ? std::nullopt : std::optional(found->second);
   }
 
   Result<std::vector<PartitionId>> partitions() const override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     std::vector<PartitionId> ids;
     for (const auto& [id, partition] : partitions_) {
       if (is_there(partition.extent) || partition.hard_state || partition.record) {
@@ -81,20 +93,20 @@ class MemStore final : public Store {
   }
 
   Result<HardState> hard_state(PartitionId id) const override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     const auto* partition = find(id);
     return partition ? partition->hard_state.value_or(HardState{}) : HardState{};
   }
 
   Result<LogExtent> log(PartitionId id) const override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     const auto* partition = find(id);
     return partition ? partition->extent : LogExtent{};
   }
 
   Result<std::vector<Entry>> read_log(PartitionId id, Index from, Index to,
                                       std::size_t max_bytes) const override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     std::vector<Entry> entries;
     const auto* partition = find(id);
     if (!partition || !holds(partition->extent, from)) {
@@ -113,7 +125,7 @@ class MemStore final : public Store {
   }
 
   Result<Term> term_at(PartitionId id, Index index) const override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     const auto* partition = find(id);
     const auto extent = partition ? partition->extent : LogExtent{};
     if (index == extent.base) {
@@ -127,24 +139,24 @@ class MemStore final : public Store {
   }
 
   Result<std::optional<Bytes>> partition_record(PartitionId id) const override {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     const auto* partition = find(id);
     return partition ? partition->record : std::nullopt;
   }
 
   std::unique_ptr<RowCursor> rows(PartitionId id, Generation generation) const override {
     static const auto kNoRows = std::make_shared<const Rows>();
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(*mutex_);
     const auto* partition = find(id);
     if (!partition) {
-      return std::make_unique<MemCursor>(kNoRows, std::nullopt);
+      return std::make_unique<MemCursor>(mutex_, kNoRows, std::nullopt);
     }
     const auto found = partition->generations.find(generation);
     std::shared_ptr<const Rows> rows = kNoRows;
     if (found != partition->generations.end()) {
       rows = found->second;
     }
-    return std::make_unique<MemCursor>(std::move(rows), partition->record);
+    return std::make_unique<MemCursor>(mutex_, std::move(rows), partition->record);
   }
 
  private:
@@ -154,7 +166,7 @@ class MemStore final : public Store {
   }
 
   // Rows to change. A cursor may hold the present ones; then it keeps them and the store goes on
-  // with a copy. Cursors are only made under the mutex, so a count of one cannot grow meanwhile.
+  // with a copy. Cursors come and go under the mutex: use_count() by itself orders nothing.
   Rows& writable(PartitionId id, Generation generation) {
     auto& rows = partitions_[id].generations[generation];
     if (!rows) {
@@ -207,7 +219,7 @@ class MemStore final : public Store {
     partition.extent = LogExtent{op.base, op.base_term, op.base};
   }
 
-  mutable std::mutex mutex_;
+  std::shared_ptr<std::mutex> mutex_ = std::make_shared<std::mutex>();
   std::map<PartitionId, Partition> partitions_;
   std::map<Bytes, Bytes, std::less<>> records_;
 };

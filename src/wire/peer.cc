@@ -148,7 +148,8 @@ Result<Frame> get_hello(const pb::Head& head, ByteView body) {
                 kPeerFormat);
   }
   return PeerHello{ClusterId(hello.cluster()), NodeId(hello.node()),
-                   Incarnation(hello.incarnation()), hello.wall_ms(), Incarnation(hello.replica())};
+                   Incarnation(hello.incarnation()), hello.wall_ms(), hello.max_value_bytes(),
+                   Incarnation(hello.replica())};
 }
 
 // `frame` is what follows the prefix, its checksum verified.
@@ -224,6 +225,7 @@ void encode_hello(const PeerHello& hello, Bytes& out) {
   fields.set_wall_ms(hello.wall_ms);
   fields.set_replica(hello.replica.value());
   fields.set_format(kPeerFormat);
+  fields.set_max_value_bytes(hello.max_value_bytes);
   const auto start = out.size();
   CHECK(begin_frame(head, 0, out));
   seal(start, out);

@@ -123,7 +123,7 @@ void expect_same(const raft::Message& a, const raft::Message& b) {
 Bytes one_of_each() {
   Prng prng(1);
   Bytes out;
-  encode_hello({ClusterId(UINT64_MAX), NodeId(3), Incarnation(5), -7}, out);
+  encode_hello({ClusterId(UINT64_MAX), NodeId(3), Incarnation(5), -7, UINT64_MAX}, out);
   EXPECT_TRUE(encode_message(PartitionId(2), random_message(prng), out));
   EXPECT_TRUE(encode_forward({PartitionId(4), NodeId(1), NodeId(2), share("runs\0")}, out));
   return out;
@@ -157,6 +157,7 @@ TEST(Peer, HelloAndForwardSurviveEverySplit) {
     EXPECT_EQ(hello.node, NodeId(3));
     EXPECT_EQ(hello.incarnation, Incarnation(5));
     EXPECT_EQ(hello.wall_ms, -7);
+    EXPECT_EQ(hello.max_value_bytes, UINT64_MAX);
     const auto& forward = std::get<Forward>(parsed.frames[2]);
     EXPECT_EQ(forward.partition, PartitionId(4));
     EXPECT_EQ(forward.from, NodeId(1));
