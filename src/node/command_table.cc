@@ -154,7 +154,10 @@ constexpr CommandSpec kTable[] = {
     {"kv.digest", "", "Gives a fingerprint of every row", kKv, kData, 1, kR, 0, 0, 0, Op::kDigest},
     {"kv.keyspace", "LIST|...", "Tells about and makes keyspaces", kKv, Verb::kKvKeyspace, -2,
      trait::kAdmin},
-    {"kv.fault", "...", "Injects a fault; only for a server started with --faults", kKv,
+    {"kv.fault",
+     "cut|hold|drop chance%|delay time [jitter time] [unordered] with: a b [oneway] [seed n] [for "
+     "time] | RELEASE a b [oneway] | HEAL [a b] | RESET | STATUS",
+     "Puts faults on the links between nodes; only for servers started with --faults", kKv,
      Verb::kKvFault, -2, trait::kAdmin | trait::kLoading},
 };
 

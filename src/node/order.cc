@@ -88,6 +88,7 @@ void Replica::begin_read(Session& session, Item& item) {
 bool Replica::servable(const Session& session, const Item& item) {
   switch (item.kind) {
     case Item::Kind::kVerb:
+      return item.verb != Verb::kKvFault || faults_.settled(session.id);
     case Item::Kind::kError:
       return true;
     case Item::Kind::kWrite:
@@ -190,6 +191,8 @@ void Replica::advance(Session& session) {
       Reader reader(head.body);
       CHECK(decode(reader, command), "a queued command that the node encoded itself");
       begin(session, head, command);
+    } else if (head.kind == Item::Kind::kVerb && head.verb == Verb::kKvFault && !head.begun) {
+      begin_fault(session, head);
     }
     if (!servable(session, head)) {
       break;
@@ -279,6 +282,9 @@ void Replica::write_missed(ConnId conn) {
 }
 
 Error Replica::timeout_error(Session& session, const Item& item) {
+  if (item.kind == Item::Kind::kVerb && item.verb == Verb::kKvFault) {
+    return faults_.abandon(session.id);
+  }
   if (item.kind == Item::Kind::kRead) {
     return item.at_least ? Error{ErrorCode::kStale, {}} : Error{ErrorCode::kNoLeader, {}};
   }

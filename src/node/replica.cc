@@ -19,6 +19,8 @@ void Output::clear() {
   disk.clear();
   messages.clear();
   forwards.clear();
+  fault_rules.reset();
+  fault_calls.clear();
   log.clear();
   wake_at = Instant::max();
   fatal.clear();
@@ -37,7 +39,8 @@ Replica::Replica(const Options& options, Connections& connections)
     : options_(options),
       connections_(connections),
       client_id_(client_of(options.self, options.incarnation, options.boot)),
-      prng_(options.seed ^ client_id_.value()) {}
+      prng_(options.seed ^ client_id_.value()),
+      faults_(options) {}
 
 Result<void> Replica::restore(const store::Store& store, Now now) {
   now_ = now;
@@ -96,7 +99,10 @@ void Replica::connect(ConnId conn, ByteView address, Now) {
   sessions_.emplace(conn, std::move(session));
 }
 
-void Replica::disconnect(ConnId conn) { sessions_.erase(conn); }
+void Replica::disconnect(ConnId conn) {
+  sessions_.erase(conn);
+  faults_.forget(conn);
+}
 
 void Replica::request(ConnId conn, std::span<const ByteView> args, Now now) {
   now_ = now;
@@ -153,6 +159,15 @@ void Replica::step(const Forward& forward, Now now) {
   now_ = now;
   if (auto* partition = find(forward.partition)) {
     partition->forward(forward);
+  }
+}
+
+Result<void> Replica::fault(ByteView command, Now now) { return faults_.apply(command, now); }
+
+void Replica::fault_answered(const FaultAnswer& answer, Now now) {
+  now_ = now;
+  if (const auto conn = faults_.answered(answer)) {
+    wake(*conn);
   }
 }
 
@@ -247,6 +262,7 @@ void Replica::drain(Output& out, Now now) {
   for (auto& [id, partition] : partitions_) {
     out.wake_at = std::min(out.wake_at, partition->wake_at());
   }
+  faults_.drain(out, now);
   out.log.insert(out.log.end(), std::make_move_iterator(log_.begin()),
                  std::make_move_iterator(log_.end()));
   log_.clear();

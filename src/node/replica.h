@@ -10,6 +10,7 @@
 
 #include "base/prng.h"
 #include "model/meta.h"
+#include "node/faults.h"
 #include "node/node.h"
 #include "node/partition.h"
 #include "node/session.h"
@@ -29,6 +30,8 @@ class Replica final : public Node, private Partition::Host {
   void peer_down(NodeId peer, Now now) override;
   void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) override;
   void step(const Forward& forward, Now now) override;
+  Result<void> fault(ByteView command, Now now) override;
+  void fault_answered(const FaultAnswer& answer, Now now) override;
   void step(DiskDone done, Now now) override;
   void tick(Now now) override;
   void drain(Output& out, Now now) override;
@@ -76,6 +79,7 @@ class Replica final : public Node, private Partition::Host {
 
   // verbs.cc: what the node answers by itself
   void run_verb(Session& session, const Item& item);
+  void begin_fault(Session& session, Item& item);
   void hello(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void client(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void config(std::span<const ByteView> args, ReplyWriter& reply);
@@ -135,6 +139,7 @@ class Replica final : public Node, private Partition::Host {
   Instant started_;
   std::size_t clients_ = 0;
   std::uint64_t commands_ = 0;
+  Faults faults_;
   NoReply no_reply_;
   Bytes inner_;     // scratch: KV.ONCE's encoded inner command
   Bytes answered_;  // and its answered-below mark

@@ -29,15 +29,20 @@ bool config_matches(ByteView pattern, ByteView name) {
   return pattern == name;
 }
 
-}  // namespace
-
-void Replica::run_verb(Session& session, const Item& item) {
+std::vector<ByteView> unpack(const Item& item) {
   Reader reader(item.body);
   std::vector<ByteView> words;
   for (auto left = reader.varint(); left > 0; --left) {
     words.push_back(reader.bytes());
   }
   CHECK(reader.done(), "arguments that the node packed itself");
+  return words;
+}
+
+}  // namespace
+
+void Replica::run_verb(Session& session, const Item& item) {
+  const auto words = unpack(item);
   const std::span<const ByteView> args(words);
   auto& reply = connections_.reply(session.id);
   switch (item.verb) {
@@ -89,12 +94,20 @@ void Replica::run_verb(Session& session, const Item& item) {
     case Verb::kKvKeyspace:
       return keyspace(args, reply);
     case Verb::kKvFault:
-      return refuse(reply, "KV.FAULT is not part of this version");
+      return faults_.finish(session.id, reply, now_);
     case Verb::kKvAt:
       return refuse(reply, "wrong number of arguments for 'kv.at' command");
     default:
       return refuse(reply, "that is no command of its own");
   }
+}
+
+// At the front of the queue; nothing behind it begins before it is answered.
+void Replica::begin_fault(Session& session, Item& item) {
+  item.begun = true;
+  ++session.begun;
+  const auto words = unpack(item);
+  faults_.begin(session.id, std::span(words).subspan(1), now_);
 }
 
 // HELLO [2|3] [AUTH user password] [SETNAME name]
