@@ -155,8 +155,9 @@ constexpr CommandSpec kTable[] = {
     {"kv.keyspace", "LIST|...", "Tells about and makes keyspaces", kKv, Verb::kKvKeyspace, -2,
      trait::kAdmin},
     {"kv.fault",
-     "cut|hold|drop chance%|delay time [jitter time] [unordered] with: a b [oneway] [seed n] [for "
-     "time] | RELEASE a b [oneway] | HEAL [a b] | RESET | STATUS",
+     "CUT a b [ONEWAY] [FOR time] | HOLD a b [ONEWAY] [FOR time] | DELAY a b time [JITTER time] "
+     "[UNORDERED] [ONEWAY] [SEED n] [FOR time] | DROP a b percent% [ONEWAY] [SEED n] [FOR time] | "
+     "RELEASE a b [ONEWAY] | HEAL [a b] | RESET | STATUS",
      "Puts faults on the links between nodes; only for servers started with --faults", kKv,
      Verb::kKvFault, -2, trait::kAdmin | trait::kLoading},
 };

@@ -35,7 +35,7 @@ std::string amounts(const FaultRule& rule) {
 std::pair<ByteView, ByteView> words_of(FaultKind kind) {
   switch (kind) {
     case FaultKind::kCut:
-      return {"cut", "dropped"};
+      return {"cut", ""};
     case FaultKind::kMute:
       return {"cut", "dropped"};
     case FaultKind::kHold:
@@ -59,7 +59,9 @@ std::string describe(const FaultRule& rule, NodeId self, Instant now) {
     const auto left = std::chrono::duration<double>(std::max(rule.until - now, Duration()));
     text += fmt::format(" for {:.1f}s", left.count());
   }
-  text += fmt::format(": {} {}", rule.use->messages, done);
+  if (!done.empty()) {
+    text += fmt::format(": {} {}", rule.use->messages, done);
+  }
   return rule.use->overflow == 0 ? text : text + fmt::format(", {} too many", rule.use->overflow);
 }
 
