@@ -153,6 +153,7 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
     return tl::unexpected(std::move(server.error()));
   }
   auto options = node_options(config, self, *identity);
+  options.faults = flags.faults;
   options.durable = (flags.store.empty() ? config.store : flags.store) != "mem";
   auto node = node::Node::open(options, **store, **server, now());
   if (!node) {

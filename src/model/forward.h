@@ -24,7 +24,7 @@ struct PeerHello {
   Incarnation incarnation;
   std::int64_t wall_ms = 0;           // the sender's clock
   std::uint64_t max_value_bytes = 0;  // decides what is applied: alike on all nodes
-  Incarnation replica;  // as which its leaderless half makes dots (model/dot.h)
+  Incarnation replica;                // as which its leaderless half makes dots (model/dot.h)
 };
 
 }  // namespace kvorum

@@ -26,6 +26,7 @@ PeerLink::PeerLink(Loop& loop, const ServerOptions& options, const Peer& peer)
       socket_(loop.io()),
       resolver_(loop.io()),
       timer_(loop.io()),
+      faults_(loop, options.peer_queue_bytes),
       backoff_(options.min_redial),
       prng_(options.incarnation.value() ^ peer.node.value()) {}
 
@@ -42,7 +43,20 @@ void PeerLink::nudge() {
   }
 }
 
+void PeerLink::set_faults(const std::vector<node::FaultRule>& rules) {
+  const bool was_cut = faults_.cut();
+  faults_.set(peer_.node, rules);
+  if (faults_.cut() && state_ != State::kWaiting) {
+    fall("cut by KV.FAULT");
+  } else if (was_cut && !faults_.cut()) {
+    nudge();
+  }
+}
+
 void PeerLink::dial() {
+  if (faults_.cut()) {
+    return;  // set_faults() dials when it is healed
+  }
   state_ = State::kDialling;
   const auto attempt = ++attempt_;
   timer_.expires_after(options_.handshake_timeout);
@@ -142,6 +156,7 @@ void PeerLink::fall(const std::string& why) {
   socket_.close(ignored);
   resolver_.cancel();
   out_.clear();
+  faults_.out().clear();
   if (was_up || log_limit_.allow(Loop::now().mono)) {
     spdlog::warn("link to node {} at {}:{} {}: {}{}", peer_.node.value(), peer_.address.host,
                  peer_.address.port, was_up ? "broke" : "failed", why, log_limit_.more());
@@ -187,21 +202,39 @@ void PeerLink::too_long(const char* what) {
 }
 
 void PeerLink::send(PartitionId partition, const raft::Message& message) {
+  const auto start = out_.bytes().size();
   if (may_queue() && !wire::encode_message(partition, message, out_.bytes())) {
     too_long("message");
   }
+  queued(start);
 }
 
 void PeerLink::send(const Forward& forward) {
+  const auto start = out_.bytes().size();
   if (may_queue() && !wire::encode_forward(forward, out_.bytes())) {
     too_long("batch of commands");
   }
+  queued(start);
+}
+
+// What stands behind `start` is a new message: it goes on if no fault keeps it.
+void PeerLink::queued(std::size_t start) {
+  auto& bytes = out_.bytes();
+  if (!faults_.active() || bytes.size() == start) {
+    return;
+  }
+  auto frame = bytes.substr(start);
+  bytes.resize(start);
+  const auto size = frame.size();
+  faults_.out().take(size, [this, frame = std::move(frame)] { out_.bytes().append(frame); });
 }
 
 void PeerLink::send(const dynamo::Message& message) {
+  const auto start = out_.bytes().size();
   if (may_queue() && !wire::encode_dynamo(message, out_.bytes())) {
     too_long("message");
   }
+  queued(start);
 }
 
 void PeerLink::flush() {

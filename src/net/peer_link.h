@@ -8,9 +8,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/prng.h"
 #include "model/forward.h"
+#include "net/link_faults.h"
 #include "net/log_limit.h"
 #include "net/loop.h"
 #include "net/out_buffer.h"
@@ -28,6 +30,7 @@ class PeerLink {
   PeerLink(Loop& loop, const ServerOptions& options, const Peer& peer);
 
   NodeId node() const { return peer_.node; }
+  const Address& address() const { return peer_.address; }
   void set_address(const Address& address) { peer_.address = address; }
 
   // `self` makes the hello to send.
@@ -41,6 +44,12 @@ class PeerLink {
   void send(const Forward& forward);
   void send(const dynamo::Message& message);
   void flush();
+
+  // The rules of KV.FAULT from now on, of all links. Those for what comes from the peer are for its
+  // sessions (net/peer_port.h).
+  void set_faults(const std::vector<node::FaultRule>& rules);
+  LinkFaults& faults() { return faults_; }
+  bool cut() const { return faults_.cut(); }
 
   // Whose bytes may be believed: the incarnation that the peer at our end of the link named last.
   // Empty: none yet.
@@ -60,6 +69,7 @@ class PeerLink {
   void fall(const std::string& why);
   void redial_later();
   bool may_queue();
+  void queued(std::size_t start);
   void too_long(const char* what);
 
   Loop& loop_;
@@ -75,6 +85,7 @@ class PeerLink {
   Timer timer_;  // until the next attempt, or the end of this one's patience
   wire::FrameParser parser_{wire::kMaxHelloBytes};
   OutBuffer out_{kKeptOutput};
+  LinkFaults faults_;
   bool writing_ = false;   // waiting until the socket takes more
   bool overfull_ = false;  // told once per link that messages are dropped
   std::optional<Incarnation> incarnation_;

@@ -11,30 +11,6 @@ namespace {
 
 using testing::HasSubstr;
 
-// Servers 1 and 2, each told where the other one is.
-struct Pair {
-  explicit Pair(std::uint64_t cluster1 = 7, std::uint64_t cluster2 = 7)
-      : Pair(options(cluster1, 1), options(cluster2, 2)) {}
-  Pair(const ServerOptions& first, const ServerOptions& second) : one(first), two(second) {
-    one.server().set_peer_address(NodeId(2), {"127.0.0.1", two.peer_port()});
-    two.server().set_peer_address(NodeId(1), {"localhost", one.peer_port()});
-  }
-
-  static ServerOptions options(std::uint64_t cluster, std::uint32_t self) {
-    auto made = test_options(cluster, self);
-    made.peers = {{NodeId(1), {}}, {NodeId(2), {}}};
-    return made;
-  }
-
-  void start() {
-    one.start();
-    two.start();
-  }
-
-  TestServer one;
-  TestServer two;
-};
-
 TEST(Peers, MessagesAndForwardsArriveBothWays) {
   Pair pair;
   pair.start();
@@ -109,8 +85,12 @@ TEST(Peers, AnUnknownNodeIsRefused) {
 
 Bytes hello(std::uint64_t cluster, std::uint32_t node, std::uint64_t incarnation) {
   Bytes out;
-  wire::encode_hello({ClusterId(cluster), NodeId(node), Incarnation(incarnation), 0,
-                      ServerOptions{}.requests.bulk_bytes, {}},
+  wire::encode_hello({ClusterId(cluster),
+                      NodeId(node),
+                      Incarnation(incarnation),
+                      0,
+                      ServerOptions{}.requests.bulk_bytes,
+                      {}},
                      out);
   return out;
 }

@@ -54,6 +54,7 @@ void PeerSession::read() {
 void PeerSession::on_read(std::size_t count) {
   parser_.feed({buffer_.data(), count});
   while (true) {
+    const auto before = parser_.buffered();
     auto frame = parser_.next();
     if (!frame) {
       return refuse(frame.error().detail);
@@ -61,7 +62,7 @@ void PeerSession::on_read(std::size_t count) {
     if (!*frame) {
       break;
     }
-    if (!on_frame(**frame)) {
+    if (!on_frame(**frame, before - parser_.buffered())) {
       return;
     }
   }
@@ -69,13 +70,16 @@ void PeerSession::on_read(std::size_t count) {
   read();
 }
 
-bool PeerSession::on_frame(wire::Frame& frame) {
+bool PeerSession::on_frame(wire::Frame& frame, std::size_t bytes) {
   if (const auto* const hello = std::get_if<PeerHello>(&frame)) {
     return on_hello(*hello);
   }
+  if (const auto* const fault = std::get_if<FaultFrame>(&frame)) {
+    return on_fault(*fault);
+  }
   const auto* const message = std::get_if<wire::PeerMessage>(&frame);
   const auto* const forward = std::get_if<Forward>(&frame);
-  auto* const leaderless = std::get_if<dynamo::Message>(&frame);
+  const auto* const leaderless = std::get_if<dynamo::Message>(&frame);
   const auto from = message != nullptr   ? message->message.from
                     : forward != nullptr ? forward->from
                                          : leaderless->from;
@@ -85,22 +89,67 @@ bool PeerSession::on_frame(wire::Frame& frame) {
   if (!from_peer(from, to)) {
     return false;
   }
+  auto& faults = port_.link(node_)->faults();
+  if (!faults.active()) {
+    deliver(std::move(frame));
+    return true;
+  }
+  faults.in().take(bytes, [self = shared_from_this(), frame = std::move(frame)]() mutable {
+    if (self->socket_.is_open()) {
+      self->deliver(std::move(frame));
+    }
+  });
+  return true;
+}
+
+void PeerSession::deliver(wire::Frame frame) {
   // Until the node has been told of this very incarnation (by our own link's handshake) it could
   // mistake a peer that lost its disk for the one that it knew. Dropping is safe: everything is
   // sent again.
   const auto* const link = port_.link(node_);
   if (link->incarnation() != incarnation_) {
-    return true;
+    return;
   }
-  if (message != nullptr) {
+  if (const auto* const message = std::get_if<wire::PeerMessage>(&frame)) {
     port_.node().step(node_, message->partition, message->message, Loop::now());
-  } else if (forward != nullptr) {
+  } else if (const auto* const forward = std::get_if<Forward>(&frame)) {
     port_.node().step(*forward, Loop::now());
   } else {
-    port_.node().step(std::move(*leaderless), Loop::now());
+    port_.node().step(std::move(std::get<dynamo::Message>(frame)), Loop::now());
   }
   port_.loop().schedule_turn();
-  return true;
+}
+
+// A connection of its own, without a greeting (net/fault_caller.h).
+bool PeerSession::on_fault(const FaultFrame& frame) {
+  if (node_ || frame.kind != FaultFrame::Kind::kCommand || frame.to != port_.options().self ||
+      frame.cluster != port_.options().cluster) {
+    refuse("a fault command that is not for this node");
+    return false;
+  }
+  const auto done = port_.node().fault(frame.text, Loop::now());
+  port_.loop().schedule_turn();
+  // Behind the turn that puts it in force.
+  asio::post(port_.loop().io(), [self = shared_from_this(), done] { self->answer_fault(done); });
+  return false;
+}
+
+void PeerSession::answer_fault(const Result<void>& done) {
+  if (!socket_.is_open()) {
+    return;
+  }
+  FaultFrame answer{
+      port_.options().cluster, port_.options().self, NodeId(), FaultFrame::Kind::kDone, {}};
+  if (!done) {
+    answer.kind = FaultFrame::Kind::kRefused;
+    answer.text = done.error().detail;
+  }
+  Bytes out;
+  ErrorOf ignored;
+  if (wire::encode_fault(answer, out)) {
+    socket_.write_some(asio::buffer(out), ignored);
+  }
+  close();
 }
 
 bool PeerSession::from_peer(NodeId from, NodeId to) {
@@ -122,11 +171,16 @@ bool PeerSession::on_hello(const PeerHello& hello) {
     refuse("it greeted twice");
     return false;
   }
+  const auto* const link = port_.link(hello.node);
+  if (link != nullptr && link->cut()) {
+    refuse(fmt::format("KV.FAULT cuts node {} off", hello.node.value()));
+    return false;
+  }
   answer_hello();
   auto why = mismatch(port_.options(), hello);
   if (why.empty() && hello.node == port_.options().self) {
     why = "it says that it is this node";
-  } else if (why.empty() && port_.link(hello.node) == nullptr) {
+  } else if (why.empty() && link == nullptr) {
     why = fmt::format("node {} is not in the configuration", hello.node.value());
   }
   if (!why.empty()) {
@@ -175,6 +229,15 @@ void PeerPort::replace_older(const PeerSession& session) {
   for (const auto& other : all) {
     if (other.get() != &session && other->node() == session.node()) {
       other->close();
+    }
+  }
+}
+
+void PeerPort::close_cut() {
+  const auto all = sessions_;
+  for (const auto& session : all) {
+    if (session->node() && link_(session->node())->cut()) {
+      session->close();
     }
   }
 }

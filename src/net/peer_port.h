@@ -36,7 +36,10 @@ class PeerSession : public std::enable_shared_from_this<PeerSession> {
   void read();
   void on_read(std::size_t count);
   // False: the connection was closed.
-  bool on_frame(wire::Frame& frame);
+  bool on_frame(wire::Frame& frame, std::size_t bytes);
+  void deliver(wire::Frame frame);
+  bool on_fault(const FaultFrame& frame);
+  void answer_fault(const Result<void>& done);
   bool on_hello(const PeerHello& hello);
   bool from_peer(NodeId from, NodeId to);
   void answer_hello();
@@ -70,6 +73,7 @@ class PeerPort {
   PeerLink* link(NodeId node) const { return link_(node); }
   LogLimit& log_limit() { return log_limit_; }
   void replace_older(const PeerSession& session);
+  void close_cut();  // what comes from peers whose link is cut
   void forget(const PeerSession& session);
 
  private:

@@ -8,6 +8,7 @@
 
 #include "net/client_port.h"
 #include "net/disk_thread.h"
+#include "net/fault_caller.h"
 #include "net/loop.h"
 #include "net/peer_link.h"
 #include "net/peer_port.h"
@@ -52,6 +53,7 @@ class Server::Impl {
 
  private:
   void turn();
+  void apply_faults();
   void send_messages();
   void arm_timer(Instant wake_at);
   void on_timer();
@@ -64,6 +66,7 @@ class Server::Impl {
   ClientPort clients_;
   PeerPort peers_;
   std::vector<std::unique_ptr<PeerLink>> links_;
+  FaultCaller fault_caller_;
   asio::signal_set signals_;
   Timer timer_;
   Timer patience_;
@@ -81,6 +84,7 @@ Server::Impl::Impl(ServerOptions options)
     : options_(std::move(options)),
       clients_(loop_, options_),
       peers_(loop_, options_),
+      fault_caller_(loop_, options_),
       signals_(loop_.io()),
       timer_(loop_.io()),
       patience_(loop_.io()) {
@@ -111,8 +115,12 @@ PeerLink* Server::Impl::link(NodeId node) {
 }
 
 PeerHello Server::Impl::hello() const {
-  return {options_.cluster, options_.self, options_.incarnation, Loop::now().wall.value(),
-          options_.requests.bulk_bytes, node_->replica()};
+  return {options_.cluster,
+          options_.self,
+          options_.incarnation,
+          Loop::now().wall.value(),
+          options_.requests.bulk_bytes,
+          node_->replica()};
 }
 
 int Server::Impl::run(node::Node& node, node::Disk& disk) {
@@ -157,11 +165,29 @@ void Server::Impl::turn() {
     return loop_.io().stop();
   }
   disk_->push(out_.disk);
+  apply_faults();
   send_messages();
   clients_.flush();
   arm_timer(out_.wake_at);
   if (shutting_down_ && node_->idle() && clients_.all_sent()) {
     loop_.io().stop();
+  }
+}
+
+void Server::Impl::apply_faults() {
+  if (out_.fault_rules) {
+    for (const auto& link : links_) {
+      link->set_faults(*out_.fault_rules);
+    }
+    peers_.close_cut();
+  }
+  for (const auto& call : out_.fault_calls) {
+    const auto* const to = link(call.to);
+    fault_caller_.call(call, to == nullptr ? Address{} : to->address(),
+                       [this](const node::FaultAnswer& answer) {
+                         node_->fault_answered(answer, Loop::now());
+                         loop_.schedule_turn();
+                       });
   }
 }
 

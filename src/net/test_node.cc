@@ -20,8 +20,12 @@ namespace {
 
 constexpr auto kDeadline = std::chrono::seconds(20);
 constexpr Duration kLater = 20ms;
+constexpr NodeId kMembers[] = {NodeId(1), NodeId(2), NodeId(3)};
 
 }  // namespace
+
+TestNode::TestNode(node::Connections& connections, NodeId self)
+    : connections_(connections), self_(self), faults_(self, kMembers) {}
 
 void TestNode::connect(node::ConnId, ByteView address, Now) {
   CHECK(address.starts_with("127.0.0.1:"));
@@ -69,6 +73,47 @@ void TestNode::step(dynamo::Message message, Now) {
   received_.push_back(fmt::format("leaderless {} {}", message.from.value(), message.id));
 }
 
+Result<void> TestNode::fault(ByteView command, Now now) {
+  std::vector<ByteView> words;
+  while (!command.empty()) {
+    const auto blank = std::min(command.find(' '), command.size());
+    words.push_back(command.substr(0, blank));
+    command.remove_prefix(std::min(blank + 1, command.size()));
+  }
+  const auto parsed = parse_fault(words, kMembers);
+  if (!parsed) {
+    return tl::unexpected(parsed.error());
+  }
+  faults_changed_ = true;
+  faults_.apply(*parsed, 1, now.mono);
+  return {};
+}
+
+void TestNode::fault_answered(const node::FaultAnswer& answer, Now) {
+  constexpr const char* kNames[] = {"done", "refused", "absent", "unreached", "unknown"};
+  received_.push_back(fmt::format("{}{}{}", kNames[static_cast<std::size_t>(answer.kind)],
+                                  answer.why.empty() ? "" : ": ", answer.why));
+}
+
+void TestNode::answer_fault(const Waiting& waiting, node::Output& out, Now now) {
+  auto& reply = connections_.reply(waiting.conn);
+  const auto& name = waiting.args[0];
+  if (name == "CALL") {
+    const NodeId to(*parse_number<std::uint32_t>(waiting.args.at(1)));
+    out.fault_calls.push_back({waiting.conn.value(), to, waiting.args.at(2)});
+  } else if (name == "FAULT") {
+    const auto done = fault(waiting.args.at(1), now);
+    return done ? reply.status("OK") : reply.error(done.error());
+  } else {
+    Bytes all;
+    for (const auto& line : faults_.describe(now.mono)) {
+      all += (all.empty() ? "" : ", ") + line;
+    }
+    return reply.bulk(all);
+  }
+  reply.status("OK");
+}
+
 void TestNode::step(node::DiskDone done, Now) {
   CHECK_EQ(std::get<node::WriteDone>(done).ticket, ticket_);
   for (const auto conn : std::exchange(on_disk_, {})) {
@@ -98,6 +143,9 @@ void TestNode::drain(node::Output& out, Now now) {
     waiting_.pop_front();
     answer(waiting, out, now);
   }
+  if (std::exchange(faults_changed_, false)) {
+    out.fault_rules = faults_.rules();
+  }
   out.wake_at = wake_at_;
 }
 
@@ -108,6 +156,9 @@ void TestNode::answer(const Waiting& waiting, node::Output& out, Now now) {
     return waiting.close ? connections_.close_after_replies(waiting.conn) : void();
   }
   const auto& name = waiting.args[0];
+  if (name == "FAULT" || name == "FAULTS" || name == "CALL") {
+    return answer_fault(waiting, out, now);
+  }
   if (name == "QUIT") {
     reply.status("OK");
     return connections_.close_after_replies(waiting.conn);

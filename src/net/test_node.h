@@ -25,10 +25,11 @@ namespace kvorum::net {
 //   PAUSE (all clients, for 20 ms) | DISK (answered when a write came back) | LATER (after 20 ms) |
 //   FATAL SEND node text (as a snapshot chunk) | FORWARD node text | LONG node bytes | RECEIVED |
 //   LAST | PEERS
+//   FAULT words | FAULTS (this node's rules) | CALL node words (a fault command for that node)
 //   ("node:incarnation ...") REQUESTS (so far) | MOST (of one connection in one turn) | CONNECTIONS
 class TestNode final : public node::Node {
  public:
-  TestNode(node::Connections& connections, NodeId self) : connections_(connections), self_(self) {}
+  TestNode(node::Connections& connections, NodeId self);
 
   void connect(node::ConnId conn, ByteView address, Now now) override;
   void disconnect(node::ConnId conn) override;
@@ -41,6 +42,8 @@ class TestNode final : public node::Node {
   void step(dynamo::Message message, Now now) override;
   Incarnation replica() const override { return Incarnation(1); }
   const dynamo::Core* leaderless() const override { return nullptr; }
+  Result<void> fault(ByteView command, Now now) override;
+  void fault_answered(const node::FaultAnswer& answer, Now now) override;
   void step(node::DiskDone done, Now now) override;
   void tick(Now now) override;
   void drain(node::Output& out, Now now) override;
@@ -61,12 +64,15 @@ class TestNode final : public node::Node {
   void answer(const Waiting& waiting, node::Output& out, Now now);
   void answer_count(const Waiting& waiting, ReplyWriter& reply);
   void send(const Waiting& waiting, node::Output& out);
+  void answer_fault(const Waiting& waiting, node::Output& out, Now now);
 
   node::Connections& connections_;
   NodeId self_;
   std::deque<Waiting> waiting_;
   std::map<node::ConnId, std::size_t> this_turn_;
   std::vector<Bytes> received_;
+  node::FaultTable faults_;
+  bool faults_changed_ = false;
   std::map<NodeId, Incarnation> peers_;
   std::vector<node::ConnId> on_disk_;
   std::vector<node::ConnId> later_;
@@ -103,6 +109,30 @@ class TestServer {
   std::unique_ptr<node::Disk> disk_;
   std::thread thread_;
   int exit_code_ = -1;
+};
+
+// Servers 1 and 2 of the given clusters, each told where the other one is.
+struct Pair {
+  explicit Pair(std::uint64_t cluster1 = 7, std::uint64_t cluster2 = 7)
+      : Pair(options(cluster1, 1), options(cluster2, 2)) {}
+  Pair(const ServerOptions& first, const ServerOptions& second) : one(first), two(second) {
+    one.server().set_peer_address(NodeId(2), {"127.0.0.1", two.peer_port()});
+    two.server().set_peer_address(NodeId(1), {"localhost", one.peer_port()});
+  }
+
+  static ServerOptions options(std::uint64_t cluster, std::uint32_t self) {
+    auto made = test_options(cluster, self);
+    made.peers = {{NodeId(1), {}}, {NodeId(2), {}}};
+    return made;
+  }
+
+  void start() {
+    one.start();
+    two.start();
+  }
+
+  TestServer one;
+  TestServer two;
 };
 
 // A blocking socket. Every wait has a deadline that fails the test.

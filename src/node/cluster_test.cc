@@ -356,8 +356,11 @@ TEST(Cluster, ALeaderWhoseClockIsAheadOfMostHandsOver) {
   const auto leader = cluster.wait_leader();
   for (std::uint32_t id = 1; id <= 3; ++id) {
     if (id != leader) {
-      const PeerHello behind{ClusterId(7), NodeId(id), cluster.node(id).incarnation,
-                             cluster.now().wall.value() - 1000, 0,
+      const PeerHello behind{ClusterId(7),
+                             NodeId(id),
+                             cluster.node(id).incarnation,
+                             cluster.now().wall.value() - 1000,
+                             0,
                              cluster.node(id).node->replica()};
       cluster.node(leader).node->peer_up(behind, cluster.now());
     }

@@ -162,7 +162,11 @@ constexpr CommandSpec kTable[] = {
      "[conflict=] "
      "[partitions=] [durability=]",
      "Tells about, makes and drops keyspaces", kKv, Verb::kKvKeyspace, -2, trait::kAdmin},
-    {"kv.fault", "...", "Injects a fault; only for a server started with --faults", kKv,
+    {"kv.fault",
+     "CUT a b [ONEWAY] [FOR time] | HOLD a b [ONEWAY] [FOR time] | DELAY a b time [JITTER time] "
+     "[UNORDERED] [ONEWAY] [SEED n] [FOR time] | DROP a b percent% [ONEWAY] [SEED n] [FOR time] | "
+     "RELEASE a b [ONEWAY] | HEAL [a b] | RESET | STATUS",
+     "Puts faults on the links between nodes; only for servers started with --faults", kKv,
      Verb::kKvFault, -2, trait::kAdmin | trait::kLoading},
 };
 

@@ -24,6 +24,7 @@
 #include "model/level.h"
 #include "model/reply.h"
 #include "node/disk.h"
+#include "node/faults.h"
 #include "node/options.h"
 #include "raft/raft.h"
 #include "store/store.h"
@@ -52,7 +53,9 @@ struct Output {
   std::vector<DiskJob> disk;  // to node::Disk, in order
   std::vector<PeerMessage> messages;
   std::vector<Forward> forwards;
-  std::vector<dynamo::Message> leaderless;  // each names its receiver
+  std::vector<dynamo::Message> leaderless;            // each names its receiver
+  std::optional<std::vector<FaultRule>> fault_rules;  // the ones in force from now on
+  std::vector<FaultCall> fault_calls;
   std::vector<LogLine> log;
   Instant wake_at = Instant::max();
   std::string
@@ -83,6 +86,11 @@ class Node {
   virtual void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) = 0;
   virtual void step(const Forward& forward, Now now) = 0;
   virtual void step(dynamo::Message message, Now now) = 0;
+
+  // KV.FAULT between nodes: another one's command, in force after the next drain(); and the answer
+  // to one of our calls.
+  virtual Result<void> fault(ByteView command, Now now) = 0;
+  virtual void fault_answered(const FaultAnswer& answer, Now now) = 0;
 
   virtual void step(DiskDone done, Now now) = 0;
   virtual void tick(Now now) = 0;  // at or after Output::wake_at

@@ -38,6 +38,7 @@ struct Options {
   kv::Options kv;
   std::string version = "0.1.0";
   std::uint16_t resp_port = 0;  // for INFO
+  bool faults = false;          // KV.FAULT is allowed
   bool durable = true;          // the store survives a power cut; false with --store mem
 };
 

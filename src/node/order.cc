@@ -112,6 +112,7 @@ bool Replica::servable(const Session& session, const Item& item) {
   }
   switch (item.kind) {
     case Item::Kind::kVerb:
+      return item.verb != Verb::kKvFault || faults_.settled(session.id);
     case Item::Kind::kError:
       return true;
     case Item::Kind::kLater:
@@ -229,6 +230,8 @@ void Replica::advance(Session& session) {
       CHECK(head.change || decode(reader, command),
             "a queued command that the node encoded itself");
       begin(session, head, command);
+    } else if (head.kind == Item::Kind::kVerb && head.verb == Verb::kKvFault && !head.begun) {
+      begin_fault(session, head);
     }
     if (!servable(session, head)) {
       break;
@@ -328,6 +331,9 @@ void Replica::write_missed(ConnId conn) {
 }
 
 Error Replica::timeout_error(Session& session, const Item& item) {
+  if (item.kind == Item::Kind::kVerb && item.verb == Verb::kKvFault) {
+    return faults_.abandon(session.id);
+  }
   if (item.kind == Item::Kind::kRead && !item.leaderless) {
     return item.at_least ? Error{ErrorCode::kStale, {}} : Error{ErrorCode::kNoLeader, {}};
   }

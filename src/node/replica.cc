@@ -20,6 +20,8 @@ void Output::clear() {
   messages.clear();
   forwards.clear();
   leaderless.clear();
+  fault_rules.reset();
+  fault_calls.clear();
   log.clear();
   wake_at = Instant::max();
   fatal.clear();
@@ -39,7 +41,8 @@ Replica::Replica(const Options& options, Connections& connections)
       connections_(connections),
       client_id_(client_of(options.self, options.incarnation, options.boot)),
       prng_(options.seed ^ client_id_.value()),
-      leaderless_(options_, client_id_) {}
+      leaderless_(options_, client_id_),
+      faults_(options) {}
 
 Result<void> Replica::restore(const store::Store& store, Now now) {
   now_ = now;
@@ -101,7 +104,10 @@ void Replica::connect(ConnId conn, ByteView address, Now) {
   sessions_.emplace(conn, std::move(session));
 }
 
-void Replica::disconnect(ConnId conn) { sessions_.erase(conn); }
+void Replica::disconnect(ConnId conn) {
+  sessions_.erase(conn);
+  faults_.forget(conn);
+}
 
 void Replica::request(ConnId conn, std::span<const ByteView> args, Now now) {
   now_ = now;
@@ -166,6 +172,15 @@ void Replica::step(const Forward& forward, Now now) {
 void Replica::step(dynamo::Message message, Now now) {
   now_ = now;
   leaderless_.step(std::move(message), now);
+}
+
+Result<void> Replica::fault(ByteView command, Now now) { return faults_.apply(command, now); }
+
+void Replica::fault_answered(const FaultAnswer& answer, Now now) {
+  now_ = now;
+  if (const auto conn = faults_.answered(answer)) {
+    wake(*conn);
+  }
 }
 
 void Replica::step(DiskDone done, Now now) {
@@ -270,6 +285,7 @@ void Replica::drain(Output& out, Now now) {
   for (auto& [id, partition] : partitions_) {
     out.wake_at = std::min(out.wake_at, partition->wake_at());
   }
+  faults_.drain(out, now);
   out.log.insert(out.log.end(), std::make_move_iterator(log_.begin()),
                  std::make_move_iterator(log_.end()));
   log_.clear();

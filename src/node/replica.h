@@ -10,6 +10,7 @@
 
 #include "base/prng.h"
 #include "model/meta.h"
+#include "node/faults.h"
 #include "node/leaderless.h"
 #include "node/node.h"
 #include "node/partition.h"
@@ -54,6 +55,8 @@ class Replica final : public Node, private Partition::Host {
   void step(dynamo::Message message, Now now) override;
   Incarnation replica() const override { return leaderless_.replica(); }
   const dynamo::Core* leaderless() const override { return &leaderless_.core(); }
+  Result<void> fault(ByteView command, Now now) override;
+  void fault_answered(const FaultAnswer& answer, Now now) override;
   void step(DiskDone done, Now now) override;
   void tick(Now now) override;
   void drain(Output& out, Now now) override;
@@ -116,6 +119,7 @@ class Replica final : public Node, private Partition::Host {
 
   // verbs.cc: what the node answers by itself
   void run_verb(Session& session, const Item& item);
+  void begin_fault(Session& session, Item& item);
   void hello(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void client(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void config(std::span<const ByteView> args, ReplyWriter& reply);
@@ -187,6 +191,7 @@ class Replica final : public Node, private Partition::Host {
   Instant started_;
   std::size_t clients_ = 0;
   std::uint64_t commands_ = 0;
+  Faults faults_;
   NoReply no_reply_;
   Bytes inner_;     // scratch: KV.ONCE's encoded inner command
   Bytes answered_;  // and its answered-below mark

@@ -89,12 +89,20 @@ void Replica::run_verb(Session& session, const Item& item) {
     case Verb::kKvContext:
       return refuse(reply, "wrong number of arguments for 'kv.context' command");
     case Verb::kKvFault:
-      return refuse(reply, "KV.FAULT is not part of this version");
+      return faults_.finish(session.id, reply, now_);
     case Verb::kKvAt:
       return refuse(reply, "wrong number of arguments for 'kv.at' command");
     default:
       return refuse(reply, "that is no command of its own");
   }
+}
+
+// At the front of the queue; nothing behind it begins before it is answered.
+void Replica::begin_fault(Session& session, Item& item) {
+  item.begun = true;
+  ++session.begun;
+  const auto words = unpack(item.body);
+  faults_.begin(session.id, std::span(words).subspan(1), now_);
 }
 
 // HELLO [2|3] [AUTH user password] [SETNAME name]

@@ -147,9 +147,17 @@ Result<Frame> get_hello(const pb::Head& head, ByteView body) {
     return fail(ErrorCode::kFormat, "the peer speaks format {}, this node {}", hello.format(),
                 kPeerFormat);
   }
-  return PeerHello{ClusterId(hello.cluster()), NodeId(hello.node()),
-                   Incarnation(hello.incarnation()), hello.wall_ms(), hello.max_value_bytes(),
-                   Incarnation(hello.replica())};
+  return PeerHello{ClusterId(hello.cluster()),       NodeId(hello.node()),
+                   Incarnation(hello.incarnation()), hello.wall_ms(),
+                   hello.max_value_bytes(),          Incarnation(hello.replica())};
+}
+
+Result<Frame> get_fault(const pb::Head& head, ByteView body) {
+  if (head.type() > static_cast<std::uint32_t>(FaultFrame::Kind::kRefused)) {
+    return fail(ErrorCode::kProtocol, "unknown fault type {}", head.type());
+  }
+  return FaultFrame{ClusterId(head.cluster()), NodeId(head.from()), NodeId(head.to()),
+                    static_cast<FaultFrame::Kind>(head.type()), Bytes(body)};
 }
 
 // `frame` is what follows the prefix, its checksum verified.
@@ -176,6 +184,8 @@ Result<Frame> decode_frame(ByteView frame) {
                      share(Bytes(reader.rest()))};
     case pb::KIND_DYNAMO:
       return get_dynamo(head, reader.rest());
+    case pb::KIND_FAULT:
+      return get_fault(head, reader.rest());
     default:
       return fail(ErrorCode::kProtocol, "unknown frame kind {}", static_cast<int>(head.kind()));
   }
@@ -211,6 +221,22 @@ bool encode_forward(const Forward& forward, Bytes& out) {
     return false;
   }
   out.append(*forward.runs);
+  seal(start, out);
+  return true;
+}
+
+bool encode_fault(const FaultFrame& fault, Bytes& out) {
+  pb::Head head;
+  head.set_kind(pb::KIND_FAULT);
+  head.set_from(fault.from.value());
+  head.set_to(fault.to.value());
+  head.set_type(static_cast<std::uint32_t>(fault.kind));
+  head.set_cluster(fault.cluster.value());
+  const auto start = out.size();
+  if (!begin_frame(head, fault.text.size(), out)) {
+    return false;
+  }
+  out.append(fault.text);
   seal(start, out);
   return true;
 }

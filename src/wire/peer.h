@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "dynamo/message.h"
+#include "model/fault.h"
 #include "model/forward.h"
 #include "raft/message.h"
 #include "wire/stream_buffer.h"
@@ -34,13 +35,14 @@ inline constexpr std::size_t kMaxHelloBytes = 1024;  // of a frame before the ha
 bool encode_message(PartitionId partition, const raft::Message& message, Bytes& out);
 bool encode_dynamo(const dynamo::Message& message, Bytes& out);  // nor kMaxDynamoItems
 bool encode_forward(const Forward& forward, Bytes& out);
+bool encode_fault(const FaultFrame& fault, Bytes& out);
 void encode_hello(const PeerHello& hello, Bytes& out);
 
 struct PeerMessage {
   PartitionId partition;
   raft::Message message;
 };
-using Frame = std::variant<PeerHello, PeerMessage, Forward, dynamo::Message>;
+using Frame = std::variant<PeerHello, PeerMessage, Forward, dynamo::Message, FaultFrame>;
 
 class FrameParser {
  public:

@@ -18,6 +18,8 @@ void reencode(const Frame& frame, Bytes& out) {
     CHECK(encode_forward(*forward, out));
   } else if (const auto* dynamo = std::get_if<dynamo::Message>(&frame)) {
     CHECK(encode_dynamo(*dynamo, out));
+  } else if (const auto* fault = std::get_if<FaultFrame>(&frame)) {
+    CHECK(encode_fault(*fault, out));
   } else {
     const auto& message = std::get<PeerMessage>(frame);
     CHECK(encode_message(message.partition, message.message, out));

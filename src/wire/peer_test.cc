@@ -120,12 +120,17 @@ void expect_same(const raft::Message& a, const raft::Message& b) {
   }
 }
 
+FaultFrame some_fault() {
+  return {ClusterId(UINT64_MAX), NodeId(3), NodeId(1), FaultFrame::Kind::kRefused, "no such node"};
+}
+
 Bytes one_of_each() {
   Prng prng(1);
   Bytes out;
   encode_hello({ClusterId(UINT64_MAX), NodeId(3), Incarnation(5), -7, UINT64_MAX}, out);
   EXPECT_TRUE(encode_message(PartitionId(2), random_message(prng), out));
   EXPECT_TRUE(encode_forward({PartitionId(4), NodeId(1), NodeId(2), share("runs\0")}, out));
+  EXPECT_TRUE(encode_fault(some_fault(), out));
   return out;
 }
 
@@ -146,12 +151,12 @@ TEST(Peer, EveryFieldOfAMessageSurvives) {
   }
 }
 
-TEST(Peer, HelloAndForwardSurviveEverySplit) {
+TEST(Peer, HelloForwardAndFaultSurviveEverySplit) {
   const auto bytes = one_of_each();
   for (std::size_t step = 1; step <= bytes.size(); ++step) {
     const auto parsed = parse(bytes, step);
     ASSERT_TRUE(parsed.ok);
-    ASSERT_EQ(parsed.frames.size(), 3u);
+    ASSERT_EQ(parsed.frames.size(), 4u);
     const auto& hello = std::get<PeerHello>(parsed.frames[0]);
     EXPECT_EQ(hello.cluster, ClusterId(UINT64_MAX));
     EXPECT_EQ(hello.node, NodeId(3));
@@ -163,6 +168,7 @@ TEST(Peer, HelloAndForwardSurviveEverySplit) {
     EXPECT_EQ(forward.from, NodeId(1));
     EXPECT_EQ(forward.to, NodeId(2));
     EXPECT_EQ(*forward.runs, "runs");
+    EXPECT_EQ(std::get<FaultFrame>(parsed.frames[3]), some_fault());
   }
 }
 
