@@ -35,9 +35,11 @@ class World final : private Hosts, private ServerHost, private Access {
         nemesis_(options_, events_, network_, servers_, trace_, Prng(prng_.next()),
                  [this](NodeId id) { start(id); }),
         workload_(options_, events_, trace_, *this, Prng(prng_.next()),
-                  [this](std::string why) { fail(Failure::kSafety, std::move(why)); }),
+                  [this](const std::string& why) { fail(Failure::kSafety, "replies", why); }),
         watch_(servers_, static_cast<std::uint32_t>(options.partitions),
-               [this](std::string why) { fail(Failure::kSafety, std::move(why)); }) {
+               [this](const char* invariant, const std::string& why) {
+                 fail(Failure::kSafety, invariant, why);
+               }) {
     for (std::uint32_t id = 1; id <= options.nodes; ++id) {
       ServerHost& host = *this;
       servers_.emplace(NodeId(id), std::make_unique<Server>(NodeId(id), options_, events_, trace_,
@@ -80,7 +82,7 @@ class World final : private Hosts, private ServerHost, private Access {
   void disconnect(std::uint64_t conn) override;
 
   void start(NodeId id);
-  void fail(Failure failure, std::string why);
+  void fail(Failure failure, const char* kind, const std::string& why);
   bool run_until(Instant end, const std::function<bool()>& done);
   std::string unrest() const;
   std::string unrest(PartitionId id) const;
@@ -104,6 +106,7 @@ class World final : private Hosts, private ServerHost, private Access {
   };
   std::map<std::uint64_t, Route> routes_;
   Failure failure_ = Failure::kNone;
+  std::string kind_;
   std::string why_;
 };
 
@@ -116,10 +119,11 @@ void World::start(NodeId id) {
   }
 }
 
-void World::fail(Failure failure, std::string why) {
+void World::fail(Failure failure, const char* kind, const std::string& why) {
   if (failure_ == Failure::kNone) {
     failure_ = failure;
-    why_ = std::move(why);
+    kind_ = kind;
+    why_ = failure == Failure::kSafety ? kind_ + ": " + why : why;
     trace_.text(events_.now(), "FAILED", 0, why_);
   }
 }
@@ -247,11 +251,11 @@ Outcome World::run() {
   workload_.stop();
   const auto rests = [this] { return workload_.idle() && unrest().empty(); };
   if (!run_until(events_.now() + kPatience, rests)) {
-    fail(Failure::kLiveness, workload_.idle() ? unrest() : "a client still waits");
+    fail(Failure::kLiveness, "not converged", workload_.idle() ? unrest() : "a client still waits");
   }
   workload_.read_finally();
   if (!run_until(events_.now() + kPatience, rests)) {
-    fail(Failure::kLiveness,
+    fail(Failure::kLiveness, "not converged",
          workload_.idle() ? unrest() : "the final reads of all keys are not answered");
   }
   Outcome outcome;
@@ -261,6 +265,7 @@ Outcome World::run() {
 
 void World::tell(Outcome& outcome) {
   outcome.failure = failure_;
+  outcome.kind = kind_;
   outcome.why = why_;
   outcome.history = workload_.take_history();
   outcome.counts = nemesis_.counts();

@@ -22,7 +22,7 @@ namespace kvorum::sim {
 // acknowledged on the disk of who acknowledged it.
 class Watch {
  public:
-  using Fail = std::function<void(std::string why)>;
+  using Fail = std::function<void(const char* invariant, const std::string& why)>;
 
   Watch(const std::map<NodeId, std::unique_ptr<Server>>& servers, std::uint32_t partitions,
         Fail fail)
