@@ -146,18 +146,38 @@ void Watch::check_message(const Server& server, const node::Output::PeerMessage&
     case raft::MessageType::kHeartbeat:
     case raft::MessageType::kSnapshot:
       return check_leader(server, sent.partition, message.term);
-    case raft::MessageType::kAppendReply: {
-      const auto& disk = server.store().durable();
-      if (!message.reject && disk.log(sent.partition)->last < message.log_index) {
-        fail_("durable acknowledgements",
-              fmt::format("node {} acknowledges entry {} of partition {}; its disk holds up to {}",
-                          server.id().value(), message.log_index.value(), sent.partition.value(),
-                          disk.log(sent.partition)->last.value()));
+    case raft::MessageType::kAppendReply:
+      if (!message.reject) {
+        check_acknowledgement(server, sent.partition, message);
       }
       return;
-    }
     default:
       return;
+  }
+}
+
+// Its disk holds the log up to that entry, and the entry is the one that the leader has there.
+void Watch::check_acknowledgement(const Server& server, PartitionId id,
+                                  const raft::Message& message) {
+  const auto index = message.log_index;
+  const auto& disk = server.store().durable();
+  if (disk.log(id)->last < index) {
+    return fail_(
+        "durable acknowledgements",
+        fmt::format("node {} acknowledges entry {} of partition {}; its disk holds up to {}",
+                    server.id().value(), index.value(), id.value(), disk.log(id)->last.value()));
+  }
+  const auto leader = groups_[id].leaders.find(message.term);
+  if (leader == groups_[id].leaders.end()) {
+    return;
+  }
+  const auto& log = logs_[{leader->second, id}];
+  if (log.led == message.term && log.holds(index) && !on_disk(disk, id, index, log.at(index))) {
+    fail_("durable acknowledgements",
+          fmt::format("node {} acknowledges entry {} of partition {} in term {}; its disk does not "
+                      "hold the leader's, of term {}",
+                      server.id().value(), index.value(), id.value(), message.term.value(),
+                      log.at(index).value()));
   }
 }
 
