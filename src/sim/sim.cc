@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "sim/chance.h"
 #include "sim/nemesis.h"
 #include "sim/network.h"
 #include "sim/server.h"
@@ -29,12 +30,9 @@ class World final : private Hosts, private ServerHost, private Access {
   World(const Options& options, const Trace::Sink& sink)
       : options_(options),
         trace_(sink),
-        prng_(options.seed),
-        client_prng_(prng_.next()),
-        network_(events_, *this, options_, Prng(prng_.next())),
-        nemesis_(options_, events_, network_, servers_, trace_, Prng(prng_.next()),
-                 [this](NodeId id) { start(id); }),
-        workload_(options_, events_, trace_, *this, Prng(prng_.next()),
+        network_(events_, *this, options_),
+        nemesis_(options_, events_, network_, servers_, trace_, [this](NodeId id) { start(id); }),
+        workload_(options_, events_, trace_, *this,
                   [this](const std::string& why) { fail(Failure::kSafety, "replies", why); }),
         watch_(servers_, static_cast<std::uint32_t>(options.partitions),
                [this](const char* invariant, const std::string& why) {
@@ -42,8 +40,8 @@ class World final : private Hosts, private ServerHost, private Access {
                }) {
     for (std::uint32_t id = 1; id <= options.nodes; ++id) {
       ServerHost& host = *this;
-      servers_.emplace(NodeId(id), std::make_unique<Server>(NodeId(id), options_, events_, trace_,
-                                                            host, Prng(prng_.next())));
+      servers_.emplace(NodeId(id),
+                       std::make_unique<Server>(NodeId(id), options_, events_, trace_, host));
     }
   }
 
@@ -72,7 +70,7 @@ class World final : private Hosts, private ServerHost, private Access {
   void reply(ConnId conn, Bytes bytes) override;
   void hang_up(ConnId conn) override;
   void exited(NodeId node, bool disk_damaged) override {
-    network_.crashed(node);
+    network_.crashed(node, false);
     nemesis_.exited(node, disk_damaged);
   }
 
@@ -92,8 +90,6 @@ class World final : private Hosts, private ServerHost, private Access {
   Options options_;
   EventQueue events_;
   Trace trace_;
-  Prng prng_;
-  Prng client_prng_;
   std::map<NodeId, std::unique_ptr<Server>> servers_;
   Network network_;
   Nemesis nemesis_;
@@ -101,6 +97,7 @@ class World final : private Hosts, private ServerHost, private Access {
   Watch watch_;
   struct Route {
     NodeId node;
+    Prng delays;
     Instant last_in{};  // a connection's bytes never overtake one another
     Instant last_out{};
   };
@@ -133,14 +130,14 @@ bool World::connect(NodeId node, std::uint64_t conn) {
   if (!server.running()) {
     return false;
   }
-  routes_[conn].node = node;
+  routes_.try_emplace(conn, Route{node, chance_of(options_.seed, "client delay", conn)});
   server.connect(ConnId(conn));
   return true;
 }
 
 void World::request(std::uint64_t conn, Bytes bytes) {
   auto& route = routes_.at(conn);
-  const auto takes = kClientDelayMin + draw_exponential(client_prng_, kClientDelayMean);
+  const auto takes = kClientDelayMin + draw_exponential(route.delays, kClientDelayMean);
   route.last_in = std::max(route.last_in, events_.now() + takes);
   // A client that leaves does not take back what it has sent.
   events_.at(route.last_in, [this, conn, node = route.node, bytes = std::move(bytes)]() mutable {
@@ -162,7 +159,7 @@ void World::reply(ConnId conn, Bytes bytes) {
   }
   auto& route = found->second;
   route.last_out =
-      std::max(route.last_out, events_.now() + draw_exponential(client_prng_, kClientDelayMean));
+      std::max(route.last_out, events_.now() + draw_exponential(route.delays, kClientDelayMean));
   events_.at(route.last_out, [this, conn, bytes = std::move(bytes)] {
     if (routes_.contains(conn.value())) {
       workload_.reply(conn.value(), bytes);
