@@ -475,6 +475,26 @@ TEST(Sim, AQuietClusterAnswersEverything) {
   EXPECT_GE(outcome.history.size(), 450u);
 }
 
+// The judge goes by the starts to tell what a client asked first, also when it hangs up on a
+// request and asks another node at the same instant.
+TEST(Sim, NoTwoRequestsOfAClientStartTogether) {
+  Options options;
+  options.think_us = 0;
+  options.hang_up_ppm = 200'000;
+  options.token_percent = 100;
+  options.other_percent = 0;
+  options.pipeline = 4;
+  std::map<std::uint32_t, std::int64_t> latest;  // per session, in the order of their ends
+  std::size_t resumed = 0;
+  for (const auto& record : run(options).history) {
+    auto& before = latest[record.client];
+    EXPECT_LT(before, record.start_ns) << "client " << record.client;
+    resumed += record.ended == Ended::kUnknown ? 1 : 0;
+    before = record.start_ns;
+  }
+  EXPECT_GT(resumed, 0u);
+}
+
 TEST(Sim, ClientsAreNotNeeded) {
   Options options;
   options.nodes = 1;

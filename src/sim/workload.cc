@@ -52,6 +52,7 @@ struct Workload::Client {
   bool reader = false;
   bool opened = false;
   std::uint64_t seq = 0;
+  Instant last_sent{};
   std::string token_text;
   bool token_fresh = false;  // nothing was answered since token_text
   bool resumes = false;      // on the next connection
@@ -198,8 +199,11 @@ void Workload::issue(Client& client, Request request) {
   }
   Waiting waiting;
   waiting.open.request = std::move(request);
-  // Requests of one packet start one after another, so that their order can be told.
-  waiting.open.sent = events_.now() + Duration(static_cast<std::int64_t>(client.waiting.size()));
+  // A client's requests start one after another, so that their order can be told: also those of one
+  // packet, and one that is sent elsewhere at the instant in which the one before was given up.
+  const auto behind = Duration(static_cast<std::int64_t>(client.waiting.size()));
+  client.last_sent = std::max(events_.now() + behind, client.last_sent + Duration(1));
+  waiting.open.sent = client.last_sent;
   client.waiting.push_back(std::move(waiting));
 }
 
