@@ -56,10 +56,11 @@ void judge_cheaply(SeedRun& run, std::chrono::nanoseconds budget) {
       run.verdict = std::move(verdict);
       return;
     }
-    run.cheap_hold = run.cheap_hold && verdict.answer == check::Answer::kOk;
+    const bool holds = verdict.answer == check::Answer::kOk;
+    run.cheap_hold = run.cheap_hold && holds;
+    run.why += fmt::format("; {} {}", check::to_string(verdict.model),
+                           holds ? "holds" : "is undecided, too");
   }
-  run.why += run.cheap_hold ? "; durability and convergence hold"
-                            : "; durability and convergence are undecided, too";
 }
 
 void judge(SeedRun& run, std::chrono::nanoseconds budget) {
