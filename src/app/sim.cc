@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
-#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -15,11 +14,12 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "app/sim_report.h"
 #include "app/verbs.h"
 #include "base/parse.h"
-#include "check/report.h"
 #include "lab/seed_run.h"
 
 namespace kvorum::app {
@@ -27,7 +27,6 @@ namespace {
 
 constexpr int kUndecided = 3;
 constexpr int kNotConverged = 4;
-constexpr std::size_t kTraceTail = 40;
 
 struct SimFlags {
   std::string seeds;
@@ -88,61 +87,30 @@ std::string count_text(const Counts& counts) {
 }
 
 // How to see this run again.
-std::string replay_command(std::uint64_t seed, const SimFlags& flags) {
-  auto command = flags.scenario.empty() ? fmt::format("kvorum sim --seed {}", seed)
-                                        : "kvorum sim --scenario " + flags.scenario;
+std::string replay(const sim::Options& options, const SimFlags& flags) {
+  if (flags.scenario.empty()) {
+    return lab::replay_command(options);
+  }
+  auto command = "kvorum sim --scenario " + flags.scenario;
   for (const auto& setting : flags.settings) {
     command += " --set " + setting;
   }
   return command;
 }
 
-Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
-  std::error_code ignored;
-  if (path.has_parent_path()) {
-    std::filesystem::create_directories(path.parent_path(), ignored);
-  }
-  std::ofstream file(path, std::ios::binary);
-  if (!(file << text) || !file.flush()) {
-    return fail(ErrorCode::kIo, "cannot write {}", path.string());
-  }
-  return {};
+void report(const sim::Options& options, const lab::SeedRun& run, const SimFlags& flags) {
+  const std::filesystem::path scenario(flags.scenario);
+  FailureReport failure;
+  failure.folder =
+      std::filesystem::path(flags.out) /
+      (flags.scenario.empty() ? fmt::format("seed-{}", options.seed) : scenario.stem().string());
+  failure.budget = flags.budget();
+  failure.shrink = flags.shrink;
+  report_failure(options, run, failure);
 }
 
-// What a failure leaves behind: the trace's tail on the screen; trace, history and report as files.
-void keep_failure(const sim::Options& options, const lab::SeedRun& run, const SimFlags& flags) {
-  const auto base = std::filesystem::path(flags.out) / fmt::format("seed-{}", options.seed);
-  std::deque<std::string> tail;
-  std::string trace;
-  std::vector<HistoryRecord> history = sim::run(options, [&](const std::string& line) {
-                                         trace += line + '\n';
-                                         tail.push_back(line);
-                                         if (tail.size() > kTraceTail) {
-                                           tail.pop_front();
-                                         }
-                                       }).history;
-  std::string lines;
-  for (const auto& record : history) {
-    append_json(record, lines);
-  }
-  fmt::print("the last {} events:\n", tail.size());
-  for (const auto& line : tail) {
-    fmt::print("  {}\n", line);
-  }
-  auto written = write_file(base / "trace.txt", trace);
-  written = written ? write_file(base / "history.jsonl", lines) : written;
-  written = written ? write_file(base / "scenario.json", lab::to_json(options)) : written;
-  if (written && run.verdict.answer == check::Answer::kViolation) {
-    const auto again = "kvorum check --model levels " + (base / "history.jsonl").string();
-    fmt::print("{}", check::explain_text(run.history, run.verdict, {}, again));
-    written =
-        write_file(base / "report.html", check::explain_html(run.history, run.verdict, {}, again));
-  }
-  if (written) {
-    fmt::print("trace, history and scenario: {}\n", base.string());
-  } else {
-    fmt::print("{}\n", written.error().detail);
-  }
+bool failed(const lab::SeedRun& run) {
+  return run.finding == lab::Finding::kUnsafe || run.finding == lab::Finding::kNotConverged;
 }
 
 int run_one(const sim::Options& options, const SimFlags& flags) {
@@ -157,20 +125,9 @@ int run_one(const sim::Options& options, const SimFlags& flags) {
              run.outcome.simulated_ms, run.outcome.events, run.outcome.trace_hash,
              run.history.operations.size());
   fmt::print("{}{}{}\n", lab::to_string(run.finding), run.why.empty() ? "" : ": ", run.why);
-  if (run.finding == lab::Finding::kUnsafe || run.finding == lab::Finding::kNotConverged) {
-    fmt::print("see it again: {}\n", replay_command(options.seed, flags));
-    keep_failure(options, run, flags);
-    if (flags.shrink) {
-      const auto small = lab::shrink(options, run.finding, flags.budget(), [](const auto& smaller) {
-        fmt::print(stderr, "  smaller: {}\n", sim::to_string(smaller));
-      });
-      const auto path =
-          std::filesystem::path(flags.out) / fmt::format("seed-{}", options.seed) / "shrunk.json";
-      const auto written = write_file(path, lab::to_json(small));
-      fmt::print(
-          "smallest run found: {}\n{}\n", sim::to_string(small),
-          written ? "run it: kvorum sim --scenario " + path.string() : written.error().detail);
-    }
+  if (failed(run)) {
+    fmt::print("see it again: {}\n", replay(options, flags));
+    report(options, run, flags);
   }
   return exit_code_of(run.finding);
 }
@@ -184,9 +141,12 @@ class Sweep {
   int run();
 
  private:
+  sim::Options options_of(std::uint64_t seed) const;
   void work();
-  void tell(std::uint64_t seed, const lab::SeedRun& run);
+  void tell(const sim::Options& options, const lab::SeedRun& run);
+  void keep(const sim::Options& options, lab::SeedRun run);
   void show() const;
+  int conclude();
 
   SeedRange range_;
   const SimFlags& flags_;
@@ -196,37 +156,57 @@ class Sweep {
   std::mutex mutex_;  // guards what follows
   Counts counts_;
   std::map<lab::Finding, std::uint64_t> findings_;
+  std::map<std::string, std::pair<sim::Options, lab::SeedRun>> kept_;  // by kind of failure
+  std::uint64_t cheap_hold_ = 0;
   std::uint64_t done_ = 0;
   std::int64_t simulated_ms_ = 0;
 };
 
+sim::Options Sweep::options_of(std::uint64_t seed) const {
+  auto options = sim::draw(seed);
+  for (const auto& setting : flags_.settings) {
+    (void)sim::set(options, setting);  // checked when the flags were read
+  }
+  return options;
+}
+
 void Sweep::work() {
   for (auto seed = next_++; seed <= range_.last && !stop_; seed = next_++) {
-    auto options = sim::draw(seed);
-    for (const auto& setting : flags_.settings) {
-      (void)sim::set(options, setting);  // checked when the flags were read
-    }
-    const auto run = lab::run_seed(options, flags_.budget());
+    const auto options = options_of(seed);
+    auto run = lab::run_seed(options, flags_.budget());
     const std::lock_guard lock(mutex_);
-    tell(seed, run);
+    tell(options, run);
+    if (failed(run)) {
+      keep(options, std::move(run));
+    }
   }
 }
 
-void Sweep::tell(std::uint64_t seed, const lab::SeedRun& run) {
+void Sweep::tell(const sim::Options& options, const lab::SeedRun& run) {
   ++done_;
   ++findings_[run.finding];
+  cheap_hold_ += run.cheap_hold ? 1 : 0;
   simulated_ms_ += run.outcome.simulated_ms;
   for (const auto& [name, count] : run.outcome.counts) {
     counts_[name] += count;
   }
   if (run.finding != lab::Finding::kOk) {
-    fmt::print("{}seed {}: {}: {}\n  see it again: {}\n", shows_ ? "\r\x1b[K" : "", seed,
-               lab::to_string(run.finding), run.why, replay_command(seed, flags_));
+    fmt::print("{}seed {}: {}: {}\n  see it again: {}\n", shows_ ? "\r\x1b[K" : "", options.seed,
+               lab::to_string(run.finding), run.why, replay(options, flags_));
     std::fflush(stdout);
-    stop_ = stop_ || (flags_.first && run.finding != lab::Finding::kUndecided);
+    stop_ = stop_ || (flags_.first && failed(run));
   }
   if (shows_) {
     show();
+  }
+}
+
+// Of each kind of failure, the lowest seed's run.
+void Sweep::keep(const sim::Options& options, lab::SeedRun run) {
+  const auto found = kept_.find(run.kind);
+  if (found == kept_.end() || options.seed < found->second.first.seed) {
+    const auto kind = run.kind;
+    kept_.insert_or_assign(kind, std::pair(options, std::move(run)));
   }
 }
 
@@ -255,10 +235,20 @@ int Sweep::run() {
   if (shows_) {
     fmt::print(stderr, "\r\x1b[K");
   }
+  for (const auto& [kind, kept] : kept_) {
+    fmt::print("seed {} is the first with: {}\n", kept.first.seed, kind);
+    report(kept.first, kept.second, flags_);
+  }
+  return conclude();
+}
+
+int Sweep::conclude() {
   fmt::print("{}", count_text(counts_));
-  fmt::print("{} seeds, {} s simulated: {} violations, {} not converged, {} undecided\n", done_,
+  const auto undecided = findings_[lab::Finding::kUndecided];
+  fmt::print("{} seeds, {} s simulated: {} violations, {} not converged, {} undecided{}\n", done_,
              simulated_ms_ / 1000, findings_[lab::Finding::kUnsafe],
-             findings_[lab::Finding::kNotConverged], findings_[lab::Finding::kUndecided]);
+             findings_[lab::Finding::kNotConverged], undecided,
+             undecided > 0 ? fmt::format(" ({} of them durable and convergent)", cheap_hold_) : "");
   for (const auto finding :
        {lab::Finding::kUnsafe, lab::Finding::kNotConverged, lab::Finding::kUndecided}) {
     if (findings_[finding] > 0) {
@@ -303,6 +293,9 @@ int run_sim(SimFlags& flags) {
     return complain(kBadInput, "value_bytes does not fit into max_value_kb");
   }
   const bool many = range && range->first != range->last;
+  if (many && flags.trace) {
+    return complain(kBadInput, "--trace takes one seed, not a range");
+  }
   return many ? Sweep(*range, flags).run() : run_one(*options, flags);
 }
 
@@ -322,7 +315,7 @@ void add_sim_verb(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   verb->add_option("--jobs", flags->jobs, "seeds that run at once (default: one per core)")
       ->check(CLI::Range(1, 1024));
-  verb->add_flag("--trace", flags->trace, "print every event of a single run");
+  verb->add_flag("--trace", flags->trace, "print every event of a run; not of a range");
   verb->add_flag("--shrink", flags->shrink, "make a failing run small, and write it down");
   verb->add_flag("--first", flags->first, "stop at the first failing seed of a range");
   verb->footer([] {

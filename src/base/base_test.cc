@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <thread>
 
 #include "base/checksum.h"
 #include "base/codec.h"
@@ -73,6 +74,18 @@ TEST(Check, ComparesWhatATemporaryHolds) {
 
 TEST(CheckDeathTest, PrintsTheExpressionAndBothValues) {
   EXPECT_DEATH(CHECK_EQ(Index(1), Index(2)), "Index\\(1\\) == Index\\(2\\).*1 against 2");
+}
+
+TEST(CheckDeathTest, NamesTheInnermostContextOfItsThread) {
+  const CheckContext outer("input 1");
+  EXPECT_DEATH(
+      {
+        const CheckContext inner("input 2");
+        CHECK(false);
+      },
+      "broken invariant: false.*\n  input 2");
+  EXPECT_DEATH(CHECK(false), "input 1");
+  EXPECT_DEATH(std::thread([] { CHECK(false, "elsewhere"); }).join(), "elsewhere\\)\n$");
 }
 
 }  // namespace

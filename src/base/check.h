@@ -6,6 +6,24 @@
 
 #include <string>
 
+namespace kvorum {
+
+// While it lives, a CHECK that fails on its thread prints `line` as well: which of many inputs it
+// was, and how to see that one again. The innermost counts.
+class CheckContext {
+ public:
+  explicit CheckContext(std::string line);
+  ~CheckContext();
+  CheckContext(const CheckContext&) = delete;
+  CheckContext& operator=(const CheckContext&) = delete;
+
+ private:
+  std::string line_;
+  const std::string* outer_;
+};
+
+}  // namespace kvorum
+
 namespace kvorum::check_detail {
 
 [[noreturn]] void fail(const char* file, int line, const char* expression,

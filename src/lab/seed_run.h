@@ -24,7 +24,10 @@ struct SeedRun {
   check::History history;
   check::Verdict verdict;  // of model `levels`; ok and empty when the run itself failed
   Finding finding = Finding::kOk;
-  std::string why;  // a sentence; empty when ok
+  std::string kind;  // what broke: an invariant's name, "level prefix", "not converged"; else empty
+  std::string why;   // a sentence; empty when ok
+  // Of kUndecided: durability and convergence, which are cheap to judge, were found to hold.
+  bool cheap_hold = false;
 };
 
 // Runs and judges. The judge may take `budget` of real time, so kUndecided alone may differ between
@@ -32,10 +35,27 @@ struct SeedRun {
 SeedRun run_seed(const sim::Options& options, std::chrono::nanoseconds budget,
                  const std::function<void(const std::string& line)>& trace = {});
 
-// Smaller options that still give the same finding: fewer clients, requests, faults. Each try is a
-// run; `progress` is told of each success.
-sim::Options shrink(const sim::Options& options, Finding finding, std::chrono::nanoseconds budget,
-                    const std::function<void(const sim::Options& smaller)>& progress = {});
+// The command that repeats a run of these options: its seed, and what differs from the seed's draw.
+// A CHECK that fails within run_seed() prints it.
+std::string replay_command(const sim::Options& options);
+
+using StillFails = std::function<bool(const sim::Options& smaller)>;
+// Whether a run fails with the finding and the kind of `failed`.
+StillFails fails_alike(const SeedRun& failed, std::chrono::nanoseconds budget);
+
+struct Shrunk {
+  sim::Options options;
+  std::uint64_t tries = 0;
+  bool capped = false;  // more could have been tried
+};
+
+constexpr std::uint64_t kMostTries = 500;
+
+// Smaller options that still fail: fewer clients, requests, faults. Each try is a run; `progress`
+// is told of each success.
+Shrunk shrink(const sim::Options& options, const StillFails& still_fails,
+              std::uint64_t most_tries = kMostTries,
+              const std::function<void(const sim::Options& smaller)>& progress = {});
 
 // A run as a file: {"sim": {"seed": 7, "nodes": 3, ...}}.
 std::string to_json(const sim::Options& options);

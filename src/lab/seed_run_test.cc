@@ -27,13 +27,64 @@ TEST(SeedRun, ShrinkingKeepsTheFindingAndDropsWhatItDoesNotNeed) {
   options.clients = 8;
   options.crash_ms = 1000;
   options.delay_min_us = 10'000'000;  // nobody hears of anybody before every time-out
-  ASSERT_EQ(run_seed(options, 1s).finding, Finding::kNotConverged);
-  const auto small = shrink(options, Finding::kNotConverged, 1s);
-  EXPECT_EQ(run_seed(small, 1s).finding, Finding::kNotConverged);
+  const auto failed = run_seed(options, 1s);
+  ASSERT_EQ(failed.finding, Finding::kNotConverged);
+  const auto still_fails = fails_alike(failed, 1s);
+  const auto shrunk = shrink(options, still_fails);
+  const auto& small = shrunk.options;
+  EXPECT_TRUE(still_fails(small));
+  EXPECT_FALSE(shrunk.capped);
   EXPECT_EQ(small.crash_ms, 0);
   EXPECT_EQ(small.clients, 1);
   EXPECT_EQ(small.operations, 1);
   EXPECT_GT(small.nodes, 1);  // one node alone needs no network
+}
+
+TEST(SeedRun, ShrinkingStopsAfterSoManyTries) {
+  const auto options = sim::draw(3);
+  std::uint64_t runs = 0;
+  const auto shrunk = shrink(
+      options, [&runs](const sim::Options&) { return ++runs == 2; }, 7);
+  EXPECT_TRUE(shrunk.capped);
+  EXPECT_EQ(shrunk.tries, 7u);
+  EXPECT_EQ(runs, 7u);
+  EXPECT_NE(sim::to_string(shrunk.options), sim::to_string(options));  // the second try's
+}
+
+TEST(SeedRun, OnlyAFailureOfTheSameKindIsAlike) {
+  auto options = sim::draw(3);
+  options.operations = 20;
+  options.delay_min_us = 10'000'000;
+  options.nodes = 3;
+  auto failed = run_seed(options, 1s);
+  ASSERT_EQ(failed.kind, "not converged");
+  EXPECT_TRUE(fails_alike(failed, 1s)(options));
+  failed.kind = "log matching";
+  EXPECT_FALSE(fails_alike(failed, 1s)(options));
+}
+
+TEST(SeedRun, WhatTakesTooLongToJudgeIsJudgedByCheaperModels) {
+  auto options = sim::draw(1);
+  options.weak_percent = 50;
+  options.operations = 500;
+  const auto run = run_seed(options, std::chrono::nanoseconds(0));
+  EXPECT_EQ(run.finding, Finding::kUndecided);
+  EXPECT_THAT(run.why, testing::ContainsRegex("; durability .*; convergence holds"));
+}
+
+TEST(SeedRunDeathTest, ABrokenInvariantNamesTheRun) {
+  auto options = sim::draw(7);
+  options.nodes = 0;  // out of its range: no node to draw
+  EXPECT_DEATH((void)run_seed(options, 1s),
+               "broken invariant.*\n.*kvorum sim --seed 7 --set nodes=0\n");
+}
+
+TEST(SeedRun, TheReplayCommandSaysWhatDiffersFromTheDraw) {
+  auto options = sim::draw(7);
+  EXPECT_EQ(replay_command(options), "kvorum sim --seed 7");
+  options.loss_ppm = 77;
+  options.keys = 99;
+  EXPECT_EQ(replay_command(options), "kvorum sim --seed 7 --set keys=99 --set loss_ppm=77");
 }
 
 TEST(SeedRun, OptionsGoThroughAFile) {

@@ -82,23 +82,38 @@ std::vector<std::int64_t> candidates(std::int64_t value, const Step& step) {
 
 }  // namespace
 
-sim::Options shrink(const sim::Options& options, Finding finding, std::chrono::nanoseconds budget,
-                    const std::function<void(const sim::Options& smaller)>& progress) {
-  auto best = options;
-  for (bool smaller = true; smaller;) {
+StillFails fails_alike(const SeedRun& failed, std::chrono::nanoseconds budget) {
+  return [finding = failed.finding, kind = failed.kind, budget](const sim::Options& options) {
+    const auto run = run_seed(options, budget);
+    return run.finding == finding && run.kind == kind;
+  };
+}
+
+Shrunk shrink(const sim::Options& options, const StillFails& still_fails, std::uint64_t most_tries,
+              const std::function<void(const sim::Options& smaller)>& progress) {
+  Shrunk best{options};
+  const auto fails = [&](const sim::Options& tried) {
+    best.capped = best.tries == most_tries;
+    best.tries += best.capped ? 0 : 1;
+    return !best.capped && still_fails(tried);
+  };
+  for (bool smaller = true; smaller && !best.capped;) {
     smaller = false;
     for (const auto& step : kSteps) {
       const auto field = info(step.name).field;
-      for (const auto value : candidates(best.*field, step)) {
-        auto tried = best;
+      for (const auto value : candidates(best.options.*field, step)) {
+        auto tried = best.options;
         tried.*field = value;
-        if (value != best.*field && run_seed(tried, budget).finding == finding) {
-          best = tried;
+        if (value != best.options.*field && fails(tried)) {
+          best.options = tried;
           smaller = true;
           if (progress) {
-            progress(best);
+            progress(best.options);
           }
           break;
+        }
+        if (best.capped) {
+          return best;
         }
       }
     }

@@ -58,17 +58,19 @@ void Disk::load(const LoadJob& job, std::vector<DiskDone>& done) {
   const auto& request = job.request;
   LoadDone loaded{job.partition, {request.to, request.prev_index, Term(), {}}};
   const auto term = store_.term_at(job.partition, request.prev_index);
+  if (!term && term.error().code != ErrorCode::kGeneric) {  // kGeneric: no longer in the log
+    done.push_back(DiskFailed{term.error()});
+    return;
+  }
   if (term) {
     auto entries = store_.read_log(job.partition, request.prev_index.next(), request.last_index,
                                    request.max_bytes);
-    if (!entries && entries.error().code == ErrorCode::kCorrupt) {
+    if (!entries) {
       done.push_back(DiskFailed{entries.error()});
       return;
     }
-    if (entries) {
-      loaded.loaded.prev_term = *term;
-      loaded.loaded.entries = std::move(*entries);
-    }
+    loaded.loaded.prev_term = *term;
+    loaded.loaded.entries = std::move(*entries);
   }
   done.push_back(std::move(loaded));
 }
@@ -80,9 +82,18 @@ void Disk::read_snapshot(const SnapshotJob& job, std::vector<DiskDone>& done) {
   if (job.request.chunk == 0) {
     sending_.erase(key);
     const auto stored = store_.partition_record(job.partition);
-    const auto record = stored && *stored ? kv::Machine::decode(**stored) : std::nullopt;
+    if (!stored) {
+      done.push_back(DiskFailed{stored.error()});
+      return;
+    }
+    const auto record = *stored ? kv::Machine::decode(**stored) : std::nullopt;
     Sending sending;
-    if (record && raft::decode(record->config, sending.meta.config)) {
+    const bool whole = record && raft::decode(record->config, sending.meta.config);
+    if (*stored && !whole) {
+      done.push_back(DiskFailed{{ErrorCode::kCorrupt, "a partition's record is damaged"}});
+      return;
+    }
+    if (whole) {
       sending.rows = store_.rows(job.partition, record->generation);
       sending.meta.index = record->applied;
       sending.meta.term = record->term;

@@ -381,19 +381,28 @@ void Replica::expire(Session& session) {
   }
 }
 
+// In the order of the connections' ids: what they ask of the partitions then must not depend on
+// how a hash table lies in memory.
 void Replica::sweep(Now now) {
-  for (auto& [id, session] : sessions_) {
-    bool expired = false;
-    // What is with the leaderless core has its time-out there.
-    while (!session->queue.empty() &&
-           !(session->queue.front().leaderless && session->queue.front().begun) &&
-           session->queue.front().arrived + options_.request_timeout <= now.mono) {
-      expire(*session);
-      expired = true;
+  // What is with the leaderless core has its time-out there.
+  const auto late = [this, now](const Session& session) {
+    return !session.queue.empty() &&
+           !(session.queue.front().leaderless && session.queue.front().begun) &&
+           session.queue.front().arrived + options_.request_timeout <= now.mono;
+  };
+  std::vector<ConnId> ids;
+  for (const auto& [id, session] : sessions_) {
+    if (late(*session)) {
+      ids.push_back(id);
     }
-    if (expired) {
-      advance(*session);
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const auto id : ids) {
+    auto& session = *sessions_.at(id);
+    while (late(session)) {
+      expire(session);
     }
+    advance(session);
   }
 }
 

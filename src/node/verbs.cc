@@ -176,11 +176,15 @@ void Replica::client(Session& session, std::span<const ByteView> args, ReplyWrit
       return fmt::format("id={} addr={} name={} db={} resp={}\n", one.id.value(), one.address,
                          one.name, one.keyspace.value(), one.protocol);
     };
-    std::string text = word == "INFO" ? line(session) : "";
+    std::map<ConnId, std::string> lines = {{session.id, line(session)}};
     if (word == "LIST") {
       for (const auto& [id, one] : sessions_) {
-        text += line(*one);
+        lines[id] = line(*one);
       }
+    }
+    std::string text;
+    for (const auto& [id, its_line] : lines) {
+      text += its_line;
     }
     return reply.bulk(text);
   }

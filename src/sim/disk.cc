@@ -6,15 +6,40 @@
 #include "store/mem.h"
 
 namespace kvorum::sim {
+namespace {
+
+Error damage_error() { return {ErrorCode::kCorrupt, "a simulated sector of the disk is damaged"}; }
+
+class DamagedCursor final : public store::RowCursor {
+ public:
+  const std::optional<Bytes>& partition_record() const override { return none_; }
+  bool valid() const override { return false; }
+  ByteView key() const override { return {}; }
+  ByteView value() const override { return {}; }
+  void next() override {}
+  Result<void> status() const override { return tl::unexpected(damage_error()); }
+
+ private:
+  std::optional<Bytes> none_;
+};
+
+// Several batches are one record of the log on disk.
+store::Batch merged(const std::vector<const store::Batch*>& batches) {
+  store::Batch one;
+  for (const auto* batch : batches) {
+    one.operations.insert(one.operations.end(), batch->operations.begin(), batch->operations.end());
+  }
+  return one;
+}
+
+}  // namespace
 
 SimStore::SimStore() : live_(store::open_mem()), durable_(store::open_mem()) {}
 
 Result<void> SimStore::write(const std::vector<const store::Batch*>& batches) {
-  if (std::exchange(fail_next_, false)) {
-    failed_ = true;
-  }
+  meet_faults(batches);
   if (failed_) {
-    return fail(ErrorCode::kIo, "a simulated write failed");
+    return tl::unexpected(failed_->error);
   }
   bool sync = false;
   for (const auto* batch : batches) {
@@ -39,22 +64,52 @@ Result<void> SimStore::write(const std::vector<const store::Batch*>& batches) {
   return written;
 }
 
+void SimStore::meet_faults(const std::vector<const store::Batch*>& batches) {
+  if (failed_) {
+    return;
+  }
+  if (std::exchange(fail_next_, false)) {
+    failed_ = Failed{merged(batches), {ErrorCode::kIo, "a simulated write failed"}};
+  } else if (damaged() && writes_left_-- == 0) {
+    damage_read_ = true;
+    failed_ = Failed{merged(batches), damage_error()};
+  }
+}
+
 void SimStore::crash(Prng& prng, bool power, const store::Batch* torn) {
-  auto found = power ? prng.below(unsynced_.size() + 1) : unsynced_.size();
-  const bool reaches_torn = found == unsynced_.size() && torn != nullptr && prng.chance(1, 2);
+  const auto* last = failed_ ? &failed_->batch : torn;
+  const auto found = power || failed_ ? prng.below(unsynced_.size() + 1) : unsynced_.size();
+  const bool reaches_last = found == unsynced_.size() && last != nullptr && prng.chance(1, 2);
   std::vector<const store::Batch*> kept;
   for (std::size_t i = 0; i < found; ++i) {
     kept.push_back(&unsynced_[i]);
   }
-  if (reaches_torn && !failed_) {
-    kept.push_back(torn);
+  if (reaches_last) {
+    kept.push_back(last);
   }
   const auto written = durable_->write(kept);
   CHECK(written.has_value(), "memory does not fail");
   unsynced_.clear();
   live_ = store::copy_mem(*durable_);
-  failed_ = false;
+  failed_.reset();
   fail_next_ = false;
+}
+
+void SimStore::damage(Damage part, std::uint64_t writes) {
+  damage_ = part;
+  writes_left_ = writes;
+}
+
+Result<void> SimStore::look_over() const {
+  return damaged() ? Result<void>(tl::unexpected(damage_error())) : Result<void>();
+}
+
+Result<void> SimStore::read(Damage part) const {
+  if (damage_ != part) {
+    return {};
+  }
+  damage_read_ = true;
+  return tl::unexpected(damage_error());
 }
 
 Result<std::optional<Bytes>> SimStore::record(ByteView name) const { return live_->record(name); }
@@ -71,25 +126,34 @@ Result<store::LogExtent> SimStore::log(PartitionId partition) const {
 
 Result<std::vector<Entry>> SimStore::read_log(PartitionId partition, Index from, Index to,
                                               std::size_t max_bytes) const {
-  if (damaged_) {
-    return fail(ErrorCode::kCorrupt, "a simulated sector of the log is damaged");
+  if (const auto whole = read(Damage::kLog); !whole) {
+    return tl::unexpected(whole.error());
   }
   return live_->read_log(partition, from, to, max_bytes);
 }
 
 Result<Term> SimStore::term_at(PartitionId partition, Index index) const {
+  if (live_->log(partition)->base == index) {
+    return live_->term_at(partition, index);  // kept in memory
+  }
+  if (const auto whole = read(Damage::kLog); !whole) {
+    return tl::unexpected(whole.error());
+  }
   return live_->term_at(partition, index);
 }
 
 Result<std::optional<Bytes>> SimStore::partition_record(PartitionId partition) const {
-  if (damaged_) {
-    return fail(ErrorCode::kCorrupt, "a simulated sector of a record is damaged");
+  if (const auto whole = read(Damage::kRecord); !whole) {
+    return tl::unexpected(whole.error());
   }
   return live_->partition_record(partition);
 }
 
 std::unique_ptr<store::RowCursor> SimStore::rows(PartitionId partition,
                                                  Generation generation) const {
+  if (!read(Damage::kRows)) {
+    return std::make_unique<DamagedCursor>();
+  }
   return live_->rows(partition, generation);
 }
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@
 #include "store/store.h"
 
 namespace kvorum::sim {
+
+// What of a disk went bad.
+enum class Damage : std::uint8_t { kNone, kLog, kRecord, kRows };
 
 // What the node writes goes to `live`; what would survive a power cut stands in `durable`. A synced
 // write makes everything before it durable.
@@ -37,21 +41,36 @@ class SimStore final : public store::Store {
   const store::Store& durable() const { return *durable_; }
 
   // The process is gone, and with `power` the machine too: then only a part, drawn by `prng`, of
-  // what was not synced is found again. `torn`: a write that had begun; it is found whole or not at
-  // all, as its checksum tells.
+  // what was not synced is found again. So it is after a failed write or sync, power or not: all,
+  // part or nothing of what it was to make durable is there. `torn`: a write that had begun; it is
+  // found whole or not at all, as its checksum tells.
   void crash(Prng& prng, bool power, const store::Batch* torn);
   void fail_next_write(bool on) { fail_next_ = on; }
-  // A sector went bad: from now on reading logs or rows back says so.
-  void damage() { damaged_ = true; }
-  bool damaged() const { return damaged_; }
+  // A sector went bad: from now on reading that part back says so, and so does a write after
+  // `writes` others, because compaction reads as well.
+  void damage(Damage part, std::uint64_t writes);
+  bool damaged() const { return damage_ != Damage::kNone; }
+  bool damage_read() const { return damage_read_; }  // somebody was told
+  // Opening a real store reads all of it, and refuses what is damaged.
+  Result<void> look_over() const;
 
  private:
+  struct Failed {  // the write that did; all that follow get its error
+    store::Batch batch;
+    Error error;
+  };
+
+  Result<void> read(Damage part) const;
+  void meet_faults(const std::vector<const store::Batch*>& batches);
+
   std::unique_ptr<store::Store> live_;
   std::unique_ptr<store::Store> durable_;
   std::vector<store::Batch> unsynced_;
   bool fail_next_ = false;
-  bool failed_ = false;
-  bool damaged_ = false;
+  std::optional<Failed> failed_;
+  Damage damage_ = Damage::kNone;
+  std::uint64_t writes_left_ = 0;  // until one meets the damage
+  mutable bool damage_read_ = false;
 };
 
 // Runs a node's jobs one group after another, each taking its time.

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/prng.h"
 #include "sim/events.h"
@@ -22,7 +23,7 @@ class Nemesis {
   using Start = std::function<void(NodeId)>;
 
   Nemesis(const Options& options, EventQueue& events, Network& network, Servers& servers,
-          Trace& trace, Prng prng, Start start);
+          Trace& trace, Start start);
 
   void begin();
   // Ends every fault and starts every server; no more will come.
@@ -34,31 +35,43 @@ class Nemesis {
   const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
 
  private:
-  void every(std::int64_t mean_ms, const char* name, std::function<void()> strike);
-  Duration lasts();
-  Server& any();
-  Server& victim();
+  // One kind of fault. It has a generator of its own, and so has each of its strikes: how much one
+  // of them draws changes nothing for those that follow.
+  struct Kind {
+    Duration mean;
+    Prng prng;
+    std::function<void(Prng&)> strike;
+  };
+
+  void every(std::int64_t mean_ms, const char* name, void (Nemesis::*strike)(Prng&));
+  void next(Kind& kind);
+  Duration lasts(Prng& prng) const;
+  Server& any(Prng& prng);
+  Server& victim(Prng& prng);
   bool may_lose_disk(const Server& server) const;
   void count(const char* name, NodeId node);
-  void restart_later(NodeId node);
-  void crash();
-  void stop();
-  void freeze();
-  void slow();
-  void cut();
-  void clog();
-  void slow_disk();
-  void fail_disk();
-  void lose_disk();
-  void jump_clock();
+  void restart_later(NodeId node, Duration after);
+  void take_down(Server& server, bool power);
+  void crash(Prng& prng);
+  void stop(Prng& prng);
+  void freeze(Prng& prng);
+  void slow(Prng& prng);
+  void cut(Prng& prng);
+  void clog(Prng& prng);
+  void slow_disk(Prng& prng);
+  void fail_disk(Prng& prng);
+  void lose_disk(Prng& prng);
+  void damage_disk(Prng& prng);
+  void jump_clock(Prng& prng);
 
   const Options& options_;
   EventQueue& events_;
   Network& network_;
   Servers& servers_;
   Trace& trace_;
-  Prng prng_;
   Start start_;
+  std::vector<std::unique_ptr<Kind>> kinds_;
+  std::map<NodeId, Prng> restarts_;  // of servers that went down by themselves
   bool over_ = false;
   std::map<std::string, std::uint64_t> counts_;
 };

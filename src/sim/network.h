@@ -30,7 +30,7 @@ class Hosts {
 
 class Network {
  public:
-  Network(EventQueue& events, Hosts& hosts, const Options& options, Prng prng);
+  Network(EventQueue& events, Hosts& hosts, const Options& options);
 
   void send(NodeId from, NodeId to, Bytes frames);
   // One direction. What is on its way when it is cut is lost.
@@ -39,9 +39,12 @@ class Network {
   bool is_cut(NodeId from, NodeId to) const { return cuts_.contains({from, to}); }
   // Packets on this link take this much longer.
   void clog(NodeId from, NodeId to, Duration extra);
-  // The node came up, or is gone: its connections are made, or break.
+  // The node came up: its connections are made.
   void started(NodeId node);
-  void crashed(NodeId node);
+  // The node is gone. A process that ends closes its connections, and its peers hear of it at once.
+  // Without power nobody is told: peers send into silence until their patience ends, or until the
+  // machine is up again and knows nothing of the connection.
+  void crashed(NodeId node, bool power);
   // The receiver found garbage: the connection is closed and made anew.
   void reset(NodeId from, NodeId to);
   // Ends every fault of the network for good.
@@ -52,25 +55,31 @@ class Network {
 
  private:
   struct Link {
+    Link(std::uint64_t seed, NodeId from, NodeId to);
+
     bool up = false;
     std::uint64_t epoch = 0;  // of the connection; packets of an older one are lost
     bool trying = false;
+    bool silent = false;  // the machine at its other end lost power since it came up
     Instant last_arrival{};
     Duration clogged{};
+    Prng delays, losses, duplicates, disorder, damages, dials, notices;
   };
 
   void try_link(NodeId from, NodeId to);
   void break_link(NodeId from, NodeId to, bool tell);
-  void deliver(NodeId from, NodeId to, Duration extra, Bytes frames);
-  bool chance(std::int64_t ppm) {
-    return !calm_ && ppm > 0 && prng_.chance(static_cast<std::uint64_t>(ppm), 1'000'000);
+  void notice_later(NodeId from, NodeId to);
+  void refuse(NodeId from, NodeId to);
+  void deliver(NodeId from, NodeId to, Duration takes, Bytes frames);
+  void arrive(NodeId from, NodeId to, std::uint64_t epoch, Bytes frames);
+  bool chance(Prng& prng, std::int64_t ppm) const {
+    return !calm_ && ppm > 0 && prng.chance(static_cast<std::uint64_t>(ppm), 1'000'000);
   }
-  Duration delay();
+  Duration delay(Prng& prng) const;
 
   EventQueue& events_;
   Hosts& hosts_;
   const Options& options_;
-  Prng prng_;
   std::map<std::pair<NodeId, NodeId>, Link> links_;
   std::set<std::pair<NodeId, NodeId>> cuts_;
   bool calm_ = false;

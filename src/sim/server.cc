@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "sim/chance.h"
 
 namespace kvorum::sim {
 namespace {
@@ -39,22 +40,30 @@ node::Options node_options(const Options& from, NodeId self, const node::Identit
 
 }  // namespace
 
+Server::Chances::Chances(std::uint64_t seed, NodeId id)
+    : incarnations(chance_of(seed, "incarnation", id.value())),
+      boots(chance_of(seed, "boot", id.value())),
+      disks(chance_of(seed, "disk delay", id.value())),
+      crashes(chance_of(seed, "what a crash leaves", id.value())),
+      turns(chance_of(seed, "order in a turn", id.value())) {}
+
 Server::Server(NodeId id, const Options& options, EventQueue& events, Trace& trace,
-               ServerHost& host, Prng prng)
+               ServerHost& host)
     : id_(id),
       options_(options),
       events_(events),
       trace_(trace),
       host_(host),
-      prng_(prng),
+      chances_(options.seed, id),
       store_(std::make_unique<SimStore>()) {
-  const auto spread = [this](std::int64_t limit) {
-    return static_cast<std::int64_t>(prng_.below(2 * static_cast<std::uint64_t>(limit) + 1)) -
+  auto clocks = chance_of(options.seed, "clock", id.value());
+  const auto spread = [&clocks](std::int64_t limit) {
+    return static_cast<std::int64_t>(clocks.below(2 * static_cast<std::uint64_t>(limit) + 1)) -
            limit;
   };
   const auto drift = spread(options.drift_ppm);
   clock_ = Clock(drift, spread(options.offset_ms));
-  incarnation_ = Incarnation(prng_.next() | 1);
+  incarnation_ = Incarnation(chances_.incarnations.next() | 1);
 }
 
 Server::~Server() = default;
@@ -62,18 +71,18 @@ Server::~Server() = default;
 void Server::start() {
   CHECK(!running(), "the server runs already");
   trace_.event(events_.now(), "start", id_.value());
+  if (const auto whole = store_->look_over(); !whole) {
+    trace_.text(events_.now(), "refuses", id_.value(), to_string(whole.error()));
+    return host_.exited(id_, true);
+  }
   const auto identity =
       node::identify(*store_, kCluster, id_, incarnation_, !std::exchange(formed_, true));
   CHECK(identity.has_value(), "a store in memory cannot refuse an identity");
-  const auto options = node_options(options_, id_, *identity, prng_.next());
+  const auto options = node_options(options_, id_, *identity, chances_.boots.next());
   auto opened = node::Node::open(options, *store_, *this, clock_.now(events_.now()));
-  if (!opened) {
-    CHECK(opened.error().code == ErrorCode::kCorrupt, "{}", to_string(opened.error()));
-    trace_.text(events_.now(), "refuses", id_.value(), to_string(opened.error()));
-    return host_.exited(id_, true);
-  }
+  CHECK(opened.has_value(), "{}", to_string(opened.error()));
   node_ = std::move(*opened);
-  disk_ = std::make_unique<SimDisk>(events_, *store_, options_, Prng(prng_.next()),
+  disk_ = std::make_unique<SimDisk>(events_, *store_, options_, Prng(chances_.disks.next()),
                                     [this](std::vector<node::DiskDone> done) {
                                       for (auto& one : done) {
                                         take(std::move(one));
@@ -86,7 +95,7 @@ void Server::start() {
 void Server::crash(bool power) {
   trace_.event(events_.now(), power ? "power cut" : "kill", id_.value());
   ++epoch_;
-  disk_->crash(prng_, power);
+  disk_->crash(chances_.crashes, power);
   disk_.reset();
   node_.reset();
   inbox_.clear();
@@ -94,7 +103,9 @@ void Server::crash(bool power) {
   out_.clear();
   touched_.clear();
   for (const auto& [conn, unused] : std::exchange(conns_, {})) {
-    host_.hang_up(conn);
+    if (!power) {
+      host_.hang_up(conn);
+    }
   }
   stopping_ = hold_clients_ = frozen_ = false;
   scheduled_ = wake_at_ = stop_at_ = Instant::max();
@@ -115,7 +126,7 @@ void Server::wipe() {
   CHECK(!running(), "the disk of a server that is down");
   trace_.event(events_.now(), "wipe", id_.value());
   lost_ = std::exchange(store_, std::make_unique<SimStore>());
-  incarnation_ = Incarnation(prng_.next() | 1);
+  incarnation_ = Incarnation(chances_.incarnations.next() | 1);
 }
 
 void Server::slow_disk(std::int64_t factor) {
@@ -203,7 +214,7 @@ void Server::turn() {
   }
   // Timers and sockets that are ready together may come in either order.
   const bool rings = events_.now() >= wake_at_;
-  const bool late = rings && !inputs.empty() && (thawed_ || prng_.chance(1, 2));
+  const bool late = rings && !inputs.empty() && (thawed_ || chances_.turns.chance(1, 2));
   thawed_ = false;
   if (rings && !late) {
     node_->tick(now);
@@ -238,10 +249,10 @@ void Server::turn() {
 // What is ready together need not be read together: now and then the peers' bytes or the clients'
 // wait for the next turn.
 void Server::defer_some(std::vector<Input>& inputs) {
-  if (inputs.size() < 2 || !prng_.chance(1, thawed_ ? 2 : 8)) {
+  if (inputs.size() < 2 || !chances_.turns.chance(1, thawed_ ? 2 : 8)) {
     return;
   }
-  const bool peers_wait = prng_.chance(1, 2);
+  const bool peers_wait = chances_.turns.chance(1, 2);
   const auto waits = [peers_wait](const Input& input) {
     const bool from_peer = std::holds_alternative<Packet>(input) ||
                            std::holds_alternative<PeerUp>(input) ||
@@ -321,8 +332,8 @@ void Server::feed_packet(NodeId from, ByteView frames, Now now) {
 
 void Server::feed_request(ConnId conn, ByteView bytes, Now now) {
   const auto found = conns_.find(conn);
-  if (found == conns_.end()) {
-    return;
+  if (found == conns_.end()) {  // closed, or of the time before the machine lost power
+    return host_.hang_up(conn);
   }
   auto& parser = found->second->parser;
   parser.feed(bytes);

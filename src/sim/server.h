@@ -39,17 +39,18 @@ class ServerHost {
 
 class Server final : private node::Connections {
  public:
-  Server(NodeId id, const Options& options, EventQueue& events, Trace& trace, ServerHost& host,
-         Prng prng);
+  Server(NodeId id, const Options& options, EventQueue& events, Trace& trace, ServerHost& host);
   ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   void start();
+  // With `power` the machine's end, which its clients are not told of; else the process's.
   void crash(bool power);
   void stop();  // hands over what it leads, then exits
   void wipe();  // of a server that is down: an empty disk, which the operator knows to be empty
-  void damage() { store_->damage(); }  // of a sector: the next start finds it
+  // A start, a read or, after so many, a write finds it.
+  void damage(Damage part, std::uint64_t writes) { store_->damage(part, writes); }
   void fail_next_write() { store_->fail_next_write(true); }
   void heal_disk() { store_->fail_next_write(false); }
   void slow_disk(std::int64_t factor);
@@ -100,6 +101,12 @@ class Server final : private node::Connections {
   using Input =
       std::variant<PeerUp, PeerDown, Packet, Connect, Request, Disconnect, node::DiskDone>;
 
+  // One for each purpose, so that more draws for one leave the others alone.
+  struct Chances {
+    Chances(std::uint64_t seed, NodeId id);
+    Prng incarnations, boots, disks, crashes, turns;
+  };
+
   struct Conn {
     Bytes out;
     wire::RespWriter writer{out};
@@ -129,7 +136,7 @@ class Server final : private node::Connections {
   EventQueue& events_;
   Trace& trace_;
   ServerHost& host_;
-  Prng prng_;
+  Chances chances_;
   Clock clock_;
   std::unique_ptr<SimStore> store_;
   std::unique_ptr<SimStore> lost_;

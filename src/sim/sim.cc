@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "sim/chance.h"
 #include "sim/nemesis.h"
 #include "sim/network.h"
 #include "sim/server.h"
@@ -29,19 +30,18 @@ class World final : private Hosts, private ServerHost, private Access {
   World(const Options& options, const Trace::Sink& sink)
       : options_(options),
         trace_(sink),
-        prng_(options.seed),
-        client_prng_(prng_.next()),
-        network_(events_, *this, options_, Prng(prng_.next())),
-        nemesis_(options_, events_, network_, servers_, trace_, Prng(prng_.next()),
-                 [this](NodeId id) { start(id); }),
-        workload_(options_, events_, trace_, *this, Prng(prng_.next()),
-                  [this](std::string why) { fail(Failure::kSafety, std::move(why)); }),
+        network_(events_, *this, options_),
+        nemesis_(options_, events_, network_, servers_, trace_, [this](NodeId id) { start(id); }),
+        workload_(options_, events_, trace_, *this,
+                  [this](const std::string& why) { fail(Failure::kSafety, "replies", why); }),
         watch_(servers_, static_cast<std::uint32_t>(options.partitions),
-               [this](std::string why) { fail(Failure::kSafety, std::move(why)); }) {
+               [this](const char* invariant, const std::string& why) {
+                 fail(Failure::kSafety, invariant, why);
+               }) {
     for (std::uint32_t id = 1; id <= options.nodes; ++id) {
       ServerHost& host = *this;
-      servers_.emplace(NodeId(id), std::make_unique<Server>(NodeId(id), options_, events_, trace_,
-                                                            host, Prng(prng_.next())));
+      servers_.emplace(NodeId(id),
+                       std::make_unique<Server>(NodeId(id), options_, events_, trace_, host));
     }
   }
 
@@ -70,7 +70,7 @@ class World final : private Hosts, private ServerHost, private Access {
   void reply(ConnId conn, Bytes bytes) override;
   void hang_up(ConnId conn) override;
   void exited(NodeId node, bool disk_damaged) override {
-    network_.crashed(node);
+    network_.crashed(node, false);
     nemesis_.exited(node, disk_damaged);
   }
 
@@ -80,7 +80,7 @@ class World final : private Hosts, private ServerHost, private Access {
   void disconnect(std::uint64_t conn) override;
 
   void start(NodeId id);
-  void fail(Failure failure, std::string why);
+  void fail(Failure failure, const char* kind, const std::string& why);
   bool run_until(Instant end, const std::function<bool()>& done);
   std::string unrest() const;
   std::string unrest(PartitionId id) const;
@@ -90,8 +90,6 @@ class World final : private Hosts, private ServerHost, private Access {
   Options options_;
   EventQueue events_;
   Trace trace_;
-  Prng prng_;
-  Prng client_prng_;
   std::map<NodeId, std::unique_ptr<Server>> servers_;
   Network network_;
   Nemesis nemesis_;
@@ -99,11 +97,13 @@ class World final : private Hosts, private ServerHost, private Access {
   Watch watch_;
   struct Route {
     NodeId node;
+    Prng delays;
     Instant last_in{};  // a connection's bytes never overtake one another
     Instant last_out{};
   };
   std::map<std::uint64_t, Route> routes_;
   Failure failure_ = Failure::kNone;
+  std::string kind_;
   std::string why_;
 };
 
@@ -116,10 +116,11 @@ void World::start(NodeId id) {
   }
 }
 
-void World::fail(Failure failure, std::string why) {
+void World::fail(Failure failure, const char* kind, const std::string& why) {
   if (failure_ == Failure::kNone) {
     failure_ = failure;
-    why_ = std::move(why);
+    kind_ = kind;
+    why_ = failure == Failure::kSafety ? kind_ + ": " + why : why;
     trace_.text(events_.now(), "FAILED", 0, why_);
   }
 }
@@ -129,14 +130,14 @@ bool World::connect(NodeId node, std::uint64_t conn) {
   if (!server.running()) {
     return false;
   }
-  routes_[conn].node = node;
+  routes_.try_emplace(conn, Route{node, chance_of(options_.seed, "client delay", conn)});
   server.connect(ConnId(conn));
   return true;
 }
 
 void World::request(std::uint64_t conn, Bytes bytes) {
   auto& route = routes_.at(conn);
-  const auto takes = kClientDelayMin + draw_exponential(client_prng_, kClientDelayMean);
+  const auto takes = kClientDelayMin + draw_exponential(route.delays, kClientDelayMean);
   route.last_in = std::max(route.last_in, events_.now() + takes);
   // A client that leaves does not take back what it has sent.
   events_.at(route.last_in, [this, conn, node = route.node, bytes = std::move(bytes)]() mutable {
@@ -158,7 +159,7 @@ void World::reply(ConnId conn, Bytes bytes) {
   }
   auto& route = found->second;
   route.last_out =
-      std::max(route.last_out, events_.now() + draw_exponential(client_prng_, kClientDelayMean));
+      std::max(route.last_out, events_.now() + draw_exponential(route.delays, kClientDelayMean));
   events_.at(route.last_out, [this, conn, bytes = std::move(bytes)] {
     if (routes_.contains(conn.value())) {
       workload_.reply(conn.value(), bytes);
@@ -247,11 +248,11 @@ Outcome World::run() {
   workload_.stop();
   const auto rests = [this] { return workload_.idle() && unrest().empty(); };
   if (!run_until(events_.now() + kPatience, rests)) {
-    fail(Failure::kLiveness, workload_.idle() ? unrest() : "a client still waits");
+    fail(Failure::kLiveness, "not converged", workload_.idle() ? unrest() : "a client still waits");
   }
   workload_.read_finally();
   if (!run_until(events_.now() + kPatience, rests)) {
-    fail(Failure::kLiveness,
+    fail(Failure::kLiveness, "not converged",
          workload_.idle() ? unrest() : "the final reads of all keys are not answered");
   }
   Outcome outcome;
@@ -261,6 +262,7 @@ Outcome World::run() {
 
 void World::tell(Outcome& outcome) {
   outcome.failure = failure_;
+  outcome.kind = kind_;
   outcome.why = why_;
   outcome.history = workload_.take_history();
   outcome.counts = nemesis_.counts();

@@ -22,6 +22,7 @@ enum class Failure : std::uint8_t {
 
 struct Outcome {
   Failure failure = Failure::kNone;
+  std::string kind;  // the invariant's name; "not converged"
   std::string why;
   std::vector<HistoryRecord> history;
   std::map<std::string, std::uint64_t> counts;  // of faults, elections, requests, ...

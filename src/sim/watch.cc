@@ -26,7 +26,8 @@ void Watch::started(const Server& server) {
     auto& log = logs_[{server.id(), id}];
     const auto promised = server.incarnation() == log.incarnation ? log.promised : Term();
     if (server.store().hard_state(id)->term < promised) {
-      fail_(fmt::format("node {} comes back in term {} of partition {}; it acted in term {}",
+      fail_("durable promises",
+            fmt::format("node {} comes back in term {} of partition {}; it acted in term {}",
                         server.id().value(), server.store().hard_state(id)->term.value(), i,
                         promised.value()));
     }
@@ -71,9 +72,10 @@ void Watch::follow(const Server& server, const store::Operation& operation) {
   } else if (const auto* truncated = std::get_if<store::TruncateLog>(&operation)) {
     auto& log = logs_[{server.id(), truncated->partition}];
     if (truncated->from <= log.commit) {
-      fail_(fmt::format("node {} drops its entry {} of partition {}, which it knew to be committed",
-                        server.id().value(), truncated->from.value(),
-                        truncated->partition.value()));
+      fail_(
+          "committed entries stay",
+          fmt::format("node {} drops its entry {} of partition {}, which it knew to be committed",
+                      server.id().value(), truncated->from.value(), truncated->partition.value()));
     } else if (truncated->from <= log.last()) {
       log.terms.resize(truncated->from - log.base - 1);
     }
@@ -91,12 +93,13 @@ void Watch::append(const Server& server, const store::AppendLog& append) {
   auto& entries = groups_[append.partition].entries;
   for (const auto& entry : append.entries) {
     if (entry.index > log.last().next() || entry.index <= log.base) {
-      return fail_(fmt::format("node {} appends entry {} of partition {} behind {}",
-                               server.id().value(), entry.index.value(), append.partition.value(),
-                               log.last().value()));
+      return fail_("log order", fmt::format("node {} appends entry {} of partition {} behind {}",
+                                            server.id().value(), entry.index.value(),
+                                            append.partition.value(), log.last().value()));
     }
     if (entry.index <= log.commit) {
-      return fail_(fmt::format("node {} replaces its committed entry {} of partition {}",
+      return fail_("committed entries stay",
+                   fmt::format("node {} replaces its committed entry {} of partition {}",
                                server.id().value(), entry.index.value(), append.partition.value()));
     }
     log.terms.resize(entry.index - log.base - 1);
@@ -104,8 +107,9 @@ void Watch::append(const Server& server, const store::AppendLog& append) {
     const auto sum = checksum(*entry.payload) ^ static_cast<std::uint64_t>(entry.stamp.value());
     const auto [known, fresh] = entries.try_emplace({entry.index, entry.term}, sum);
     if (!fresh && known->second != sum) {
-      return fail_(fmt::format("log matching: two entries {} of term {} in partition {}",
-                               entry.index.value(), entry.term.value(), append.partition.value()));
+      return fail_("log matching",
+                   fmt::format("two entries {} of term {} in partition {}", entry.index.value(),
+                               entry.term.value(), append.partition.value()));
     }
   }
   while (entries.size() > kRemembered) {
@@ -116,9 +120,9 @@ void Watch::append(const Server& server, const store::AppendLog& append) {
 void Watch::vote(PartitionId id, Term term, NodeId voter, NodeId candidate) {
   const auto [known, fresh] = groups_[id].votes.try_emplace({term, voter}, candidate);
   if (!fresh && known->second != candidate) {
-    fail_(fmt::format("election safety: node {} votes for {} and {} in term {} of partition {}",
-                      voter.value(), known->second.value(), candidate.value(), term.value(),
-                      id.value()));
+    fail_("election safety",
+          fmt::format("node {} votes for {} and {} in term {} of partition {}", voter.value(),
+                      known->second.value(), candidate.value(), term.value(), id.value()));
   }
 }
 
@@ -142,17 +146,38 @@ void Watch::check_message(const Server& server, const node::Output::PeerMessage&
     case raft::MessageType::kHeartbeat:
     case raft::MessageType::kSnapshot:
       return check_leader(server, sent.partition, message.term);
-    case raft::MessageType::kAppendReply: {
-      const auto& disk = server.store().durable();
-      if (!message.reject && disk.log(sent.partition)->last < message.log_index) {
-        fail_(fmt::format("node {} acknowledges entry {} of partition {}; its disk holds up to {}",
-                          server.id().value(), message.log_index.value(), sent.partition.value(),
-                          disk.log(sent.partition)->last.value()));
+    case raft::MessageType::kAppendReply:
+      if (!message.reject) {
+        check_acknowledgement(server, sent.partition, message);
       }
       return;
-    }
     default:
       return;
+  }
+}
+
+// Its disk holds the log up to that entry, and the entry is the one that the leader has there.
+void Watch::check_acknowledgement(const Server& server, PartitionId id,
+                                  const raft::Message& message) {
+  const auto index = message.log_index;
+  const auto& disk = server.store().durable();
+  if (disk.log(id)->last < index) {
+    return fail_(
+        "durable acknowledgements",
+        fmt::format("node {} acknowledges entry {} of partition {}; its disk holds up to {}",
+                    server.id().value(), index.value(), id.value(), disk.log(id)->last.value()));
+  }
+  const auto leader = groups_[id].leaders.find(message.term);
+  if (leader == groups_[id].leaders.end()) {
+    return;
+  }
+  const auto& log = logs_[{leader->second, id}];
+  if (log.led == message.term && log.holds(index) && !on_disk(disk, id, index, log.at(index))) {
+    fail_("durable acknowledgements",
+          fmt::format("node {} acknowledges entry {} of partition {} in term {}; its disk does not "
+                      "hold the leader's, of term {}",
+                      server.id().value(), index.value(), id.value(), message.term.value(),
+                      log.at(index).value()));
   }
 }
 
@@ -160,8 +185,9 @@ void Watch::check_leader(const Server& server, PartitionId id, Term term) {
   auto& group = groups_[id];
   const auto [known, fresh] = group.leaders.try_emplace(term, server.id());
   if (known->second != server.id()) {
-    return fail_(fmt::format("election safety: nodes {} and {} lead partition {} in term {}",
-                             known->second.value(), server.id().value(), id.value(), term.value()));
+    return fail_("election safety",
+                 fmt::format("nodes {} and {} lead partition {} in term {}", known->second.value(),
+                             server.id().value(), id.value(), term.value()));
   }
   if (!fresh) {
     return;
@@ -171,10 +197,11 @@ void Watch::check_leader(const Server& server, PartitionId id, Term term) {
   for (auto index = log.base.next(); index.value() <= group.decided.size(); index = index.next()) {
     const auto decided = group.decided[index.value() - 1].term;
     if (decided < term && (!log.holds(index) || log.at(index) != decided)) {
-      return fail_(fmt::format(
-          "leader completeness: node {} leads partition {} in term {} without entry {}, which was "
-          "committed in term {}",
-          server.id().value(), id.value(), term.value(), index.value(), decided.value()));
+      return fail_("leader completeness",
+                   fmt::format("node {} leads partition {} in term {} without entry {}, which was "
+                               "committed in term {}",
+                               server.id().value(), id.value(), term.value(), index.value(),
+                               decided.value()));
     }
   }
 }
@@ -183,17 +210,18 @@ void Watch::check_commit(const Server& server, PartitionId id) {
   auto& log = logs_[{server.id(), id}];
   const auto commit = server.node().group(id)->commit();
   if (commit > log.last()) {
-    return fail_(fmt::format("node {} counts entry {} of partition {} as committed; it holds {}",
+    return fail_("commitment",
+                 fmt::format("node {} counts entry {} of partition {} as committed; it holds {}",
                              server.id().value(), commit.value(), id.value(), log.last().value()));
   }
   const auto& group = *server.node().group(id);
   const bool led = group.role() == raft::Role::kLeader && log.led == group.term();
   log.led = group.role() == raft::Role::kLeader ? group.term() : Term();
   if (led && commit > log.commit && log.at(commit) != group.term()) {
-    fail_(
-        fmt::format("commitment: the leader of term {} of partition {} counts for entry {} of "
-                    "term {}",
-                    group.term().value(), id.value(), commit.value(), log.at(commit).value()));
+    fail_("commitment",
+          fmt::format("the leader of term {} of partition {} counts for entry {} of "
+                      "term {}",
+                      group.term().value(), id.value(), commit.value(), log.at(commit).value()));
   }
   for (auto index = std::max(log.commit.next(), log.base); index <= commit; index = index.next()) {
     if (index) {
@@ -207,16 +235,17 @@ void Watch::decide(const Server& server, PartitionId id, Index index, Term term)
   auto& decided = groups_[id].decided;
   if (index.value() <= decided.size()) {
     if (decided[index.value() - 1].term != term) {
-      fail_(fmt::format(
-          "state machine safety: entry {} of partition {} was committed in term {}; node {} "
-          "commits one of term {}",
-          index.value(), id.value(), decided[index.value() - 1].term.value(), server.id().value(),
-          term.value()));
+      fail_("state machine safety",
+            fmt::format("entry {} of partition {} was committed in term {}; node {} "
+                        "commits one of term {}",
+                        index.value(), id.value(), decided[index.value() - 1].term.value(),
+                        server.id().value(), term.value()));
     }
     return;
   }
   if (index.value() != decided.size() + 1) {
-    return fail_(fmt::format("node {} commits entry {} of partition {} after {}",
+    return fail_("commitment",
+                 fmt::format("node {} commits entry {} of partition {} after {}",
                              server.id().value(), index.value(), id.value(), decided.size()));
   }
   decided.push_back({term});
@@ -232,7 +261,8 @@ void Watch::decide(const Server& server, PartitionId id, Index index, Term term)
     holders += held ? 1 : 0;
   }
   if (2 * holders <= voters.size()) {
-    fail_(fmt::format("entry {} of partition {} is committed by node {} on {} of {} disks",
+    fail_("durable commitment",
+          fmt::format("entry {} of partition {} is committed by node {} on {} of {} disks",
                       index.value(), id.value(), server.id().value(), holders, voters.size()));
   }
 }
@@ -245,27 +275,28 @@ void Watch::check_state(const Server& server, PartitionId id) {
     return;
   }
   if (applied < log.applied || applied > server.node().group(id)->commit()) {
-    return fail_(fmt::format("node {} has applied {} of partition {} after {}, with {} committed",
+    return fail_("order of application",
+                 fmt::format("node {} has applied {} of partition {} after {}, with {} committed",
                              server.id().value(), applied.value(), id.value(), log.applied.value(),
                              server.node().group(id)->commit().value()));
   }
   log.applied = applied;
   auto& decided = groups_[id].decided;
   if (applied.value() > decided.size()) {
-    return fail_(
-        fmt::format("node {} has applied entry {} of partition {}, of which {} are known "
-                    "to be committed",
-                    server.id().value(), applied.value(), id.value(), decided.size()));
+    return fail_("order of application",
+                 fmt::format("node {} has applied entry {} of partition {}, of which {} are known "
+                             "to be committed",
+                             server.id().value(), applied.value(), id.value(), decided.size()));
   }
   auto& state = decided[applied.value() - 1];
   if (!state.has_digest) {
     state.digest = machine.digest();
     state.has_digest = true;
   } else if (state.digest != machine.digest()) {
-    fail_(
-        fmt::format("state machine safety: behind entry {} of partition {} node {} holds another "
-                    "state than a node before it",
-                    applied.value(), id.value(), server.id().value()));
+    fail_("state machine safety",
+          fmt::format("behind entry {} of partition {} node {} holds another "
+                      "state than a node before it",
+                      applied.value(), id.value(), server.id().value()));
   }
 }
 

@@ -22,7 +22,7 @@ namespace kvorum::sim {
 // acknowledged on the disk of who acknowledged it.
 class Watch {
  public:
-  using Fail = std::function<void(std::string why)>;
+  using Fail = std::function<void(const char* invariant, const std::string& why)>;
 
   Watch(const std::map<NodeId, std::unique_ptr<Server>>& servers, std::uint32_t partitions,
         Fail fail)
@@ -66,6 +66,7 @@ class Watch {
   void follow(const Server& server, const store::Operation& operation);
   void append(const Server& server, const store::AppendLog& append);
   void check_message(const Server& server, const node::Output::PeerMessage& message);
+  void check_acknowledgement(const Server& server, PartitionId id, const raft::Message& message);
   void check_leader(const Server& server, PartitionId id, Term term);
   void check_commit(const Server& server, PartitionId id);
   void decide(const Server& server, PartitionId id, Index index, Term term);

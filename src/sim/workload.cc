@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "sim/chance.h"
 #include "wire/resp.h"
 
 namespace kvorum::sim {
@@ -35,13 +36,23 @@ struct Waiting {
 };
 
 struct Workload::Client {
+  Client(std::uint64_t seed, std::uint32_t its_number)
+      : number(its_number),
+        kinds(chance_of(seed, "client", number)),
+        requests(chance_of(seed, "requests", number)),
+        pauses(chance_of(seed, "pauses", number)),
+        moves(chance_of(seed, "moves", number)),
+        leaves(chance_of(seed, "leaves", number)) {}
+
   std::uint32_t number = 0;
+  Prng kinds, requests, pauses, moves, leaves;
   std::uint32_t session = 0;
   bool once = false;   // numbers its writes
   bool token = false;  // carries its session along
   bool reader = false;
   bool opened = false;
   std::uint64_t seq = 0;
+  Instant last_sent{};
   std::string token_text;
   bool token_fresh = false;  // nothing was answered since token_text
   bool resumes = false;      // on the next connection
@@ -58,12 +69,11 @@ struct Workload::Client {
 };
 
 Workload::Workload(const Options& options, EventQueue& events, Trace& trace, Access& access,
-                   Prng prng, Fail fail)
+                   Fail fail)
     : options_(options),
       events_(events),
       trace_(trace),
       access_(access),
-      prng_(prng),
       fail_(std::move(fail)),
       maker_(options) {}
 
@@ -71,20 +81,19 @@ Workload::~Workload() = default;
 
 void Workload::start() {
   for (std::int64_t i = 0; i < options_.clients; ++i) {
-    auto client = std::make_unique<Client>();
-    client->number = static_cast<std::uint32_t>(i);
+    auto client = std::make_unique<Client>(options_.seed, static_cast<std::uint32_t>(i));
     client->session = fresh_session();
-    client->once = prng_.chance(percent(options_.once_percent), 100);
-    client->token = prng_.chance(percent(options_.token_percent), 100);
-    client->reader = prng_.chance(percent(options_.reader_percent), 100);
+    client->once = client->kinds.chance(percent(options_.once_percent), 100);
+    client->token = client->kinds.chance(percent(options_.token_percent), 100);
+    client->reader = client->kinds.chance(percent(options_.reader_percent), 100);
     clients_.push_back(std::move(client));
     pause(*clients_.back());
   }
 }
 
 void Workload::read_finally() {
-  auto client = std::make_unique<Client>();
-  client->number = static_cast<std::uint32_t>(clients_.size());
+  auto client =
+      std::make_unique<Client>(options_.seed, static_cast<std::uint32_t>(clients_.size()));
   client->session = fresh_session();
   client->reads_finally = true;
   for (std::size_t key = 0; key < maker_.keys(); ++key) {
@@ -101,9 +110,9 @@ bool Workload::idle() const {
 
 void Workload::pause(Client& client) {
   const auto think = client.reads_finally ? 0 : options_.think_us;
-  auto wait = draw_exponential(prng_, std::chrono::microseconds(think));
+  auto wait = draw_exponential(client.pauses, std::chrono::microseconds(think));
   if (std::exchange(client.rebuffed, false)) {
-    wait += draw_exponential(prng_, kBackOff);
+    wait += draw_exponential(client.pauses, kBackOff);
   }
   events_.after(wait, [this, &client] { next(client); });
 }
@@ -115,7 +124,7 @@ void Workload::next(Client& client) {
     return;
   }
   if (!reach(client)) {
-    events_.after(kReconnect + draw_exponential(prng_, kReconnect),
+    events_.after(kReconnect + draw_exponential(client.moves, kReconnect),
                   [this, &client] { next(client); });
     return;
   }
@@ -124,7 +133,7 @@ void Workload::next(Client& client) {
 
 // Whether the client has a connection now.
 bool Workload::reach(Client& client) {
-  const bool moves = client.token && prng_.chance(percent(options_.move_percent), 100);
+  const bool moves = client.token && client.moves.chance(percent(options_.move_percent), 100);
   if (client.conn != 0 && moves) {
     access_.disconnect(client.conn);
     lost(client);
@@ -132,7 +141,7 @@ bool Workload::reach(Client& client) {
   if (client.conn != 0) {
     return true;
   }
-  client.node = NodeId(1 + static_cast<std::uint32_t>(prng_.below(percent(options_.nodes))));
+  client.node = NodeId(1 + static_cast<std::uint32_t>(client.moves.below(percent(options_.nodes))));
   const auto conn = next_conn_++;
   if (!access_.connect(client.node, conn)) {
     return false;
@@ -169,10 +178,11 @@ void Workload::begin(Client& client) {
     issue(client, maker_.final_read(client.finals.front()));
     return send(client, from);
   }
-  const auto burst = client.once ? 1 : 1 + prng_.below(percent(options_.pipeline));
+  const auto burst = client.once ? 1 : 1 + client.requests.below(percent(options_.pipeline));
   for (std::uint64_t i = 0; i < burst && !issued_all(); ++i) {
     ++issued_;
-    issue(client, client.reader ? maker_.read(prng_) : maker_.draw(prng_, client.number));
+    Prng prng(client.requests.next());  // of this request: however much it draws
+    issue(client, client.reader ? maker_.read(prng) : maker_.draw(prng, client.number));
   }
   if (client.token) {
     add(Purpose::kToken, {"KV.SESSION"});
@@ -189,8 +199,11 @@ void Workload::issue(Client& client, Request request) {
   }
   Waiting waiting;
   waiting.open.request = std::move(request);
-  // Requests of one packet start one after another, so that their order can be told.
-  waiting.open.sent = events_.now() + Duration(static_cast<std::int64_t>(client.waiting.size()));
+  // A client's requests start one after another, so that their order can be told: also those of one
+  // packet, and one that is sent elsewhere at the instant in which the one before was given up.
+  const auto behind = Duration(static_cast<std::int64_t>(client.waiting.size()));
+  client.last_sent = std::max(events_.now() + behind, client.last_sent + Duration(1));
+  waiting.open.sent = client.last_sent;
   client.waiting.push_back(std::move(waiting));
 }
 
@@ -212,7 +225,7 @@ void Workload::send(Client& client, std::size_t from) {
                bytes.size());
   access_.request(client.conn, std::move(bytes));
   arm(client);
-  if (!calm_ && prng_.chance(percent(options_.hang_up_ppm), 1'000'000)) {
+  if (!calm_ && client.leaves.chance(percent(options_.hang_up_ppm), 1'000'000)) {
     access_.disconnect(client.conn);
     lost(client);
   }

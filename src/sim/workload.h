@@ -33,8 +33,7 @@ class Workload {
  public:
   using Fail = std::function<void(std::string why)>;
 
-  Workload(const Options& options, EventQueue& events, Trace& trace, Access& access, Prng prng,
-           Fail fail);
+  Workload(const Options& options, EventQueue& events, Trace& trace, Access& access, Fail fail);
   ~Workload();
 
   void start();
@@ -79,7 +78,6 @@ class Workload {
   EventQueue& events_;
   Trace& trace_;
   Access& access_;
-  Prng prng_;
   Fail fail_;
   RequestMaker maker_;
   std::vector<std::unique_ptr<Client>> clients_;

@@ -127,7 +127,8 @@ FaultFrame some_fault() {
 Bytes one_of_each() {
   Prng prng(1);
   Bytes out;
-  encode_hello({ClusterId(UINT64_MAX), NodeId(3), Incarnation(5), -7, UINT64_MAX}, out);
+  encode_hello({ClusterId(UINT64_MAX), NodeId(3), Incarnation(5), -7, UINT64_MAX, Incarnation(6)},
+               out);
   EXPECT_TRUE(encode_message(PartitionId(2), random_message(prng), out));
   EXPECT_TRUE(encode_forward({PartitionId(4), NodeId(1), NodeId(2), share("runs\0")}, out));
   EXPECT_TRUE(encode_fault(some_fault(), out));
@@ -174,7 +175,7 @@ TEST(Peer, HelloForwardAndFaultSurviveEverySplit) {
 
 TEST(Peer, EveryTruncationWaits) {
   Bytes out;
-  encode_hello({ClusterId(1), NodeId(3), Incarnation(5), 7}, out);
+  encode_hello({ClusterId(1), NodeId(3), Incarnation(5), 7, 0, {}}, out);
   for (std::size_t size = 0; size < out.size(); ++size) {
     const auto parsed = parse(ByteView(out).substr(0, size));
     EXPECT_TRUE(parsed.ok && parsed.frames.empty()) << size;
