@@ -31,6 +31,21 @@ std::optional<Incarnation> decode_incarnation(ByteView value) {
   return parsed ? std::optional(Incarnation(*parsed)) : std::nullopt;
 }
 
+Bytes replica_row_key(NodeId node) { return fmt::format("replica/{}", node.value()); }
+
+Bytes encode(const ReplicaRow& row) {
+  return fmt::format("{:016x}{}", row.incarnation.value(), row.fenced ? " fenced" : "");
+}
+
+std::optional<ReplicaRow> decode_replica(ByteView value) {
+  const auto incarnation = decode_incarnation(next_word(value));
+  const auto state = next_word(value);
+  if (!incarnation || (!state.empty() && state != "fenced") || !value.empty()) {
+    return std::nullopt;
+  }
+  return ReplicaRow{*incarnation, !state.empty()};
+}
+
 Bytes encode(const std::vector<NodeId>& nodes) {
   Bytes out;
   for (const auto node : nodes) {

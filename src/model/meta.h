@@ -20,6 +20,18 @@ Bytes member_row_key(NodeId node);
 Bytes encode(Incarnation incarnation);
 std::optional<Incarnation> decode_incarnation(ByteView value);
 
+// Row "replica/<node>": as which the node's leaderless half makes dots (model/dot.h), and whether
+// nobody waits for that one any more (dynamo/core.h). Changed by compare-and-set alone, so that a
+// fence hits the replica that it is meant for and no later one.
+struct ReplicaRow {
+  Incarnation incarnation;
+  bool fenced = false;
+  friend bool operator==(const ReplicaRow&, const ReplicaRow&) = default;
+};
+Bytes replica_row_key(NodeId node);
+Bytes encode(const ReplicaRow& row);
+std::optional<ReplicaRow> decode_replica(ByteView value);
+
 // Row "voters": node ids of the data partitions' voters, separated by blanks.
 inline constexpr ByteView kVotersRowKey = "voters";
 Bytes encode(const std::vector<NodeId>& nodes);

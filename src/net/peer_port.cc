@@ -249,6 +249,13 @@ void PeerPort::replace_older(const PeerSession& session) {
   }
 }
 
+void PeerPort::close_all() {
+  const auto all = sessions_;
+  for (const auto& session : all) {
+    session->close();
+  }
+}
+
 void PeerPort::close_cut() {
   const auto all = sessions_;
   for (const auto& session : all) {

@@ -73,6 +73,7 @@ class PeerPort {
   PeerLink* link(NodeId node) const { return link_(node); }
   LogLimit& log_limit() { return log_limit_; }
   void replace_older(const PeerSession& session);
+  void close_all();  // they dial and greet anew
   void close_cut();  // what comes from peers whose link is cut
   void forget(const PeerSession& session);
 

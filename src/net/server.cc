@@ -167,6 +167,9 @@ void Server::Impl::turn() {
   disk_->push(out_.disk);
   apply_faults();
   send_messages();
+  if (out_.greet_again) {
+    peers_.close_all();
+  }
   clients_.flush();
   arm_timer(out_.wake_at);
   if (shutting_down_ && node_->idle() && clients_.all_sent()) {

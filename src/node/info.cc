@@ -48,6 +48,8 @@ std::string Replica::status() const {
     const auto peer = peers_.find(node);
     text += fmt::format("peer:{} link:{}", node.value(),
                         peer != peers_.end() && peer->second.up ? "up" : "down");
+    const auto replica = replicas_.find(node);
+    text += replica != replicas_.end() && replica->second.fenced ? " fenced:yes" : "";
     for (const auto& one : progress) {
       if (one.node == node) {
         const auto lag = raft.last_index().value() - std::min(one.match, raft.last_index()).value();

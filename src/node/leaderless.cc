@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <iterator>
+#include <map>
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/prng.h"
 #include "node/commands.h"
 #include "node/node.h"
 
@@ -58,6 +60,7 @@ dynamo::Options core_options(const Options& from, ReplicaId self, ClientId life)
   options.seed = from.seed ^ life.value();
   options.request_timeout = from.request_timeout;
   options.max_clock_skew_ms = from.max_clock_skew_ms;
+  options.hint_life = from.hint_life;
   return options;
 }
 
@@ -81,6 +84,7 @@ Result<bool> Leaderless::read_record(const store::Store& store) {
   const auto stopped_in = reader.fixed<std::uint64_t>();
   bounds_.counter = reader.fixed<std::uint64_t>();
   bounds_.stamp.packed = reader.fixed<std::uint64_t>();
+  started_over_from_ = Incarnation(reader.fixed<std::uint64_t>());
   if (!reader.done()) {
     return fail(ErrorCode::kCorrupt, "the record of the leaderless replica is damaged");
   }
@@ -150,6 +154,7 @@ void Leaderless::configure(const Keyspace& keyspace, Now now) {
   config.conflict = keyspace.conflict;
   config.fsync = keyspace.flush_ms == 0;
   config.interval = keyspace.flush_ms * 1ms;
+  config.fenced = fenced_;
   for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
     config.id = PartitionId(keyspace.first_partition.value() + i);
     config.replicas = keyspace.replicas(config.id, options_.members);
@@ -191,6 +196,7 @@ Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const
   Begun begun{next_id_, false};
   auto& request = requests_[begun.id];
   request.conn = conn;
+  request.write = is_write(command.op);
   const bool pairs = command.op == Op::kMSet;
   const bool many =
       pairs || command.op == Op::kDel || command.op == Op::kMGet || command.op == Op::kExists;
@@ -270,7 +276,8 @@ void Leaderless::peer(NodeId node, bool up, Incarnation replica, std::int64_t ah
 
 // What arrives after the last write to disk must not be acknowledged any more.
 void Leaderless::step(dynamo::Message message, Now now) {
-  if (!stopping_) {
+  const ReplicaId sender{message.from, message.incarnation};
+  if (!stopping_ && std::find(fenced_.begin(), fenced_.end(), sender) == fenced_.end()) {
     core_->step(std::move(message), now);
   }
 }
@@ -304,6 +311,7 @@ void Leaderless::put_record(store::Batch& batch) const {
   put_fixed(record, stopping_ ? options_.boot : std::uint64_t{0});
   put_fixed(record, bounds_.counter);
   put_fixed(record, bounds_.stamp.packed);
+  put_fixed(record, started_over_from_.value());
   batch.operations.push_back(store::PutRecord{Bytes(kRecordName), std::move(record)});
 }
 
@@ -315,6 +323,7 @@ void Leaderless::write(store::Batch& batch) {
   for (const auto& [partition, generation] : std::exchange(dropped_, {})) {
     operations.push_back(store::DropGeneration{partition, generation});
   }
+  const bool fresh = write_start(batch);
   const bool last = stopping_ && !stopped_ && turn_.must_sync;
   if (turn_.bounds || last) {
     bounds_ = turn_.bounds.value_or(bounds_);
@@ -332,7 +341,7 @@ void Leaderless::write(store::Batch& batch) {
     operations.push_back(store::PutRecord{cut_name(cut.partition), encode_cut(cut)});
   }
   batch.sync = batch.sync || turn_.must_sync;
-  if (turn_.ticket == 0 && turn_.send_after_persist.empty() && !last) {
+  if (turn_.ticket == 0 && turn_.send_after_persist.empty() && !last && !fresh) {
     return;
   }
   if (!pending_) {
@@ -340,6 +349,7 @@ void Leaderless::write(store::Batch& batch) {
   }
   pending_->core_ticket = turn_.ticket == 0 ? pending_->core_ticket : turn_.ticket;
   pending_->last = pending_->last || last;
+  pending_->fresh = pending_->fresh || fresh;
   std::move(turn_.send_after_persist.begin(), turn_.send_after_persist.end(),
             std::back_inserter(pending_->messages));
 }
@@ -359,7 +369,87 @@ void Leaderless::persisted(std::uint64_t ticket, Now now) {
     }
     std::move(flight.messages.begin(), flight.messages.end(), std::back_inserter(persisted_sends_));
     stopped_ = stopped_ || flight.last;
+    dropping_ = dropping_ && !flight.fresh;
   }
+}
+
+void Leaderless::fence(std::vector<ReplicaId> fenced, Now now) {
+  if (fenced == fenced_) {
+    return;
+  }
+  fenced_ = std::move(fenced);
+  for (const auto& keyspace : table_.keyspaces) {
+    if (keyspace.leaderless()) {
+      configure(keyspace, now);
+    }
+  }
+}
+
+void Leaderless::start_over(Incarnation fenced, Now now) {
+  started_over_from_ = fenced;
+  end_requests();
+  self_.incarnation = Incarnation(Prng(self_.incarnation.value()).next() | 1);
+  core_ = std::make_unique<dynamo::Core>(
+      core_options(options_, self_, ClientId(self_.incarnation.value())), bounds_, now);
+  for (const auto& keyspace : table_.keyspaces) {
+    if (!keyspace.leaderless()) {
+      continue;
+    }
+    configure(keyspace, now);
+    for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+      dropped_.emplace_back(PartitionId(keyspace.first_partition.value() + i), keyspace.generation);
+    }
+  }
+  // What the old core waits for comes to nothing.
+  for (auto& flight : flights_) {
+    flight.core_ticket = 0;
+    flight.messages.clear();
+  }
+  pending_.reset();
+  persisted_sends_.clear();
+  start_dirty_ = dropping_ = true;
+}
+
+// Nobody is left to end them: a write may have been done.
+void Leaderless::end_requests() {
+  std::map<std::uint64_t, std::vector<std::uint64_t>> tickets;  // by request; sorted below
+  for (const auto& [part, id] : parts_) {                       // tidy: allow pure
+    tickets[id].push_back(part);
+  }
+  for (const auto& [id, request] : requests_) {  // tidy: allow pure
+    if (request.open > tickets[id].size()) {
+      tickets[id].push_back(id);
+    }
+  }
+  for (auto& [id, parts] : tickets) {
+    std::sort(parts.begin(), parts.end());
+    for (const auto ticket : parts) {
+      dynamo::Result ended;
+      ended.ticket = ticket;
+      const bool write = requests_.at(id).write;
+      ended.ended = write ? dynamo::Ended::kUnknown : dynamo::Ended::kTimeout;
+      ended.code = write ? ErrorCode::kUnknown : ErrorCode::kTimeout;
+      ended.why = "this replica was fenced, and starts over";
+      refused_.push_back(std::move(ended));
+    }
+  }
+}
+
+// The rows are dropped by the same batch; cuts of no generation are not read.
+bool Leaderless::write_start(store::Batch& batch) {
+  if (!std::exchange(start_dirty_, false)) {
+    return false;
+  }
+  put_record(batch);
+  for (const auto& keyspace : table_.keyspaces) {
+    for (std::uint32_t i = 0; i < keyspace.partitions && keyspace.leaderless(); ++i) {
+      dynamo::CutWrite none;
+      none.partition = PartitionId(keyspace.first_partition.value() + i);
+      batch.operations.push_back(store::PutRecord{cut_name(none.partition), encode_cut(none)});
+    }
+  }
+  batch.sync = true;
+  return true;
 }
 
 void Leaderless::stop() {

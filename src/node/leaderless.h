@@ -45,6 +45,7 @@ class Leaderless {
  public:
   struct Request {
     ConnId conn;
+    bool write = false;
     std::size_t open = 0;  // tickets
     std::vector<dynamo::Result> results;
   };
@@ -57,6 +58,16 @@ class Leaderless {
   const KeyspaceTable& table() const { return table_; }
   // A newer table: opens, changes and drops partitions.
   void configure(const KeyspaceTable& table, Now now);
+  // Replicas of other nodes that are not waited for, nor listened to.
+  void fence(std::vector<ReplicaId> fenced, Now now);
+  // This replica was fenced, or its rows are those of the one that was: drops all of them, here and
+  // on disk, and goes on as another one, which knows no peer yet. Requests under way end.
+  void start_over(Incarnation fenced, Now now);
+  // After whose fence it last did so: once is enough.
+  Incarnation started_over_from() const { return started_over_from_; }
+  bool may_start_over() const { return !stopping_; }
+  // Not while a crash could bring the dropped rows back.
+  bool may_register() const { return !dropping_ && !stopping_; }
   Incarnation replica() const { return self_.incarnation; }
   const dynamo::Core& core() const { return *core_; }
 
@@ -94,7 +105,8 @@ class Leaderless {
     std::uint64_t ticket = 0;       // the node's
     std::uint64_t core_ticket = 0;  // 0: none
     std::vector<dynamo::Message> messages;
-    bool last = false;  // of an orderly stop
+    bool last = false;   // of an orderly stop
+    bool fresh = false;  // of starting over
   };
 
   Result<bool> read_record(const store::Store& store);
@@ -102,6 +114,8 @@ class Leaderless {
   void configure(const Keyspace& keyspace, Now now);
   void write(store::Batch& batch);
   void put_record(store::Batch& batch) const;
+  bool write_start(store::Batch& batch);
+  void end_requests();
   void take_result(dynamo::Result result, std::vector<std::pair<ConnId, std::uint64_t>>& done);
 
   const Options& options_;
@@ -118,7 +132,11 @@ class Leaderless {
   boost::unordered_flat_map<std::uint64_t, std::uint64_t>
       parts_;  // ticket of a further key: request
 
-  std::vector<dynamo::Result> refused_;  // by an orderly stop
+  std::vector<dynamo::Result> refused_;  // not by the core
+  std::vector<ReplicaId> fenced_;
+  Incarnation started_over_from_;
+  bool start_dirty_ = false;  // the disk is to be told of starting over
+  bool dropping_ = false;     // ... and has not said that it was
 
   std::optional<Flight> pending_;
   std::deque<Flight> flights_;

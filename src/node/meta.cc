@@ -37,18 +37,20 @@ Result<void> Replica::add_partition(PartitionId id, const store::Store& store) {
   return {};
 }
 
-// Until this node is registered and the first keyspace exists, asks for both; both are ordinary
-// writes to group 0.
+// Until this node and its replica are registered and the first keyspace exists, asks for all that;
+// all are ordinary writes to group 0.
 void Replica::tend_meta() {
   auto& meta = *find(kMetaPartition);
   const bool registered = registered_.contains(options_.self);
   if (now_.mono < meta_try_at_) {
     return;
   }
-  meta_try_at_ = registered && keyspaces_.version != 0 ? Instant::max() : now_.mono + kMetaRetry;
+  const bool settled = registered && keyspaces_.version != 0 && is_replica_registered();
+  meta_try_at_ = settled ? Instant::max() : now_.mono + kMetaRetry;
   if (!meta.raft().leader() || !meta.outbox().runs().empty() || meta.outbox().has_open()) {
     return;
   }
+  tend_replica();
   Command command;
   if (!registered) {
     const auto key = member_row_key(options_.self);
@@ -90,6 +92,7 @@ void Replica::refresh_meta() {
       registered_[node] = *incarnation;
     }
   }
+  refresh_replicas();
   const auto own = registered_.find(options_.self);
   if (own != registered_.end() && own->second != options_.incarnation && options_.may_vote) {
     options_.may_vote = false;

@@ -59,6 +59,7 @@ struct Output {
   std::vector<Answer> answers;
   std::optional<std::vector<FaultRule>> fault_rules;  // the ones in force from now on
   std::vector<FaultCall> fault_calls;
+  bool greet_again = false;  // replica() is another one: peers must shake hands with this node anew
   std::vector<LogLine> log;
   Instant wake_at = Instant::max();
   std::string

@@ -28,7 +28,10 @@ struct Options {
   Duration election_timeout = 300ms;
   Duration heartbeat = 50ms;
   Duration request_timeout = 5s;
-  Duration checkpoint_interval = 5s;  // between writes of changed rows to disk
+  Duration fence_after =
+      std::chrono::hours(24);                  // of silence, a replica is not waited for any more
+  Duration hint_life = std::chrono::hours(3);  // of rows kept for a replica that is down
+  Duration checkpoint_interval = 5s;           // between writes of changed rows to disk
   std::size_t outbox_bytes = std::size_t{64}
                              << 20;  // waiting client commands; above: clients are paused
   std::uint64_t log_keep_bytes = std::uint64_t{64}

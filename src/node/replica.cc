@@ -22,6 +22,7 @@ void Output::clear() {
   leaderless.clear();
   queries.clear();
   answers.clear();
+  greet_again = false;
   fault_rules.reset();
   fault_calls.clear();
   log.clear();
@@ -141,6 +142,7 @@ void Replica::peer_up(const PeerHello& peer, Now now) {
   auto& known = peers_[peer.node];
   known.up = true;
   known.incarnation = peer.incarnation;
+  known.replica = peer.replica;
   known.ahead_ms = peer.wall_ms - now.wall.value();
   if (std::abs(known.ahead_ms) > options_.max_clock_skew_ms) {
     note(LogLevel::kWarn,
@@ -159,6 +161,7 @@ void Replica::peer_up(const PeerHello& peer, Now now) {
 void Replica::peer_down(NodeId peer, Now now) {
   now_ = now;
   peers_[peer].up = false;
+  peers_[peer].down_since = now.mono;
   leaderless_.peer(peer, false, Incarnation(), 0, now);
   for (const auto conn : queries_.lost(peer)) {
     wake(conn);
@@ -234,6 +237,7 @@ void Replica::tick(Now now) {
   }
   if (now.mono >= watch_at_) {
     watch_clock();
+    fence_silent();
     watch_at_ = now.mono + 1s;
   }
 }
@@ -302,6 +306,7 @@ void Replica::drain(Output& out, Now now) {
   }
   faults_.drain(out, now);
   queries_.drain(out);
+  out.greet_again = std::exchange(greet_again_, false);
   out.log.insert(out.log.end(), std::make_move_iterator(log_.begin()),
                  std::make_move_iterator(log_.end()));
   log_.clear();

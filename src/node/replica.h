@@ -73,6 +73,8 @@ class Replica final : public Node, private Partition::Host {
   struct Peer {
     bool up = false;
     Incarnation incarnation;
+    Incarnation replica;
+    Instant down_since;
     std::int64_t ahead_ms = 0;  // its clock against ours, as of the handshake
   };
 
@@ -179,6 +181,13 @@ class Replica final : public Node, private Partition::Host {
   raft::Config configuration() const;
   void watch_clock();
 
+  // fence.cc: replicas of leaderless keyspaces as group 0 knows them
+  bool is_replica_registered() const;
+  void tend_replica();
+  void refresh_replicas();
+  void fence_silent();
+  void start_over(Incarnation fenced);
+
   Partition* find(PartitionId id);
   const Partition* find(PartitionId id) const;
   Session* find(ConnId id);
@@ -200,6 +209,8 @@ class Replica final : public Node, private Partition::Host {
   ChangeReply change_reply_;
   std::vector<NodeId> voters_;  // of data partitions
   std::map<NodeId, Incarnation> registered_;
+  std::map<NodeId, ReplicaRow> replicas_;
+  bool greet_again_ = false;
   Index meta_seen_;  // group 0's applied index at the last refresh
   Instant meta_try_at_;
   std::vector<ConnId> woken_;

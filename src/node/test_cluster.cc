@@ -222,6 +222,11 @@ void TestCluster::turn() {
     for (const auto& answer : node.out.answers) {
       packets_.push_back({id, answer.to, answer});
     }
+    for (auto& [other, peer] : nodes_) {
+      if (node.out.greet_again && other != id && peer.node && connected(id, other)) {
+        link(other, id);
+      }
+    }
     busy = busy || (!node.jobs.empty() && !node.disk_held);
     wake_at = std::min(wake_at, node.out.wake_at);
   }

@@ -231,6 +231,11 @@ void Server::turn() {
   }
   disk_->push(out_.disk);
   send_messages();
+  for (std::uint32_t id = 1; out_.greet_again && id <= options_.nodes; ++id) {
+    if (NodeId(id) != id_) {
+      host_.reset(NodeId(id), id_);
+    }
+  }
   flush();
   const auto cost = (kTurnCost + kInputCost * static_cast<std::int64_t>(inputs.size())) * factor_;
   busy_until_ = events_.now() + cost;
