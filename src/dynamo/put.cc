@@ -145,7 +145,7 @@ std::optional<Error> Core::Impl::apply(Partition& partition, Write& write) {
   if (request.ttl_ms) {
     fresh.deadline = stamp.wall() + *request.ttl_ms;
   }
-  fresh.value = request.value;
+  fresh.value = std::move(write.request.value);
   write.result.dot = fresh.dot;
   partition.known.add(fresh.dot);
   put(row, std::move(fresh), seen);
