@@ -45,9 +45,9 @@ TEST_F(ApplyTest, VersionsCountTheCommandsOfAnEntryAcrossItsRuns) {
                        run_of(kB, 1, {set("c", "3"), set("a", "4")})),
             "+OK +OK +OK +OK");
   EXPECT_EQ(log_.read({Op::kSearch, {"b"}}),
-            "[\"2\", :" + std::to_string(Version::at(Index(1), 1).packed) + ", :-1]");
+            "[[\"2\", :" + std::to_string(Version::at(Index(1), 1).packed) + ", :-1]]");
   EXPECT_EQ(log_.read({Op::kSearch, {"a"}}),
-            "[\"4\", :" + std::to_string(Version::at(Index(1), 3).packed) + ", :-1]");
+            "[[\"4\", :" + std::to_string(Version::at(Index(1), 3).packed) + ", :-1]]");
   EXPECT_EQ(log_.last_version, Version::at(Index(1), 3));
   EXPECT_THAT(log_.order, ElementsAre("1/1", "1/2", "2/1", "2/2"));
 }

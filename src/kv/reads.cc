@@ -41,9 +41,10 @@ void reply_time(const Command& command, const ReadStep& step) {
 void search(const Command& command, const ReadStep& step) {
   const auto* row = step.table.find(command.args[0]);
   if (row == nullptr) {
-    return step.reply.nil();
+    return step.reply.array(0);
   }
   const auto deadline = step.table.deadline(*row);
+  step.reply.array(1);
   step.reply.array(3);
   step.reply.bulk(row->value());
   step.reply.integer(static_cast<std::int64_t>(row->version().packed));

@@ -194,8 +194,8 @@ TEST_F(ScanTest, DumpShowsEveryRowInKeyOrder) {
   log_.apply({Op::kSet, {"a", "1"}, kRelativeTtl, 5});
   EXPECT_EQ(log_.read({Op::kDump}),
             "[[\"a\", \"1\", :131072, :1000005], [\"b\", \"2\", :65536, :-1]]");
-  EXPECT_EQ(log_.read({Op::kSearch, {"a"}}), "[\"1\", :131072, :1000005]");
-  EXPECT_EQ(log_.read({Op::kSearch, {"x"}}), "nil");
+  EXPECT_EQ(log_.read({Op::kSearch, {"a"}}), "[[\"1\", :131072, :1000005]]");
+  EXPECT_EQ(log_.read({Op::kSearch, {"x"}}), "[]");
 }
 
 TEST_F(ScanTest, DigestIsSixteenHexDigits) {

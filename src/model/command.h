@@ -51,7 +51,7 @@ enum class Op : std::uint8_t {
   kDbSize = 74,
   kRandomKey = 75,  // number = a draw by the node, uniform over 64 bits
   kDump = 76,       // KV.DUMP: every row with version and deadline
-  kSearch = 77,     // args key: [value, version, deadline ms or -1], or nil
+  kSearch = 77,     // args key: [[value, version, deadline ms or -1]], or []
   kDigest = 78,     // KV.DIGEST: 16 hex digits over every row (key, value, version, deadline)
 };
 

@@ -237,6 +237,22 @@ void PeerLink::send(const dynamo::Message& message) {
   queued(start);
 }
 
+void PeerLink::send(const Query& query) {
+  const auto start = out_.bytes().size();
+  if (may_queue() && !wire::encode_query(query, out_.bytes())) {
+    too_long("question");
+  }
+  queued(start);
+}
+
+void PeerLink::send(const Answer& answer) {
+  const auto start = out_.bytes().size();
+  if (may_queue() && !wire::encode_answer(answer, out_.bytes())) {
+    too_long("answer");
+  }
+  queued(start);
+}
+
 void PeerLink::flush() {
   if (writing_ || out_.unsent() == 0 || state_ < State::kGreeting) {
     return;

@@ -43,6 +43,8 @@ class PeerLink {
   void send(PartitionId partition, const raft::Message& message);
   void send(const Forward& forward);
   void send(const dynamo::Message& message);
+  void send(const Query& query);
+  void send(const Answer& answer);
   void flush();
 
   // The rules of KV.FAULT from now on, of all links. Those for what comes from the peer are for its

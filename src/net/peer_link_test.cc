@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(Peers, MessagesAndForwardsArriveBothWays) {
+TEST(Peers, MessagesForwardsAndQuestionsArriveBothWays) {
   Pair pair;
   pair.start();
   TestClient one(pair.one.client_port());
@@ -22,6 +22,9 @@ TEST(Peers, MessagesAndForwardsArriveBothWays) {
   one.call({"FORWARD", "2", "runs"});
   EXPECT_EQ(ask_until(two, {"RECEIVED"}, "message 1 5 hello, forward 1 runs"),
             "message 1 5 hello, forward 1 runs");
+  one.call({"ASK", "2", "text"});
+  const Bytes asked = "message 1 5 hello, forward 1 runs, query 1 7, answer 1 text";
+  EXPECT_EQ(ask_until(two, {"RECEIVED"}, asked), asked);
   two.call({"SEND", "1", Bytes(100'000, 'x')});
   const auto want = "message 2 5 " + Bytes(100'000, 'x');
   EXPECT_EQ(ask_until(one, {"RECEIVED"}, want), want);

@@ -4,11 +4,31 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "net/peer_link.h"
 
 namespace kvorum::net {
+namespace {
+
+// Who sent it and who is to get it, as it says itself; nobody: it does not go to the node.
+std::pair<NodeId, NodeId> ends_of(const wire::Frame& frame) {
+  return std::visit(
+      [](const auto& body) -> std::pair<NodeId, NodeId> {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (std::is_same_v<Body, wire::PeerMessage>) {
+          return {body.message.from, body.message.to};
+        } else if constexpr (std::is_same_v<Body, PeerHello>) {
+          return {};
+        } else {
+          return {body.from, body.to};
+        }
+      },
+      frame);
+}
+
+}  // namespace
 
 PeerSession::PeerSession(PeerPort& port, Socket socket)
     : port_(port),
@@ -77,16 +97,8 @@ bool PeerSession::on_frame(wire::Frame& frame, std::size_t bytes) {
   if (const auto* const fault = std::get_if<FaultFrame>(&frame)) {
     return on_fault(*fault);
   }
-  const auto* const message = std::get_if<wire::PeerMessage>(&frame);
-  const auto* const forward = std::get_if<Forward>(&frame);
-  const auto* const leaderless = std::get_if<dynamo::Message>(&frame);
-  const auto from = message != nullptr   ? message->message.from
-                    : forward != nullptr ? forward->from
-                                         : leaderless->from;
-  const auto to = message != nullptr   ? message->message.to
-                  : forward != nullptr ? forward->to
-                                       : leaderless->to;
-  if (!from_peer(from, to)) {
+  const auto ends = ends_of(frame);
+  if (!from_peer(ends.first, ends.second)) {
     return false;
   }
   auto& faults = port_.link(node_)->faults();
@@ -114,8 +126,12 @@ void PeerSession::deliver(wire::Frame frame) {
     port_.node().step(node_, message->partition, message->message, Loop::now());
   } else if (const auto* const forward = std::get_if<Forward>(&frame)) {
     port_.node().step(*forward, Loop::now());
+  } else if (auto* const leaderless = std::get_if<dynamo::Message>(&frame)) {
+    port_.node().step(std::move(*leaderless), Loop::now());
+  } else if (const auto* const query = std::get_if<Query>(&frame)) {
+    port_.node().step(*query, Loop::now());
   } else {
-    port_.node().step(std::move(std::get<dynamo::Message>(frame)), Loop::now());
+    port_.node().step(std::move(std::get<Answer>(frame)), Loop::now());
   }
   port_.loop().schedule_turn();
 }

@@ -207,6 +207,16 @@ void Server::Impl::send_messages() {
       to->send(message);
     }
   }
+  for (const auto& query : out_.queries) {
+    if (auto* const to = link(query.to)) {
+      to->send(query);
+    }
+  }
+  for (const auto& answer : out_.answers) {
+    if (auto* const to = link(answer.to)) {
+      to->send(answer);
+    }
+  }
   for (const auto& link : links_) {
     link->flush();
   }

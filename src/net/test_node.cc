@@ -73,6 +73,14 @@ void TestNode::step(dynamo::Message message, Now) {
   received_.push_back(fmt::format("leaderless {} {}", message.from.value(), message.id));
 }
 
+void TestNode::step(const Query& query, Now) {
+  received_.push_back(fmt::format("query {} {}", query.from.value(), query.id));
+}
+
+void TestNode::step(Answer answer, Now) {
+  received_.push_back(fmt::format("answer {} {}", answer.from.value(), answer.reply));
+}
+
 Result<void> TestNode::fault(ByteView command, Now now) {
   std::vector<ByteView> words;
   while (!command.empty()) {
@@ -184,7 +192,7 @@ void TestNode::answer(const Waiting& waiting, node::Output& out, Now now) {
     held_ = true;
   } else if (name == "FATAL") {
     out.fatal = "the disk broke";
-  } else if (name == "SEND" || name == "FORWARD" || name == "LONG") {
+  } else if (name == "SEND" || name == "FORWARD" || name == "LONG" || name == "ASK") {
     send(waiting, out);
   } else {
     return answer_count(waiting, reply);
@@ -233,6 +241,11 @@ void TestNode::send(const Waiting& waiting, node::Output& out) {
   if (waiting.args[0] == "LONG") {
     const auto bytes = *parse_number<std::size_t>(waiting.args.at(2));
     out.forwards.push_back({PartitionId(1), self_, to, share(Bytes(bytes, 'x'))});
+    return;
+  }
+  if (waiting.args[0] == "ASK") {
+    out.queries.push_back({self_, to, 7, KeyspaceId(1), {PartitionId(1)}, waiting.args.at(2)});
+    out.answers.push_back({self_, to, 7, std::nullopt, waiting.args.at(2)});
     return;
   }
   raft::Message message;

@@ -40,6 +40,8 @@ class TestNode final : public node::Node {
   void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) override;
   void step(const Forward& forward, Now now) override;
   void step(dynamo::Message message, Now now) override;
+  void step(const Query& query, Now now) override;
+  void step(Answer answer, Now now) override;
   Incarnation replica() const override { return Incarnation(1); }
   const dynamo::Core* leaderless() const override { return nullptr; }
   Result<void> fault(ByteView command, Now now) override;

@@ -1,6 +1,5 @@
 // Requests of leaderless keyspaces in a connection's order.
 #include "base/check.h"
-#include "base/checksum.h"
 #include "node/leaderless_reply.h"
 #include "node/replica.h"
 
@@ -39,9 +38,6 @@ bool Replica::serve_at_once(Session& session, const Item& item, const Command& c
 }
 
 void Replica::begin_leaderless(Session& session, Item& item, const Command& command) {
-  if (item.everywhere) {
-    return;  // what this node has is all there is to ask
-  }
   const Counts counts{item.met.w, item.met.r, item.met.sloppy};
   const auto begun =
       leaderless_.begin(session.id, *keyspace_of(session), command, counts, item.seen, now_);
@@ -92,11 +88,6 @@ void Replica::leaderless_receipt(Session& session, const Item& item,
 
 void Replica::serve_leaderless(Session& session, const Item& item, const Command& command) {
   const auto* keyspace = keyspace_of(session);
-  if (item.everywhere) {
-    auto& reply = connections_.reply(session.id);
-    return keyspace == nullptr ? reply.error({ErrorCode::kNoKeyspace, {}})
-                               : serve_inside(session, *keyspace, command);
-  }
   const auto request = leaderless_.take(item.tag);
   auto& reply = connections_.reply(session.id);
   if (item.with_receipt) {
@@ -118,18 +109,6 @@ void Replica::serve_leaderless(Session& session, const Item& item, const Command
   if (item.with_receipt) {
     reply_receipt(session, reply);
   }
-}
-
-// What this node holds.
-void Replica::serve_inside(Session& session, const Keyspace& keyspace, const Command& command) {
-  auto& reply = connections_.reply(session.id);
-  const auto& core = leaderless_.core();
-  if (command.op != Op::kSearch) {
-    return read_rows(core, keyspace, command, now_.wall, reply);
-  }
-  const auto* table = core.table(keyspace.partition_of(slot_of(command.args[0])));
-  const auto* row = table != nullptr ? table->find(command.args[0]) : nullptr;
-  return row == nullptr ? reply.nil() : reply_siblings(*row, reply);
 }
 
 }  // namespace kvorum::node

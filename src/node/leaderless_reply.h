@@ -34,10 +34,14 @@ void reply_siblings(const dynamo::Row& row, ReplyWriter& reply);
 // "n2:00ab..:17": node, incarnation, counter.
 std::string to_string(const Dot& dot);
 
-// KEYS, SCAN, DBSIZE, KV.DUMP, KV.DIGEST over the partitions that `core` holds. A SCAN cursor has
-// the partition's ordinal in its upper 16 bits and a range of its table below, so
-// it is good at any node that holds them.
-void read_rows(const dynamo::Core& core, const Keyspace& keyspace, const Command& command,
-               WallMs now, ReplyWriter& reply);
+// KEYS, SCAN, DBSIZE, KV.DUMP, KV.DIGEST over those of the partitions that `core` holds. A SCAN
+// begins at its cursor and ends before the next partition that is not here. The cursor has the
+// partition's ordinal in its upper 16 bits and a range of its table below, so it is good at any
+// node that holds it.
+void read_rows(const dynamo::Core& core, const Keyspace& keyspace,
+               const std::vector<PartitionId>& partitions, const Command& command, WallMs now,
+               ReplyWriter& reply);
+// Which of the keyspace's partitions, from 0, the cursor of a SCAN names.
+std::uint32_t scan_ordinal(const Command& command);
 
 }  // namespace kvorum::node

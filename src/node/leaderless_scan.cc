@@ -19,13 +19,13 @@ bool is_live(const dynamo::Row& row, WallMs now) {
 
 using Visit = std::function<void(ByteView key, const dynamo::Row& row)>;
 
-void each_row(const dynamo::Core& core, const Keyspace& keyspace, const Visit& visit) {
-  for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
-    core.each(PartitionId(keyspace.first_partition.value() + i),
-              [&](ByteView key, const dynamo::Row& row) {
-                visit(key, row);
-                return true;
-              });
+void each_row(const dynamo::Core& core, const std::vector<PartitionId>& partitions,
+              const Visit& visit) {
+  for (const auto partition : partitions) {
+    core.each(partition, [&](ByteView key, const dynamo::Row& row) {
+      visit(key, row);
+      return true;
+    });
   }
 }
 
@@ -46,7 +46,7 @@ void scan(const dynamo::Core& core, const Keyspace& keyspace, const Command& com
           ReplyWriter& reply) {
   const auto cursor = static_cast<std::uint64_t>(command.number);
   const auto wanted = static_cast<std::size_t>(std::max<std::int64_t>(command.number2, 1));
-  auto ordinal = static_cast<std::uint32_t>(cursor >> kHashBits);
+  auto ordinal = scan_ordinal(command);
   auto range = cursor & (kEnd - 1);
   constexpr std::uint64_t kRanges = std::uint64_t{1} << (4 * dynamo::Table::kDepth);
   static_assert(dynamo::Table::kFanOut == 16);
@@ -54,7 +54,10 @@ void scan(const dynamo::Core& core, const Keyspace& keyspace, const Command& com
   std::size_t seen = 0;
   while (ordinal < keyspace.partitions && seen < wanted) {
     const auto* table = core.table(PartitionId(keyspace.first_partition.value() + ordinal));
-    for (; table != nullptr && range < kRanges && seen < wanted; ++range) {
+    if (table == nullptr) {
+      break;  // who holds it goes on
+    }
+    for (; range < kRanges && seen < wanted; ++range) {
       table->each({dynamo::Table::kDepth, static_cast<std::uint32_t>(range)},
                   [&](const std::string& key, const dynamo::Row& row) {
                     ++seen;
@@ -64,7 +67,7 @@ void scan(const dynamo::Core& core, const Keyspace& keyspace, const Command& com
                     return true;
                   });
     }
-    if (table == nullptr || range >= kRanges) {
+    if (range >= kRanges) {
       ++ordinal;
       range = 0;
     }
@@ -76,9 +79,10 @@ void scan(const dynamo::Core& core, const Keyspace& keyspace, const Command& com
 }
 
 // [[key, [[value, version, deadline ms or -1, "live" or "deleted"], ...]], ...] in key order.
-void dump(const dynamo::Core& core, const Keyspace& keyspace, ReplyWriter& reply) {
+void dump(const dynamo::Core& core, const std::vector<PartitionId>& partitions,
+          ReplyWriter& reply) {
   std::vector<std::pair<Bytes, dynamo::Row>> rows;
-  each_row(core, keyspace,
+  each_row(core, partitions,
            [&](ByteView key, const dynamo::Row& row) { rows.emplace_back(key, row); });
   std::sort(rows.begin(), rows.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -90,10 +94,11 @@ void dump(const dynamo::Core& core, const Keyspace& keyspace, ReplyWriter& reply
   }
 }
 
-void digest(const dynamo::Core& core, const Keyspace& keyspace, ReplyWriter& reply) {
+void digest(const dynamo::Core& core, const std::vector<PartitionId>& partitions,
+            ReplyWriter& reply) {
   std::uint64_t sum = 0;
-  for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
-    const auto* table = core.table(PartitionId(keyspace.first_partition.value() + i));
+  for (const auto partition : partitions) {
+    const auto* table = core.table(partition);
     sum += table != nullptr ? table->digest() : 0;
   }
   reply.bulk(fmt::format("{:016x}", sum));
@@ -112,21 +117,26 @@ void reply_siblings(const dynamo::Row& row, ReplyWriter& reply) {
   }
 }
 
-void read_rows(const dynamo::Core& core, const Keyspace& keyspace, const Command& command,
-               WallMs now, ReplyWriter& reply) {
+std::uint32_t scan_ordinal(const Command& command) {
+  return static_cast<std::uint32_t>(static_cast<std::uint64_t>(command.number) >> kHashBits);
+}
+
+void read_rows(const dynamo::Core& core, const Keyspace& keyspace,
+               const std::vector<PartitionId>& partitions, const Command& command, WallMs now,
+               ReplyWriter& reply) {
   switch (command.op) {
     case Op::kScan:
       return scan(core, keyspace, command, now, reply);
     case Op::kDump:
-      return dump(core, keyspace, reply);
+      return dump(core, partitions, reply);
     case Op::kDigest:
-      return digest(core, keyspace, reply);
+      return digest(core, partitions, reply);
     default:
       break;
   }
   std::vector<Bytes> keys;
   std::int64_t live = 0;
-  each_row(core, keyspace, [&](ByteView key, const dynamo::Row& row) {
+  each_row(core, partitions, [&](ByteView key, const dynamo::Row& row) {
     if (is_live(row, now)) {
       ++live;
       if (command.op == Op::kKeys && matches(command, key)) {

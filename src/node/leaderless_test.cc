@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "node/test_cluster.h"
+#include "node/test_client.h"
 
 namespace kvorum::node {
 namespace {
@@ -11,48 +11,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// One connection in keyspace `fast`, or another one.
-class Client {
- public:
-  Client(TestCluster& cluster, std::uint32_t at, const std::string& keyspace = "fast")
-      : cluster_(cluster), at_(at), conn_(cluster.connect(at)) {
-    if (!cluster_.run_until([&] { return ask("SELECT " + keyspace) == "OK"; })) {
-      ADD_FAILURE() << "no keyspace " << keyspace;
-    }
-  }
-
-  void send(const std::string& line) { cluster_.send(at_, conn_, words(line)); }
-  std::size_t count() const { return cluster_.replies(at_, conn_).size(); }
-  const std::string& last() const { return cluster_.replies(at_, conn_).back(); }
-  // Replies to what was sent since the last call.
-  std::vector<std::string> packet(const std::vector<std::string>& lines) {
-    const auto before = count();
-    for (const auto& line : lines) {
-      send(line);
-    }
-    cluster_.run_until([&] { return count() == before + lines.size(); });
-    const auto& all = cluster_.replies(at_, conn_);
-    return {all.begin() + static_cast<std::ptrdiff_t>(before), all.end()};
-  }
-  std::string ask(const std::string& line) {
-    const auto replies = packet({line});
-    return replies.empty() ? "no reply" : replies.back();
-  }
-
- private:
-  TestCluster& cluster_;
-  std::uint32_t at_;
-  ConnId conn_;
-};
-
-bool same_digests(TestCluster& cluster, std::uint32_t nodes, const std::string& keyspace = "fast") {
-  std::set<std::string> digests;
-  for (std::uint32_t at = 1; at <= nodes; ++at) {
-    digests.insert(Client(cluster, at, keyspace).ask("KV.DIGEST"));
-  }
-  return digests.size() == 1;
-}
+using Client = TestClient;
 
 TEST(Leaderless, WhatOneNodeTakesAllGive) {
   TestCluster cluster(3);

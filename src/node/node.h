@@ -22,6 +22,7 @@
 #include "kv/machine.h"
 #include "model/forward.h"
 #include "model/level.h"
+#include "model/query.h"
 #include "model/reply.h"
 #include "node/disk.h"
 #include "node/faults.h"
@@ -53,7 +54,9 @@ struct Output {
   std::vector<DiskJob> disk;  // to node::Disk, in order
   std::vector<PeerMessage> messages;
   std::vector<Forward> forwards;
-  std::vector<dynamo::Message> leaderless;            // each names its receiver
+  std::vector<dynamo::Message> leaderless;  // each names its receiver
+  std::vector<Query> queries;
+  std::vector<Answer> answers;
   std::optional<std::vector<FaultRule>> fault_rules;  // the ones in force from now on
   std::vector<FaultCall> fault_calls;
   std::vector<LogLine> log;
@@ -86,6 +89,8 @@ class Node {
   virtual void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) = 0;
   virtual void step(const Forward& forward, Now now) = 0;
   virtual void step(dynamo::Message message, Now now) = 0;
+  virtual void step(const Query& query, Now now) = 0;
+  virtual void step(Answer answer, Now now) = 0;
 
   // KV.FAULT between nodes: another one's command, in force after the next drain(); and the answer
   // to one of our calls.

@@ -58,6 +58,9 @@ void Replica::begin(Session& session, Item& item, const Command& command) {
   if (item.change) {
     return begin_change(session, item);
   }
+  if (item.asks) {
+    return begin_asking(session, item, command);
+  }
   if (item.leaderless) {
     return begin_leaderless(session, item, command);
   }
@@ -107,8 +110,11 @@ void Replica::begin_read(Session& session, Item& item) {
 
 // Whether the first item of the queue can be answered now.
 bool Replica::servable(const Session& session, const Item& item) {
+  if (item.asks) {
+    return queries_.settled(session.id);
+  }
   if (item.leaderless) {
-    return item.everywhere || leaderless_.done(item.tag);
+    return leaderless_.done(item.tag);
   }
   switch (item.kind) {
     case Item::Kind::kVerb:
@@ -157,7 +163,9 @@ void Replica::serve(Session& session, Item& item) {
     Reader reader(item.body);
     Command command;
     CHECK(decode(reader, command), "a queued command that the node encoded itself");
-    item.leaderless ? serve_leaderless(session, item, command) : serve_read(session, item, command);
+    item.asks         ? serve_asking(session, item, command)
+    : item.leaderless ? serve_leaderless(session, item, command)
+                      : serve_read(session, item, command);
   }
   pop(session);
 }
@@ -180,8 +188,7 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
   } else {
     partition.machine().read(command, {now_.wall}, reply);
   }
-  const bool looks_inside =
-      command.op == Op::kDump || command.op == Op::kSearch || command.op == Op::kDigest;
+  const bool looks_inside = command.op == Op::kDump || command.op == Op::kDigest;
   Receipt unused;
   auto& receipt = looks_inside ? unused : session.receipt;
   receipt = Receipt{};
@@ -334,13 +341,13 @@ Error Replica::timeout_error(Session& session, const Item& item) {
   if (item.kind == Item::Kind::kVerb && item.verb == Verb::kKvFault) {
     return faults_.abandon(session.id);
   }
-  if (item.kind == Item::Kind::kRead && !item.leaderless) {
+  if (item.leaderless || item.asks) {
+    return Error{ErrorCode::kTimeout, "what was sent before it took too long; nothing was done"};
+  }
+  if (item.kind == Item::Kind::kRead) {
     return item.at_least ? Error{ErrorCode::kStale, {}} : Error{ErrorCode::kNoLeader, {}};
   }
   bool never_sent = true;
-  if (item.leaderless) {
-    return Error{ErrorCode::kTimeout, "what was sent before it took too long; nothing was done"};
-  }
   if (item.begun && !item.everywhere) {
     never_sent = find(item.partition)->outbox().abandon(session.id);
   } else if (item.change) {
@@ -387,7 +394,8 @@ void Replica::sweep(Now now) {
   // What is with the leaderless core has its time-out there.
   const auto late = [this, now](const Session& session) {
     return !session.queue.empty() &&
-           !(session.queue.front().leaderless && session.queue.front().begun) &&
+           !(session.queue.front().leaderless && !session.queue.front().asks &&
+             session.queue.front().begun) &&
            session.queue.front().arrived + options_.request_timeout <= now.mono;
   };
   std::vector<ConnId> ids;
@@ -400,7 +408,13 @@ void Replica::sweep(Now now) {
   for (const auto id : ids) {
     auto& session = *sessions_.at(id);
     while (late(session)) {
-      expire(session);
+      auto& head = session.queue.front();
+      if (head.asks && head.begun) {  // who has not answered is told as silent
+        queries_.give_up(id);
+        serve(session, head);
+      } else {
+        expire(session);
+      }
     }
     advance(session);
   }

@@ -20,6 +20,8 @@ void Output::clear() {
   messages.clear();
   forwards.clear();
   leaderless.clear();
+  queries.clear();
+  answers.clear();
   fault_rules.reset();
   fault_calls.clear();
   log.clear();
@@ -42,7 +44,8 @@ Replica::Replica(const Options& options, Connections& connections)
       client_id_(client_of(options.self, options.incarnation, options.boot)),
       prng_(options.seed ^ client_id_.value()),
       leaderless_(options_, client_id_),
-      faults_(options) {}
+      faults_(options),
+      queries_(prng_.next()) {}
 
 Result<void> Replica::restore(const store::Store& store, Now now) {
   now_ = now;
@@ -107,6 +110,7 @@ void Replica::connect(ConnId conn, ByteView address, Now) {
 void Replica::disconnect(ConnId conn) {
   sessions_.erase(conn);
   faults_.forget(conn);
+  queries_.take(conn);
 }
 
 void Replica::request(ConnId conn, std::span<const ByteView> args, Now now) {
@@ -152,6 +156,9 @@ void Replica::peer_down(NodeId peer, Now now) {
   now_ = now;
   peers_[peer].up = false;
   leaderless_.peer(peer, false, Incarnation(), 0, now);
+  for (const auto conn : queries_.lost(peer)) {
+    wake(conn);
+  }
 }
 
 void Replica::step(NodeId from, PartitionId partition, const raft::Message& message, Now now) {
@@ -286,6 +293,7 @@ void Replica::drain(Output& out, Now now) {
     out.wake_at = std::min(out.wake_at, partition->wake_at());
   }
   faults_.drain(out, now);
+  queries_.drain(out);
   out.log.insert(out.log.end(), std::make_move_iterator(log_.begin()),
                  std::make_move_iterator(log_.end()));
   log_.clear();

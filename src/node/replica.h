@@ -14,6 +14,7 @@
 #include "node/leaderless.h"
 #include "node/node.h"
 #include "node/partition.h"
+#include "node/queries.h"
 #include "node/session.h"
 
 namespace kvorum::node {
@@ -53,6 +54,8 @@ class Replica final : public Node, private Partition::Host {
   void step(NodeId from, PartitionId partition, const raft::Message& message, Now now) override;
   void step(const Forward& forward, Now now) override;
   void step(dynamo::Message message, Now now) override;
+  void step(const Query& query, Now now) override;
+  void step(Answer answer, Now now) override;
   Incarnation replica() const override { return leaderless_.replica(); }
   const dynamo::Core* leaderless() const override { return &leaderless_.core(); }
   Result<void> fault(ByteView command, Now now) override;
@@ -112,10 +115,25 @@ class Replica final : public Node, private Partition::Host {
   bool serve_at_once(Session& session, const Item& item, const Command& command);
   void begin_leaderless(Session& session, Item& item, const Command& command);
   void serve_leaderless(Session& session, const Item& item, const Command& command);
-  void serve_inside(Session& session, const Keyspace& keyspace, const Command& command);
   void leaderless_done(ConnId conn, std::uint64_t id);
   void leaderless_receipt(Session& session, const Item& item,
                           const std::vector<dynamo::Result>& results, const Keyspace& keyspace);
+
+  // ask.cc: what looks at rows of other nodes, too
+  std::vector<NodeId> holders(const Keyspace& keyspace, PartitionId partition) const;
+  bool holds(const Keyspace& keyspace, PartitionId partition) const;
+  bool is_up(NodeId node) const;
+  void begin_asking(Session& session, Item& item, const Command& command);
+  Result<void> ask_partitions(ConnId conn, const Keyspace& keyspace, const Command& command);
+  void serve_asking(Session& session, const Item& item, const Command& command);
+  void reply_search(const Keyspace& keyspace, const std::vector<Queries::Asked>& asked,
+                    const Command& command, ReplyWriter& reply);
+  std::optional<Error> reply_inside(const Keyspace& keyspace,
+                                    const std::vector<Queries::Asked>& asked,
+                                    const Command& command, ReplyWriter& reply);
+  void read_inside(const Keyspace& keyspace, const std::vector<PartitionId>& partitions,
+                   const Command& command, ReplyWriter& reply);
+  Result<Bytes> look_inside(const Query& query);
 
   // verbs.cc: what the node answers by itself
   void run_verb(Session& session, const Item& item);
@@ -192,6 +210,7 @@ class Replica final : public Node, private Partition::Host {
   std::size_t clients_ = 0;
   std::uint64_t commands_ = 0;
   Faults faults_;
+  Queries queries_;
   NoReply no_reply_;
   Bytes inner_;     // scratch: KV.ONCE's encoded inner command
   Bytes answered_;  // and its answered-below mark

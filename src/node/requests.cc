@@ -268,6 +268,7 @@ Result<void> Replica::place_leaderless(const Keyspace& keyspace, const Command& 
     item.everywhere = false;
   });
   item.everywhere = item.everywhere || command.op == Op::kSearch;
+  item.asks = item.everywhere;
   return {};
 }
 
@@ -296,6 +297,11 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
   if (covers_everything(command.op)) {
     item.partition = keyspace->first_partition;
     item.everywhere = keyspace->partitions > 1;
+    return {};
+  }
+  if (command.op == Op::kSearch) {
+    item.partition = keyspace->partition_of(slot_of(command.args[0]));
+    item.everywhere = item.asks = true;
     return {};
   }
   if (command.op == Op::kScan) {

@@ -57,6 +57,8 @@ struct Item {
   bool leaderless = false;
   bool remote = false;                  // begun: its coordinator is another node
   std::optional<dynamo::Context> seen;  // KV.CONTEXT: what its writer has seen
+  // It looks at rows of other nodes, too (ask.cc), and runs alone.
+  bool asks = false;
   // A change of the table of keyspaces: goes through group 0, again until it finds the table as it
   // was.
   std::unique_ptr<KeyspaceChange> change;

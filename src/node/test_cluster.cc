@@ -175,6 +175,10 @@ void TestCluster::deliver() {
       to.node->step(*forward, now_);
     } else if (auto* leaderless = std::get_if<dynamo::Message>(&packet.body)) {
       to.node->step(std::move(*leaderless), now_);
+    } else if (const auto* query = std::get_if<Query>(&packet.body)) {
+      to.node->step(*query, now_);
+    } else if (auto* answer = std::get_if<Answer>(&packet.body)) {
+      to.node->step(std::move(*answer), now_);
     } else {
       const auto& message = std::get<Output::PeerMessage>(packet.body);
       to.node->step(packet.from, message.partition, message.message, now_);
@@ -211,6 +215,12 @@ void TestCluster::turn() {
     for (auto& message : node.out.leaderless) {
       const auto to = message.to;
       packets_.push_back({id, to, std::move(message)});
+    }
+    for (const auto& query : node.out.queries) {
+      packets_.push_back({id, query.to, query});
+    }
+    for (const auto& answer : node.out.answers) {
+      packets_.push_back({id, answer.to, answer});
     }
     busy = busy || (!node.jobs.empty() && !node.disk_held);
     wake_at = std::min(wake_at, node.out.wake_at);

@@ -106,7 +106,7 @@ class TestCluster {
   struct Packet {
     NodeId from;
     NodeId to;
-    std::variant<Output::PeerMessage, Forward, dynamo::Message> body;
+    std::variant<Output::PeerMessage, Forward, dynamo::Message, Query, Answer> body;
   };
 
   std::map<NodeId, TestNode> nodes_;

@@ -323,6 +323,12 @@ void Server::feed_packet(NodeId from, ByteView frames, Now now) {
       trace_.event(events_.now(), "leaderless", id_.value(), from.value(),
                    static_cast<std::uint64_t>(leaderless->type), leaderless->rows.size());
       node_->step(std::move(*leaderless), now);
+    } else if (const auto* query = std::get_if<Query>(&**frame)) {
+      trace_.event(events_.now(), "query", id_.value(), from.value(), query->id);
+      node_->step(*query, now);
+    } else if (auto* answer = std::get_if<Answer>(&**frame)) {
+      trace_.event(events_.now(), "answer", id_.value(), from.value(), answer->id);
+      node_->step(std::move(*answer), now);
     }
   }
   if (parser.buffered() > 0) {  // a length that was damaged: the rest of the frame never comes
@@ -359,6 +365,12 @@ void Server::send_messages() {
   }
   for (const auto& message : out_.leaderless) {
     CHECK(wire::encode_dynamo(message, outgoing_[message.to]), "a message beyond the frame limit");
+  }
+  for (const auto& query : out_.queries) {
+    CHECK(wire::encode_query(query, outgoing_[query.to]), "a question beyond the frame limit");
+  }
+  for (const auto& answer : out_.answers) {
+    CHECK(wire::encode_answer(answer, outgoing_[answer.to]), "an answer beyond the frame limit");
   }
   for (auto& [to, frames] : outgoing_) {
     if (!frames.empty()) {

@@ -186,6 +186,8 @@ Result<Frame> decode_frame(ByteView frame) {
       return get_dynamo(head, reader.rest());
     case pb::KIND_FAULT:
       return get_fault(head, reader.rest());
+    case pb::KIND_QUERY:
+      return get_query(head, reader.rest());
     default:
       return fail(ErrorCode::kProtocol, "unknown frame kind {}", static_cast<int>(head.kind()));
   }

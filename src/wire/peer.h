@@ -13,6 +13,7 @@
 #include "dynamo/message.h"
 #include "model/fault.h"
 #include "model/forward.h"
+#include "model/query.h"
 #include "raft/message.h"
 #include "wire/stream_buffer.h"
 
@@ -36,13 +37,16 @@ bool encode_message(PartitionId partition, const raft::Message& message, Bytes& 
 bool encode_dynamo(const dynamo::Message& message, Bytes& out);  // nor kMaxDynamoItems
 bool encode_forward(const Forward& forward, Bytes& out);
 bool encode_fault(const FaultFrame& fault, Bytes& out);
+bool encode_query(const Query& query, Bytes& out);
+bool encode_answer(const Answer& answer, Bytes& out);
 void encode_hello(const PeerHello& hello, Bytes& out);
 
 struct PeerMessage {
   PartitionId partition;
   raft::Message message;
 };
-using Frame = std::variant<PeerHello, PeerMessage, Forward, dynamo::Message, FaultFrame>;
+using Frame =
+    std::variant<PeerHello, PeerMessage, Forward, dynamo::Message, FaultFrame, Query, Answer>;
 
 class FrameParser {
  public:

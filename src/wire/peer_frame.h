@@ -21,5 +21,6 @@ bool begin_frame(const pb::Head& head, std::size_t body, Bytes& out);
 void seal(std::size_t start, Bytes& out);
 
 Result<Frame> get_dynamo(const pb::Head& head, ByteView body);
+Result<Frame> get_query(const pb::Head& head, ByteView body);
 
 }  // namespace kvorum::wire

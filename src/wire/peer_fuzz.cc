@@ -20,6 +20,10 @@ void reencode(const Frame& frame, Bytes& out) {
     CHECK(encode_dynamo(*dynamo, out));
   } else if (const auto* fault = std::get_if<FaultFrame>(&frame)) {
     CHECK(encode_fault(*fault, out));
+  } else if (const auto* query = std::get_if<Query>(&frame)) {
+    CHECK(encode_query(*query, out));
+  } else if (const auto* answer = std::get_if<Answer>(&frame)) {
+    CHECK(encode_answer(*answer, out));
   } else {
     const auto& message = std::get<PeerMessage>(frame);
     CHECK(encode_message(message.partition, message.message, out));
@@ -40,6 +44,10 @@ void parse(ByteView bytes, bool again) {
       CHECK_EQ((*back)->index(), (*frame)->index());
       if (const auto* dynamo = std::get_if<dynamo::Message>(&**frame)) {
         CHECK(std::get<dynamo::Message>(**back) == *dynamo);
+      } else if (const auto* query = std::get_if<Query>(&**frame)) {
+        CHECK(std::get<Query>(**back) == *query);
+      } else if (const auto* answer = std::get_if<Answer>(&**frame)) {
+        CHECK(std::get<Answer>(**back) == *answer);
       }
     }
   }
