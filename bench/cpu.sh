@@ -35,7 +35,7 @@ for op in set get; do
     before=$(ticks)
     load $op $depth "$requests"
     after=$(ticks)
-    awk -v op=$op -v depth=$depth -v ticks=$((after - before)) -v n="$requests" -v hz="$hertz" \
-      'BEGIN { printf "%s P=%d: %.2f us of processor time a request\n", op, depth, ticks / hz / n * 1e6 }'
+    awk -v work="$op P=$depth" -v ticks="$((after - before))" -v n="$((requests * hertz))" \
+      'BEGIN { printf "%s: %.2f us of processor time a request\n", work, ticks / n * 1e6 }'
   done
 done

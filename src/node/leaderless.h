@@ -41,6 +41,14 @@ Result<void> check_leaderless(const Command& command);
 Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<Level>& asked,
                                  bool write);
 
+// Effects of the core that wait for the disk.
+struct LeaderlessFlight {
+  std::uint64_t ticket = 0;       // the node's
+  std::uint64_t core_ticket = 0;  // 0: none
+  std::vector<dynamo::Message> messages;
+  bool last = false;  // of an orderly stop
+};
+
 class Leaderless {
  public:
   struct Request {
@@ -90,13 +98,6 @@ class Leaderless {
   bool stopped() const { return !stopping_ || stopped_; }
 
  private:
-  struct Flight {                   // what waits for the disk
-    std::uint64_t ticket = 0;       // the node's
-    std::uint64_t core_ticket = 0;  // 0: none
-    std::vector<dynamo::Message> messages;
-    bool last = false;  // of an orderly stop
-  };
-
   Result<bool> read_record(const store::Store& store);
   Result<void> load_rows(const store::Store& store, const Keyspace& keyspace);
   void configure(const Keyspace& keyspace, Now now);
@@ -120,8 +121,8 @@ class Leaderless {
 
   std::vector<dynamo::Result> refused_;  // by an orderly stop
 
-  std::optional<Flight> pending_;
-  std::deque<Flight> flights_;
+  std::optional<LeaderlessFlight> pending_;
+  std::deque<LeaderlessFlight> flights_;
   std::vector<dynamo::Message> persisted_sends_;
   Instant wake_at_ = Instant::max();
   bool stopping_ = false;

@@ -1,7 +1,7 @@
 // Opening the store on RocksDB, and telling a torn tail from damage. docs/store.md tells the rules.
-#include <rocksdb/memtablerep.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/memtablerep.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
