@@ -59,7 +59,7 @@ void Core::Impl::flush() {
     refuse(write, {ErrorCode::kNoQuorum, "the node stops"});
   }
   waiting_.clear();
-  flushing_ = disk_work_ = true;
+  flushing_ = flushed_ = disk_work_ = true;
 }
 
 std::optional<Error> Core::Impl::why_refused(const Partition& partition,
