@@ -205,6 +205,9 @@ Core::Impl::Nodes Core::Impl::stand_ins(const Partition& partition, ByteView key
       free.push_back(node);
     }
   }
+  if (!partition.mine) {
+    free.push_back(options_.self.node);  // to the replica that will coordinate it
+  }
   if (!free.empty()) {
     const auto turn = Table::hash_of(key) % free.size();
     std::rotate(free.begin(), free.begin() + static_cast<std::ptrdiff_t>(turn), free.end());

@@ -132,6 +132,9 @@ class Sloppy(Leaderless):
             self.assertEqual(connection.ask("KV.AT", "quorum,sloppy", "SET", "k", "v"), "OK")
             receipt = self.receipt(connection)
             self.assertEqual((receipt["replicas"], receipt["stand-ins"]), (2, "yes"))
+        [fourth] = {1, 2, 3, 4} - {first, second, third}
+        self.wait_links(fourth, 1)
+        self.assertEqual(self.cluster.ask(fourth, "KV.AT", "quorum,sloppy", "SET", "k", "v"), "OK")
         self.cluster.kill(first)
         self.cluster.restart(second)  # the stand-in alone is up and has it
         wait_for(lambda: self.cluster.ask(second, "KV.AT", "r=1", "GET", "k") == "v", "the hint")
