@@ -386,7 +386,8 @@ class Core::Impl {
   Instant known_at_ = Instant::max();  // when `known` of all partitions goes to the disk
   Instant known_written_;
   bool disk_work_ = true;  // something must be written in this turn. At first: bounds
-  bool flushing_ = false;
+  bool flushing_ = false;  // in this turn
+  bool flushed_ = false;   // nothing is issued any more
 
   // Repair.
   std::map<NodeId, std::map<HintKey, Hint>> hints_;

@@ -60,6 +60,11 @@ class MainIsLeaderless(Leaderless):
     extra = ("--level", "eventual", "-W", "2", "-R", "2")
     keyspace = "main"
 
+    def versions(self, node, key):
+        """Of the live rows that KV.SEARCH shows."""
+        rows = str(self.cluster.ask(node, "KV.SEARCH", key))
+        return set(re.findall(r"'(n[1-4]:[0-9a-f]{16}:\d+)', -1, 'live'", rows))
+
     def test_a_write_at_one_node_is_read_at_all_and_three_hold_it(self):
         for i in range(20):
             self.assertEqual(self.cluster.ask(i % 4 + 1, "SET", f"k{i}", i), "OK")
@@ -69,14 +74,9 @@ class MainIsLeaderless(Leaderless):
             where = self.cluster.ask(1, "KV.WHERE", f"k{i}")
             holders = where[where.index("nodes") + 1]
             self.assertEqual(len(set(holders)), 3)
-            for node in (1, 2, 3, 4):
-                if node not in holders:
-                    self.assertIsNone(self.cluster.ask(node, "KV.SEARCH", f"k{i}"))
-                    continue
-                rows = wait_for(lambda: self.cluster.ask(node, "KV.SEARCH", f"k{i}"), "the row")
-                [[value, version, deadline, state]] = rows
-                self.assertEqual((value, deadline, state), (str(i), -1, "live"))
-                self.assertRegex(version, r"^n[1-4]:[0-9a-f]{16}:\d+$")
+            for node in holders:
+                found = wait_for(lambda: self.versions(node, f"k{i}"), "the row")
+                self.assertEqual(len(found), 1)
 
     def test_requests_take_the_counts_of_the_cluster_and_may_ask_for_others(self):
         with self.cluster.connect(4) as connection:
@@ -113,6 +113,31 @@ class MainIsLeaderless(Leaderless):
         self.cluster.start(*self.extra, "-N", "3", "--conflict", "lww")
         for i in range(100):
             self.assertEqual(self.cluster.ask((i + 1) % 4 + 1, "GET", f"k{i}"), str(i))
+
+
+class Sloppy(Leaderless):
+    nodes = 4
+    extra = ("--level", "quorum")
+    keyspace = "main"
+
+    def test_a_stand_in_keeps_what_a_replica_should_have(self):
+        where = self.cluster.ask(1, "KV.WHERE", "k")
+        first, second, third = where[where.index("nodes") + 1]
+        self.cluster.kill(second)
+        self.cluster.kill(third)
+        self.wait_links(first, 1)
+        with self.cluster.connect(first) as connection:
+            with self.assertRaisesRegex(RespError, "^NOQUORUM 1 of 3"):
+                connection.ask("SET", "k", "v")
+            self.assertEqual(connection.ask("KV.AT", "quorum,sloppy", "SET", "k", "v"), "OK")
+            receipt = self.receipt(connection)
+            self.assertEqual((receipt["replicas"], receipt["stand-ins"]), (2, "yes"))
+        [fourth] = {1, 2, 3, 4} - {first, second, third}
+        self.wait_links(fourth, 1)
+        self.assertEqual(self.cluster.ask(fourth, "KV.AT", "quorum,sloppy", "SET", "k", "v"), "OK")
+        self.cluster.kill(first)
+        self.cluster.restart(second)  # the stand-in alone is up and has it
+        wait_for(lambda: self.cluster.ask(second, "KV.AT", "r=1", "GET", "k") == "v", "the hint")
 
 
 class Conflicts(Leaderless):
@@ -219,6 +244,19 @@ class Counts(Leaderless):
         self.wait_equal()
         self.assertEqual(one.ask("GET", "k"), two.ask("GET", "k"))
 
+    def test_a_write_whose_acks_do_not_come_is_unknown_and_may_be_seen_later(self):
+        self.set_timeout(300)
+        one, two = self.open(1), self.open(2)
+        wait_for(lambda: one.ask("KV.AT", "all", "SET", "first", "v") == "OK", "the disk")
+        self.hold_all()
+        with self.assertRaisesRegex(RespError, "^UNKNOWN 1 of 2 acks"):
+            one.ask("KV.AT", "w=2", "SET", "k", "v")
+        self.assertEqual(self.receipt(one)["outcome"], "unknown")
+        with self.assertRaisesRegex(RespError, "^TIMEOUT 1 of 2 answers"):
+            two.ask("KV.AT", "r=2", "GET", "k")
+        self.fault("heal")
+        wait_for(lambda: two.ask("GET", "k") == "v", "the write")
+
     def test_too_few_replicas_are_refused_and_one_serves_one(self):
         one = self.open(1)
         one.ask("KV.AT", "all", "SET", "k", "v")
@@ -258,6 +296,22 @@ class Durability(Leaderless):
             for key, value in acknowledged:
                 self.assertEqual(connection.ask("KV.AT", "all", "GET", key), value)
         self.wait_equal()
+
+    def test_one_node_that_starts_alone_serves_what_it_has(self):
+        self.cluster.ask(1, "KV.KEYSPACE", "CREATE", "safe", "leaderless", "durability=fsync")
+        self.open(1).ask("KV.AT", "all", "SET", "k", "v")
+        for node in (1, 2, 3):
+            self.cluster.kill(node)
+        self.cluster.restart(2)
+        two = self.open(2)
+        self.assertEqual(two.ask("GET", "k"), "v")
+        self.assertEqual(two.ask("SET", "k", "w"), "OK")
+        with self.assertRaisesRegex(RespError, "^NOQUORUM 1 of 3"):
+            two.ask("KV.AT", "quorum", "GET", "k")
+        for node in (1, 3):
+            self.cluster.restart(node)
+        self.wait_equal()
+        self.assertEqual(self.open(3).ask("GET", "k"), "w")
 
     def test_an_orderly_stop_loses_nothing_of_the_others_either(self):
         nodes = self.every("fast")
