@@ -8,6 +8,7 @@ namespace kvorum::node {
 void Disk::run(std::vector<DiskJob> jobs, std::vector<DiskDone>& done) {
   for (auto& job : jobs) {
     if (auto* write = std::get_if<WriteJob>(&job)) {
+      forget_dropped(write->batch);
       pending_.push_back(std::move(*write));
     } else if (std::holds_alternative<RetryJob>(job)) {
       tell_space(store_.low_on_space(), done);
@@ -20,6 +21,16 @@ void Disk::run(std::vector<DiskJob> jobs, std::vector<DiskDone>& done) {
     }
   }
   write_pending(done);
+}
+
+// Nobody asks for the rest of their snapshots.
+void Disk::forget_dropped(const store::Batch& batch) {
+  for (const auto& operation : batch.operations) {
+    if (const auto* drop = std::get_if<store::DropPartition>(&operation)) {
+      std::erase_if(sending_,
+                    [drop](const auto& one) { return one.first.first == drop->partition; });
+    }
+  }
 }
 
 void Disk::write_pending(std::vector<DiskDone>& done) {

@@ -63,6 +63,7 @@ class Disk {
   static constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of a snapshot
 
  private:
+  void forget_dropped(const store::Batch& batch);
   void write_pending(std::vector<DiskDone>& done);
   void tell_space(bool low, std::vector<DiskDone>& done);
   void load(const LoadJob& job, std::vector<DiskDone>& done);

@@ -149,4 +149,62 @@ void Replica::change_applied(Session& session) {
   pop(session);
 }
 
+// Partition numbers are never used again, so one that the table has given away and that no keyspace
+// has is gone for good.
+bool Replica::is_dropped(PartitionId id) const {
+  const auto& all = keyspaces_.keyspaces;
+  return id != kMetaPartition && id < keyspaces_.next_partition &&
+         std::none_of(all.begin(), all.end(), [id](const Keyspace& keyspace) {
+           return !keyspace.leaderless() && keyspace.has(id);
+         });
+}
+
+// Between two rounds of a drain, where nobody is inside a partition. What the disk still says about
+// one that is gone finds nobody.
+void Replica::drop_partitions() {
+  std::vector<ConnId> ids;
+  for (const auto& [id, session] : sessions_) {
+    if (keyspace_of(*session) == nullptr) {
+      ids.push_back(id);
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const auto id : ids) {
+    drop_requests(*sessions_.at(id));
+  }
+  for (auto at = partitions_.begin(); at != partitions_.end();) {
+    if (is_dropped(at->first)) {
+      note(LogLevel::kInfo, fmt::format("partition {}: dropped", at->first.value()));
+      dropped_.push_back(at->first);
+      at = partitions_.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
+// The session's keyspace is gone: what waits for its partitions is answered. What the leaderless
+// core has begun, it ends itself.
+void Replica::drop_requests(Session& session) {
+  for (auto& item : session.queue) {
+    const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
+    if (!data || item.change || (item.begun && item.leaderless && !item.asks)) {
+      continue;
+    }
+    const bool unknown = item.begun && item.kind == Item::Kind::kWrite;
+    item.kind = Item::Kind::kError;
+    item.error =
+        unknown ? Error{ErrorCode::kUnknown, "its keyspace was dropped meanwhile"} : no_keyspace();
+    item.leaderless = item.asks = false;
+  }
+  queries_.take(session.id);
+  wake(session.id);
+}
+
+Error Replica::no_keyspace() const {
+  return keyspaces_.version == 0
+             ? Error{ErrorCode::kLoading, "the cluster is forming; try again in a moment"}
+             : Error{ErrorCode::kNoKeyspace, "this connection's keyspace was dropped; SELECT one"};
+}
+
 }  // namespace kvorum::node

@@ -68,6 +68,10 @@ Result<void> Replica::restore(const store::Store& store, Now now) {
     return tl::unexpected(stored.error());
   }
   for (const auto id : *stored) {
+    if (is_dropped(id)) {
+      dropped_.push_back(id);
+      continue;
+    }
     if (const auto added = add_partition(id, store); !added) {
       return added;
     }
@@ -248,6 +252,7 @@ void Replica::drain(Output& out, Now now) {
       refresh_meta();
       const auto opened = open_partitions(*store::open_mem());  // new here: nothing on disk
       CHECK(opened.has_value(), "{}", to_string(opened.error()));
+      drop_partitions();
     }
     leaderless_.drain(out, batch, leaderless_done_, now);
     for (const auto& [conn, id] : std::exchange(leaderless_done_, {})) {
@@ -260,6 +265,9 @@ void Replica::drain(Output& out, Now now) {
     }
     more = !woken_.empty() || std::any_of(partitions_.begin(), partitions_.end(),
                                           [](auto& entry) { return entry.second->needs_drain(); });
+  }
+  for (const auto id : std::exchange(dropped_, {})) {
+    batch.operations.push_back(store::DropPartition{id});
   }
   bool waits = !batch.empty();
   for (auto& [id, partition] : partitions_) {

@@ -160,6 +160,10 @@ class Replica final : public Node, private Partition::Host {
   Result<KeyspaceTable> changed(const KeyspaceChange& change) const;
   void begin_change(Session& session, Item& item);
   void change_applied(Session& session);
+  bool is_dropped(PartitionId id) const;
+  void drop_partitions();
+  void drop_requests(Session& session);
+  Error no_keyspace() const;
 
   // gather.cc: KEYS, DBSIZE and the like over every partition of a keyspace
   void read_everywhere(const Keyspace& keyspace, const Command& command, ReplyWriter& reply);
@@ -190,6 +194,7 @@ class Replica final : public Node, private Partition::Host {
   boost::unordered_flat_map<ConnId, std::unique_ptr<Session>> sessions_;
   std::map<NodeId, Peer> peers_;
   KeyspaceTable keyspaces_;
+  std::vector<PartitionId> dropped_;  // still on disk
   Leaderless leaderless_;
   std::vector<std::pair<ConnId, std::uint64_t>> leaderless_done_;
   ChangeReply change_reply_;

@@ -276,9 +276,7 @@ Result<void> Replica::place_leaderless(const Keyspace& keyspace, const Command& 
 Result<void> Replica::place(const Session& session, const Command& command, Item& item) {
   const auto* keyspace = keyspace_of(session);
   if (keyspace == nullptr) {
-    return keyspaces_.version == 0
-               ? fail(ErrorCode::kLoading, "the cluster is forming; try again in a moment")
-               : fail(ErrorCode::kNoKeyspace, "this connection's keyspace was dropped; SELECT one");
+    return tl::unexpected(no_keyspace());
   }
   const auto met = met_by(*keyspace, item.asked, item.kind == Item::Kind::kWrite);
   if (!met) {

@@ -22,6 +22,7 @@ class TestClient {
   }
 
   void send(const std::string& line) { cluster_.send(at_, conn_, words(line)); }
+  ConnId conn() const { return conn_; }
   std::size_t count() const { return cluster_.replies(at_, conn_).size(); }
   const std::string& last() const { return cluster_.replies(at_, conn_).back(); }
   // Replies to what was sent since the last call.

@@ -314,7 +314,7 @@ void Replica::session_token(Session& session, std::span<const ByteView> args, Re
 void Replica::where(const Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
   const auto* keyspace = keyspace_of(session);
   if (keyspace == nullptr) {
-    return reply.error({ErrorCode::kLoading, "the cluster is forming; try again in a moment"});
+    return reply.error(no_keyspace());
   }
   const auto slot = slot_of(args[1]);
   const auto id = keyspace->partition_of(slot);

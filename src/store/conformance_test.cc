@@ -263,6 +263,35 @@ TEST_P(Conformance, DropsAGenerationAndNoOther) {
   EXPECT_EQ(rows(*store_, kTwo, Generation(0)), "k=next partition");
 }
 
+TEST_P(Conformance, DropsAPartitionAndNoOther) {
+  const HardState state{Term(7), NodeId(2), Index(41)};
+  for (const auto id : {kOne, kTwo, PartitionId(UINT32_MAX)}) {
+    put({AppendLog{id, entries(1, 9, 1)}, CompactLog{id, Index(4), Term(1)},
+         PutHardState{id, state}, PutPartition{id, "record"}, PutRow{id, kFirst, "k", "v"},
+         PutRow{id, kSecond, "k", "v"}});
+  }
+  auto cursor = store_->rows(kOne, kFirst);
+  put({DropPartition{kOne}, DropPartition{PartitionId(UINT32_MAX)},
+       DropPartition{PartitionId(77)}});
+  EXPECT_EQ(show(*cursor), "k=v") << "as it was";
+  cursor.reset();
+  again();
+  EXPECT_THAT(store_->partitions().value(), ::testing::ElementsAre(kTwo));
+  EXPECT_EQ(extent(*store_, kOne), "0/0..0");
+  EXPECT_EQ(read(1, 9), "");
+  EXPECT_EQ(store_->hard_state(kOne).value(), HardState{});
+  EXPECT_EQ(store_->partition_record(kOne).value(), std::nullopt);
+  EXPECT_EQ(rows(*store_, kOne, kFirst), "");
+  EXPECT_EQ(rows(*store_, kOne, kSecond), "");
+  EXPECT_EQ(rows(*store_, PartitionId(UINT32_MAX), kFirst), "");
+  EXPECT_EQ(extent(*store_, kTwo), "3/1..9");
+  EXPECT_EQ(store_->hard_state(kTwo).value(), state);
+  EXPECT_EQ(rows(*store_, kTwo, kSecond), "k=v");
+  put({AppendLog{kOne, entries(1, 2, 5)}});
+  again();
+  EXPECT_EQ(read(1, 9), "1:5 2:5") << "it may begin anew";
+}
+
 TEST_P(Conformance, OperationsTakeEffectInOrder) {
   put({PutRow{kOne, kFirst, "k", "1"}, DropGeneration{kOne, kFirst}, PutRow{kOne, kFirst, "k", "2"},
        PutRow{kOne, kFirst, "gone", "1"}, DeleteRow{kOne, kFirst, "gone"},

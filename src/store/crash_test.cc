@@ -80,6 +80,9 @@ class History {
       case 2:
         return operations.push_back(DeleteRow{partition, generation(), key()});
       case 3:
+        if (prng_.chance(1, 10)) {
+          return operations.push_back(DropPartition{partition});
+        }
         return operations.push_back(DropGeneration{partition, generation()});
       case 4:
         return operations.push_back(PutPartition{partition, std::to_string(prng_.next())});

@@ -219,6 +219,8 @@ class MemStore final : public Store {
     partition.extent = LogExtent{op.base, op.base_term, op.base};
   }
 
+  void apply(const DropPartition& op) { partitions_.erase(op.partition); }
+
   std::shared_ptr<std::mutex> mutex_ = std::make_shared<std::mutex>();
   std::map<PartitionId, Partition> partitions_;
   std::map<Bytes, Bytes, std::less<>> records_;

@@ -105,6 +105,19 @@ class BatchBuilder {
     put_base(op.partition, log.after);
   }
 
+  void apply(const DropPartition& op) {
+    auto& log = change(op.partition);
+    delete_entries(op.partition, log.after.first(), log.after.last.next());
+    log.after = LogExtent{};
+    log.lowest_last = Index(0);
+    for (const auto prefix : {keys::kBasePrefix, keys::kHardStatePrefix}) {
+      batch_.Delete(family(kMeta), keys::partition_key(prefix, op.partition));
+    }
+    batch_.Delete(family(kData), keys::partition_key(keys::kPartitionPrefix, op.partition));
+    const auto rows = keys::partition_key(keys::kRowPrefix, op.partition);
+    batch_.DeleteRange(family(kData), rows, keys::after(rows));
+  }
+
   rocksdb::WriteBatch& batch() { return batch_; }
   bool adds_data() const { return adds_data_; }
   const std::vector<std::pair<PartitionId, Change>>& changes() const { return changes_; }

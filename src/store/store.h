@@ -64,13 +64,17 @@ struct ResetLog {  // drops the whole log; the base becomes (base, base_term): a
   Index base;
   Term base_term;
 };
+struct DropPartition {  // its log, hard state, record and rows of all generations
+  PartitionId partition;
+};
 struct PutRecord {  // node-wide: identity, boot count
   Bytes name;
   Bytes value;
 };
 
-using Operation = std::variant<PutRow, DeleteRow, DropGeneration, PutPartition, PutHardState,
-                               AppendLog, TruncateLog, CompactLog, ResetLog, PutRecord>;
+using Operation =
+    std::variant<PutRow, DeleteRow, DropGeneration, PutPartition, PutHardState, AppendLog,
+                 TruncateLog, CompactLog, ResetLog, DropPartition, PutRecord>;
 
 struct Batch {
   std::vector<Operation> operations;
