@@ -312,9 +312,7 @@ FreeLoad::Request FreeLoad::write(Client& client, Prng& prng, std::string level,
   auto& first = request.writes.front();
   auto& args = request.args;
   const auto kind = prng.below(10);
-  if (kind != 0) {
-    args.emplace_back("KV.RECEIPT");
-  }
+  args.emplace_back("KV.RECEIPT");
   if (!level.empty()) {
     args.insert(args.end(), {"KV.AT", std::move(level)});
   }
@@ -367,7 +365,9 @@ void FreeLoad::leaves(std::uint64_t conn, ByteView bytes) {
     }
     FreeAck ack;
     if (answer.receipt != nullptr) {
-      ack.dot = parse_dot(field(*answer.receipt, "version"));
+      if (open->writes.size() == 1) {  // else it is the first one's
+        ack.dot = parse_dot(field(*answer.receipt, "version"));
+      }
       ack.stand_ins = field(*answer.receipt, "stand-ins") == "yes";
     }
     for (const auto& write : open->writes) {

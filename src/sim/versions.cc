@@ -142,7 +142,10 @@ void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {
   auto& life = lives_[server.id()];
   const auto before = std::exchange(at, row);
   for (const auto& sibling : row.siblings) {
-    if (life.let_go.contains(sibling.dot)) {
+    // By a clock that is too far ahead, a delete can win over what was written after it was
+    // dropped.
+    const bool may = sibling.deleted && key.conflict == Conflict::kLww;
+    if (!may && life.let_go.contains(sibling.dot)) {
       fail_("what is gone stays gone",
             fmt::format("{} is back at node {}", told(sibling.dot), server.id().value()));
     }
@@ -168,6 +171,11 @@ void Versions::note(const Server& server, Key& key, const dynamo::Sibling& sibli
     return;
   }
   made.key = &key;
+  for (const auto& [node, held] : key.at) {
+    if (held.context.covers(sibling.dot)) {
+      made.seen_by.insert(node);
+    }
+  }
   made.version = sibling;
   key.dots.push_back(sibling.dot);
   key.spreading.push_back(sibling.dot);
@@ -184,7 +192,8 @@ void Versions::note(const Server& server, Key& key, const dynamo::Sibling& sibli
   counter = std::max(counter, sibling.dot.counter);
   stamp = std::max(stamp, sibling.stamp);
   if (sibling.dot.replica != ReplicaId{server.id(), server.node().replica()}) {
-    return;  // of a turn of its maker in which it was replaced
+    replaced_.insert(sibling.dot);  // within the turn that made it, or it would have shown there
+    return;
   }
   for (const auto& old : before.siblings) {
     (holds(row, old.dot) ? made.beside : made.replaced).insert(old.dot);
@@ -287,17 +296,37 @@ void Versions::check_quorum(const FreeWrite& write, Made& made, const Dot& dot) 
   }
 }
 
+// A row that only tells what is gone may be dropped here and not there: by whom it was seen, who
+// dropped it, is known as well.
+bool Versions::differ(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition) {
+  if (a.table(partition)->digest() == b.table(partition)->digest()) {
+    return false;
+  }
+  const auto rows = [partition](const dynamo::Core& core) {
+    std::map<Bytes, dynamo::Row> all;
+    core.each(partition, [&](ByteView key, const dynamo::Row& row) {
+      if (!row.siblings.empty()) {
+        all.emplace(key, row);
+      }
+      return true;
+    });
+    return all;
+  };
+  return rows(a) != rows(b);
+}
+
 std::string Versions::unrest() const {
   for (const auto& keyspace : table_.keyspaces) {
     for (std::uint32_t i = 0; keyspace.leaderless() && i < keyspace.partitions; ++i) {
       const PartitionId id(keyspace.first_partition.value() + i);
-      const dynamo::Table* first = nullptr;
+      const dynamo::Core* first = nullptr;
       for (const auto node : keyspace.replicas(id, members_)) {
-        const auto* table = servers_.at(node)->node().leaderless()->table(id);
-        first = first == nullptr ? table : first;
-        if (table == nullptr || table->digest() != first->digest()) {
+        const auto& core = *servers_.at(node)->node().leaderless();
+        first = first == nullptr ? &core : first;
+        const bool there = core.table(id) != nullptr;
+        if (!there || differ(*first, core, id)) {
           return fmt::format("node {} {} partition {} of '{}'", node.value(),
-                             table == nullptr ? "does not have" : "holds other rows in", id.value(),
+                             there ? "holds other rows in" : "does not have", id.value(),
                              keyspace.name);
         }
       }
@@ -326,7 +355,7 @@ void Versions::judge() {
       const auto replicas = keyspace.replicas(partition, members_);
       const auto& first = key->at[replicas.front()];
       for (const auto node : replicas) {
-        if (key->at[node] != first) {
+        if (key->at[node].siblings != first.siblings) {
           fail_("replicas are equal",
                 fmt::format("nodes {} and {} hold {} of '{}' differently, by equal digests",
                             replicas.front().value(), node.value(), key->name, keyspace.name));
