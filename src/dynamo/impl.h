@@ -74,6 +74,7 @@ class Core::Impl {
   const std::deque<Loss>& ledger() const { return ledger_; }
   // put.cc
   void write(WriteRequest request, Now now);
+  bool writes_wait() const { return !waiting_.empty(); }
   void flush();
   // get.cc
   void read(ReadRequest request, Now now);

@@ -34,6 +34,10 @@ struct Options {
   std::uint64_t log_keep_bytes = std::uint64_t{64}
                                  << 20;  // applied entries kept on disk for followers that lag
   std::int64_t max_clock_skew_ms = 500;
+  // Of leaderless replicas (dynamo/core.h).
+  Duration sync_interval = 1s;
+  Duration sync_idle_interval = 10s;
+  Duration hint_life = std::chrono::hours(3);
   Level read_level;  // that connections begin with
   kv::Options kv;
   std::string version = "0.1.0";
