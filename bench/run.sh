@@ -77,6 +77,10 @@ leader=$(for i in 0 1 2; do
   redis-cli -p $((base + i)) KV.STATUS | grep -q 'role:leader' && echo $((base + i)) && break
 done)
 
+# Leaderless keyspaces: `fast` (database 1, W=R=1) and one with W=R=2.
+redis-cli -p $base KV.KEYSPACE CREATE quorum leaderless w=2 r=2 >/dev/null
+quorum=$(redis-cli -p $base KV.KEYSPACE DESCRIBE quorum | grep -A1 -x id | tail -1)
+
 load() { redis-benchmark -p "$1" -d 64 -r 100000 -n "$requests" -t "$2" -c "$3" -P "$4" "${@:5}"; }
 for ((round = 1; round <= rounds; ++round)); do
   echo "round $round of $rounds" >&2
@@ -84,6 +88,11 @@ for ((round = 1; round <= rounds; ++round)); do
     for depth in 1 16; do
       rate "$op-c50-P$depth" redis load $redis $op 50 $depth
       rate "$op-c50-P$depth" kvorum load "$leader" $op 50 $depth
+    done
+    for depth in 1 16; do
+      rate "eventual-$op-P$depth" redis load $redis $op 50 $depth
+      rate "eventual-$op-P$depth" kvorum load $base $op 50 $depth --dbnum 1
+      rate "quorum-$op-P$depth" kvorum load $base $op 50 $depth --dbnum "$quorum"
     done
     rate "$op-c64-P1" kvorum load "$leader" $op 64 1
     rate "$op-c1-P1" kvorum redis-benchmark -p "$leader" -d 64 -r 100000 -n 3000 -t $op -c 1

@@ -30,7 +30,8 @@ MAY_INCLUDE = {
     "node": ["base", "model", "raft", "dynamo", "kv", "store/store.h", "store/log.h"],
     "net": ["base", "model", "wire", "node", "store"],
     "client": ["base", "model", "wire"],
-    "sim": ["base", "model", "wire", "node", "store/store.h", "store/log.h", "store/mem.h"],
+    "sim": ["base", "model", "wire", "node", "dynamo/core.h", "dynamo/version.h", "store/store.h",
+            "store/log.h", "store/mem.h"],
     "check": ["base", "model"],
     "lab": ["base", "model", "client", "sim", "check"],
 }

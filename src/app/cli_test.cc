@@ -88,6 +88,7 @@ TEST(Repeatable, ReadsAndQuestionsAre) {
                             {"nope"},
                             {"KV.AT", "prefix", "INCR", "k"},
                             {"KV.RECEIPT", "DEL", "k"},
+                            {"KV.CONTEXT", "x", "SET", "k", "v"},
                             {"GETEX", "k"},
                             {"KV.FAULT", "x"},
                             {}}) {
@@ -102,6 +103,8 @@ TEST(Complete, OffersCommandsAndLevels) {
   EXPECT_EQ(complete("kv.a"), Words{"kv.at"});
   EXPECT_EQ(complete("KV.AT se"), (Words{"sequential", "session"}));
   EXPECT_EQ(complete("KV.AT prefix STRL"), Words{"STRLEN"});
+  EXPECT_EQ(complete("KV.CONTEXT "), Words{});
+  EXPECT_EQ(complete("KV.CONTEXT x STRL"), Words{"STRLEN"});
   EXPECT_EQ(complete("kv.receipt kv.at lin"), Words{"linearizable"});
   EXPECT_EQ(complete("kv.level read pre"), Words{"prefix"});
   EXPECT_EQ(complete("help strl"), Words{"strlen"});

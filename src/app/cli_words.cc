@@ -34,7 +34,8 @@ std::size_t wrapper_words(std::span<const ByteView> args) {
   if (spec == nullptr) {
     return 0;
   }
-  return spec->verb == Verb::kKvAt ? 2 : spec->verb == Verb::kKvReceipt ? 1 : 0;
+  const bool two = spec->verb == Verb::kKvAt || spec->verb == Verb::kKvContext;
+  return two ? 2 : spec->verb == Verb::kKvReceipt ? 1 : 0;
 }
 
 const node::CommandSpec* innermost(std::span<const ByteView> args) {
@@ -102,9 +103,11 @@ std::vector<std::string> complete(ByteView line) {
   std::vector<std::string> out;
   std::span<const ByteView> before = words;
   while (const auto wrapped = wrapper_words(before)) {
-    if (before.size() < wrapped) {  // KV.AT, and then a level
-      for (const auto level : kLevelWords) {
-        offer(out, level, typed, true);
+    if (before.size() < wrapped) {  // KV.AT, and then a level; or KV.CONTEXT
+      if (lower(before[0]) == "kv.at") {
+        for (const auto level : kLevelWords) {
+          offer(out, level, typed, true);
+        }
       }
       return out;
     }

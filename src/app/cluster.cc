@@ -5,7 +5,6 @@
 #include "app/cluster_ops.h"
 #include "app/config.h"
 #include "app/verbs.h"
-#include "model/level.h"
 
 namespace kvorum::app {
 namespace {
@@ -17,16 +16,34 @@ struct Flags {
   bool hard = false;
 };
 
-// This version has ordered keyspaces only, and connections begin linearizable.
 std::string check_level(const std::string& word) {
-  const auto level = parse_level(word);
-  if (!level) {
-    return level.error().detail;
-  }
-  if (is_read_level(word)) {
-    return {};
-  }
-  return "'" + word + "' needs a leaderless keyspace, which this version does not have";
+  const auto level = parse_main_level(word);
+  return level ? std::string() : level.error().detail;
+}
+
+// The keyspace `main`, when the cluster is formed.
+void add_main(CLI::App* start, MainWords& main) {
+  const CLI::Range count(1u, std::uint32_t{Keyspace::kMaxReplicas});
+  start
+      ->add_option("--partitions", main.partitions,
+                   "Parts that the keys are shared among (default 1; leaderless 12)")
+      ->check(CLI::Range(1u, kMaxPartitions));
+  start
+      ->add_option("--level", main.level,
+                   "What a connection gets that says nothing else. linearizable (default), "
+                   "sequential, prefix; or eventual, one, quorum, all: then `main` is leaderless")
+      ->check(check_level);
+  start->add_option("-N", main.n, "Leaderless: replicas of each key (default 3)")->check(count);
+  start->add_option("-W", main.w, "Leaderless: acknowledgements that a write waits for")
+      ->check(count);
+  start->add_option("-R", main.r, "Leaderless: answers that a read waits for")->check(count);
+  start
+      ->add_option("--conflict", main.conflict,
+                   "Leaderless: of concurrent writes, lww (default) keeps the latest, siblings "
+                   "all, lexical the smallest value")
+      ->check(CLI::IsMember({"lww", "siblings", "lexical"}));
+  start->add_option("--durability", main.durability,
+                    "Leaderless: fsync before an acknowledgement, or interval:100ms (default)");
 }
 
 void add_data(CLI::App* verb, Flags& flags) {
@@ -46,22 +63,9 @@ void add_start(CLI::App* cluster, const std::shared_ptr<Flags>& flags, int& exit
           "Node i serves Redis clients here + i - 1, peers 1000 and HTTP 2000 above (default 7001)")
       ->check(CLI::Range(1u, 65535u));
   start->add_flag("--detach", options.detach, "Return once it serves; without, stay until Ctrl-C");
-  start
-      ->add_option("--partitions", options.partitions,
-                   "Raft groups that share the keys (default 1)")
-      ->check(CLI::Range(1u, kMaxPartitions));
   start->add_option("--store", options.store, "rocks (on disk, the default) or mem (for trials)")
       ->check(CLI::IsMember({"rocks", "mem"}));
-  start
-      ->add_option("--level", options.level,
-                   "What reads get on a connection that says nothing else (default linearizable)")
-      ->check(check_level);
-  const auto leaderless = [](const std::string&) {
-    return std::string(
-        "counts replicas of a leaderless keyspace, which this version does not have");
-  };
-  start->add_option("-W", "Write acknowledgements (leaderless keyspaces)")->check(leaderless);
-  start->add_option("-R", "Read answers (leaderless keyspaces)")->check(leaderless);
+  add_main(start, options.main);
   start->callback([flags, &exit_code] {
     flags->start.data = flags->data;
     exit_code = cluster_start(flags->start);

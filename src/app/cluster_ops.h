@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "app/config.h"
 #include "base/ids.h"
 
 namespace kvorum::app {
@@ -15,9 +16,8 @@ struct StartOptions {
   // Empty: the default, or what the cluster was formed with.
   std::optional<std::uint32_t> nodes;
   std::optional<std::uint32_t> base_port;
-  std::optional<std::uint32_t> partitions;
   std::optional<std::string> store;
-  std::optional<std::string> level;
+  MainWords main;
   bool detach = false;
 };
 

@@ -34,9 +34,9 @@ void stop_all(const std::vector<Member>& members);
 
 enum class Readiness : std::uint8_t { kAnswers, kServes };
 
-// Waits until the node answers (a PING), or serves (a linearizable read; a node without a vote need
-// only answer). The error says why it does not: the process ended, a signal to us (SIGINT, SIGTERM,
-// SIGHUP must be blocked), too long.
+// Waits until the node answers (a PING), or serves (its links are up, and it answers a read by a
+// majority; a node without a vote need not). The error says why it does not: the process ended, a
+// signal to us (SIGINT, SIGTERM, SIGHUP must be blocked), too long.
 Result<void> await(const ClusterDir& dir, const Member& member, Readiness readiness,
                    std::chrono::steady_clock::time_point deadline);
 

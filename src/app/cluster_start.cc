@@ -33,9 +33,13 @@ Result<ClusterConfig> new_config(const StartOptions& options) {
   while (!config.cluster) {
     config.cluster = ClusterId(std::uint64_t{random()} << 32 | random());
   }
-  config.partitions = options.partitions.value_or(config.partitions);
   config.store = options.store.value_or(config.store);
-  config.level = options.level.value_or(config.level);
+  config.level = options.main.level.value_or(config.level);
+  auto main = describe_main(options.main, nodes);
+  if (!main) {
+    return tl::unexpected(std::move(main.error()));
+  }
+  config.main = std::move(*main);
   for (std::uint32_t i = 0; i < nodes; ++i) {
     const auto port = [&](std::uint32_t offset) {
       return static_cast<std::uint16_t>(base + i + offset);
@@ -60,10 +64,28 @@ Result<void> check_unchanged(const StartOptions& options, const ClusterConfig& c
   };
   const auto same = differs("--nodes", options.nodes, config.nodes.size());
   const auto same_port = differs("--base-port", options.base_port, config.nodes[0].resp_port);
-  const auto same_partitions = differs("--partitions", options.partitions, config.partitions);
   const auto same_store = differs("--store", options.store, config.store);
-  const auto same_level = differs("--level", options.level, config.level);
-  for (const auto& check : {same, same_port, same_partitions, same_store, same_level}) {
+  const auto same_level = differs("--level", options.main.level, config.level);
+  for (const auto& check : {same, same_port, same_store, same_level}) {
+    if (!check) {
+      return check;
+    }
+  }
+  auto wanted = options.main;
+  wanted.level = config.level;
+  if (const auto possible = describe_main(wanted, config.nodes.size()); !possible) {
+    return tl::unexpected(possible.error());
+  }
+  const auto& main = config.main;
+  const auto same_partitions = differs("--partitions", wanted.partitions, main.partitions);
+  const auto same_n = differs("-N", wanted.n, main.n);
+  const auto same_w = differs("-W", wanted.w, main.w);
+  const auto same_r = differs("-R", wanted.r, main.r);
+  const auto same_conflict =
+      differs("--conflict", wanted.conflict, std::string(to_string(main.conflict)));
+  const auto same_durability = differs("--durability", wanted.durability, durability_word(main));
+  for (const auto& check :
+       {same_partitions, same_n, same_w, same_r, same_conflict, same_durability}) {
     if (!check) {
       return check;
     }

@@ -177,6 +177,34 @@ MaybeError read_nodes(Section& top, const std::string& file_name, ClusterConfig&
   return check_clashes(config, file_name);
 }
 
+// When the nodes are known: the counts must fit them.
+void read_main(Section& top, ClusterConfig& config) {
+  MainWords words;
+  const auto number = [&](const char* key, std::uint32_t most, auto& into) {
+    std::uint32_t value = 0;
+    top.number(key, 1, most, value);
+    into = value == 0 ? into : value;
+  };
+  const auto text = [&](const char* key, auto& into) {
+    std::string value;
+    top.text(key, value);
+    into = value.empty() ? into : value;
+  };
+  number("partitions", kMaxPartitions, words.partitions);
+  number("n", Keyspace::kMaxReplicas, words.n);
+  number("w", Keyspace::kMaxReplicas, words.w);
+  number("r", Keyspace::kMaxReplicas, words.r);
+  text("level", words.level);
+  text("conflict", words.conflict);
+  text("durability", words.durability);
+  config.level = words.level.value_or(config.level);
+  auto main = describe_main(words, config.nodes.size());
+  if (!main) {
+    return top.complain_at(top.line_of("level"), main.error().detail);
+  }
+  config.main = std::move(*main);
+}
+
 MaybeError read_top(const toml::value& root, const std::string& file_name, ClusterConfig& config) {
   Section top(root, "the cluster's settings", file_name);
   std::string cluster;
@@ -186,7 +214,6 @@ MaybeError read_top(const toml::value& root, const std::string& file_name, Clust
     top.complain_at(top.line_of("cluster"), "cluster must be 1 to 16 hex digits, not all zero");
   }
   config.cluster = ClusterId(id.value_or(0));
-  top.number("partitions", 1, kMaxPartitions, config.partitions);
   top.number("election_timeout_ms", 10, kMaxMs, config.election_timeout_ms);
   top.number("heartbeat_ms", 1, kMaxMs, config.heartbeat_ms);
   top.number("request_timeout_ms", 1, kMaxMs, config.request_timeout_ms);
@@ -194,7 +221,6 @@ MaybeError read_top(const toml::value& root, const std::string& file_name, Clust
              config.max_value_bytes);
   top.number("reserve_bytes", 0, INT64_MAX, config.reserve_bytes);
   top.choice("store", is_store, "rocks, mem", config.store);
-  top.choice("level", is_read_level, "linearizable, sequential, prefix", config.level);
   top.choice("log_level", is_log_level, "debug, info, warn, error", config.log_level);
   if (config.election_timeout_ms < 2 * config.heartbeat_ms) {
     top.complain_at(top.line_of("election_timeout_ms"),
@@ -202,6 +228,7 @@ MaybeError read_top(const toml::value& root, const std::string& file_name, Clust
   }
   top.require("cluster");
   auto nodes_error = read_nodes(top, file_name, config);
+  read_main(top, config);
   auto error = top.finish();
   return error ? error : nodes_error;
 }
@@ -232,8 +259,62 @@ bool is_log_level(const std::string& word) {
 }
 
 bool is_store(const std::string& word) { return word == "rocks" || word == "mem"; }
-bool is_read_level(const std::string& word) {
-  return word == "linearizable" || word == "sequential" || word == "prefix";
+
+bool is_ordered(const Level& level) {
+  return level.kind == LevelKind::kLinearizable || level.kind == LevelKind::kSequential ||
+         level.kind == LevelKind::kPrefix;
+}
+
+Result<Level> parse_main_level(const std::string& word) {
+  auto level = parse_level(word);
+  if (level &&
+      (is_ordered(*level) || level->kind == LevelKind::kEventual ||
+       ((level->kind == LevelKind::kQuorum || level->kind == LevelKind::kAll) && !level->sloppy))) {
+    return level;
+  }
+  return fail(ErrorCode::kConfig,
+              "'{}' is no level to begin with: linearizable, sequential, prefix (ordered), or "
+              "eventual, one, quorum, all (leaderless)",
+              word);
+}
+
+Result<Keyspace> describe_main(const MainWords& main, std::size_t members) {
+  const auto level_word = main.level.value_or("linearizable");
+  const auto level = parse_main_level(level_word);
+  if (!level) {
+    return tl::unexpected(level.error());
+  }
+  std::vector<std::string> words;
+  const auto add = [&](const char* name, const auto& value) {
+    if (value) {
+      words.push_back(fmt::format("{}={}", name, *value));
+    }
+  };
+  add("partitions", main.partitions);
+  if (is_ordered(*level)) {
+    if (main.n || main.w || main.r || main.conflict || main.durability) {
+      return fail(ErrorCode::kConfig,
+                  "N, W, R, conflict and durability are for leaderless levels (eventual, one, "
+                  "quorum, all); '{}' is ordered: a majority has every write on disk",
+                  level_word);
+    }
+  } else {
+    words.emplace_back("leaderless");
+    const auto n = main.n.value_or(static_cast<std::uint32_t>(std::min<std::size_t>(3, members)));
+    std::uint32_t count = 1;
+    if (level->kind == LevelKind::kAll) {
+      count = n;
+    } else if (level->kind == LevelKind::kQuorum && level->w == 0 && level->r == 0) {
+      count = n / 2 + 1;
+    }
+    add("n", std::optional(n));
+    add("w", main.w ? main.w : std::optional(std::max<std::uint32_t>(level->w, count)));
+    add("r", main.r ? main.r : std::optional(std::max<std::uint32_t>(level->r, count)));
+    add("conflict", main.conflict);
+    add("durability", main.durability);
+  }
+  auto keyspace = parse_keyspace("main", {words.begin(), words.end()}, members);
+  return keyspace ? std::move(keyspace) : fail(ErrorCode::kConfig, "{}", keyspace.error().detail);
 }
 
 Result<ClusterConfig> parse_config(const std::string& text, const std::string& file_name) {
@@ -266,12 +347,16 @@ Result<ClusterConfig> load_config(const std::string& path) {
 std::string format_config(const ClusterConfig& config) {
   std::string out = fmt::format(
       "# Written by `kvorum cluster start`. docs/cluster.example.toml explains every key.\n"
-      "cluster = \"{:016x}\"\npartitions = {}\nelection_timeout_ms = {}\nheartbeat_ms = {}\n"
+      "cluster = \"{:016x}\"\nelection_timeout_ms = {}\nheartbeat_ms = {}\n"
       "request_timeout_ms = {}\nmax_value_bytes = {}\nreserve_bytes = {}\nstore = \"{}\"\n"
-      "level = \"{}\"\nlog_level = \"{}\"\n",
-      config.cluster.value(), config.partitions, config.election_timeout_ms, config.heartbeat_ms,
+      "level = \"{}\"\nlog_level = \"{}\"\npartitions = {}\n",
+      config.cluster.value(), config.election_timeout_ms, config.heartbeat_ms,
       config.request_timeout_ms, config.max_value_bytes, config.reserve_bytes, config.store,
-      config.level, config.log_level);
+      config.level, config.log_level, config.main.partitions);
+  if (const auto& main = config.main; main.leaderless()) {
+    out += fmt::format("n = {}\nw = {}\nr = {}\nconflict = \"{}\"\ndurability = \"{}\"\n", main.n,
+                       main.w, main.r, to_string(main.conflict), durability_word(main));
+  }
   for (const auto& node : config.nodes) {
     out += fmt::format(
         "\n[[node]]\nid = {}\nhost = \"{}\"\nresp_port = {}\npeer_port = {}\nhttp_port = {}\n",

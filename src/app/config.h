@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "model/keyspace.h"
+#include "model/level.h"
 
 namespace kvorum::app {
 
@@ -22,14 +25,15 @@ struct NodeConfig {
 
 struct ClusterConfig {
   ClusterId cluster;
-  std::uint32_t partitions = 1;
+  Keyspace main = main_keyspace();
   std::int64_t election_timeout_ms = 300;
   std::int64_t heartbeat_ms = 50;
   std::int64_t request_timeout_ms = 5000;
   std::uint64_t max_value_bytes = std::uint64_t{16} << 20;
   std::uint64_t reserve_bytes = std::uint64_t{64} << 20;
-  std::string store = "rocks";         // or mem
-  std::string level = "linearizable";  // of reads on a connection that names none
+  std::string store = "rocks";  // or mem
+  // Of a request on a connection that names none. One of counts makes `main` leaderless.
+  std::string level = "linearizable";
   std::string log_level = "info";
   std::vector<NodeConfig> nodes;  // ascending ids
 
@@ -40,9 +44,22 @@ inline constexpr std::uint32_t kMaxPartitions = 1024;
 inline constexpr std::uint64_t kMaxValueBytes = std::uint64_t{512} << 20;
 inline constexpr std::uint32_t kMaxNodes = 99;
 
-bool is_log_level(const std::string& word);   // debug, info, warn, error
-bool is_store(const std::string& word);       // rocks, mem
-bool is_read_level(const std::string& word);  // linearizable, sequential, prefix
+bool is_log_level(const std::string& word);  // debug, info, warn, error
+bool is_store(const std::string& word);      // rocks, mem
+
+// What is said about the keyspace `main`, by flags or by the file; the rest follows from it.
+struct MainWords {
+  std::optional<std::string> level = {};
+  std::optional<std::uint32_t> partitions = {};
+  std::optional<std::uint32_t> n = {}, w = {}, r = {};
+  std::optional<std::string> conflict = {}, durability = {};
+};
+
+// linearizable, sequential, prefix (ordered), or eventual, one, quorum, all and counts
+// (leaderless). Otherwise the error says why not.
+Result<Level> parse_main_level(const std::string& word);
+bool is_ordered(const Level& level);
+Result<Keyspace> describe_main(const MainWords& words, std::size_t members);
 
 // Errors are one line and name file, line and key: "cluster.toml:12: unknown key 'prot' in
 // [[node]]".

@@ -36,7 +36,7 @@ TEST(Config, TheDocumentedExampleIsReadAndHasEveryDefault) {
   ASSERT_TRUE(config) << config.error().detail;
   const ClusterConfig defaults;
   EXPECT_EQ(config->cluster, ClusterId(0x5eed00c0ffee1234));
-  EXPECT_EQ(config->partitions, defaults.partitions);
+  EXPECT_EQ(config->main, defaults.main);
   EXPECT_EQ(config->election_timeout_ms, defaults.election_timeout_ms);
   EXPECT_EQ(config->heartbeat_ms, defaults.heartbeat_ms);
   EXPECT_EQ(config->request_timeout_ms, defaults.request_timeout_ms);
@@ -64,13 +64,77 @@ TEST(Config, NodesAreSortedAndOptionalKeysMayMiss) {
 TEST(Config, WhatIsWrittenIsReadBack) {
   auto config = *parse_config(kGood, "c.toml");
   config.cluster = ClusterId(~0ull);
-  config.partitions = 7;
+  config.main.partitions = 7;
   config.store = "mem";
   config.level = "sequential";
   config.log_level = "debug";
   const auto text = format_config(config);
   const auto back = parse_config(text, "c.toml");
   ASSERT_TRUE(back) << back.error().detail;
+  EXPECT_EQ(format_config(*back), text);
+}
+
+// name: core/n/w/r/conflict/durability/partitions, or the error.
+std::string main_of(const MainWords& words, std::size_t members = 3) {
+  const auto main = describe_main(words, members);
+  if (!main) {
+    return main.error().detail;
+  }
+  if (!main->leaderless()) {
+    return "ordered/" + std::to_string(main->partitions);
+  }
+  const auto dash = [](int number) { return std::to_string(number) + '/'; };
+  return dash(main->n) + dash(main->w) + dash(main->r) + to_string(main->conflict) + '/' +
+         durability_word(*main) + '/' + std::to_string(main->partitions);
+}
+
+TEST(Config, TheLevelDecidesTheCoreOfMainAndItsCounts) {
+  EXPECT_EQ(main_of({}), "ordered/1");
+  EXPECT_EQ(main_of({.level = "sequential", .partitions = 4}), "ordered/4");
+  EXPECT_EQ(main_of({.level = "eventual"}), "3/1/1/lww/interval:100ms/12");
+  EXPECT_EQ(main_of({.level = "one"}), main_of({.level = "eventual"}));
+  EXPECT_EQ(main_of({.level = "quorum"}, 5), "3/2/2/lww/interval:100ms/12");
+  EXPECT_EQ(main_of({.level = "quorum", .n = 5}, 5), "5/3/3/lww/interval:100ms/12");
+  EXPECT_EQ(main_of({.level = "all"}, 2), "2/2/2/lww/interval:100ms/12");
+  EXPECT_EQ(main_of({.level = "w=3,r=1"}), "3/3/1/lww/interval:100ms/12");
+  EXPECT_EQ(main_of({.level = "eventual", .w = 2, .r = 2}, 4), "3/2/2/lww/interval:100ms/12");
+  EXPECT_EQ(
+      main_of(
+          {.level = "all", .partitions = 5, .w = 1, .conflict = "siblings", .durability = "fsync"}),
+      "3/1/3/siblings/fsync/5");
+}
+
+TEST(Config, WhatMainCannotBeIsSaid) {
+  EXPECT_EQ(main_of({.level = "eventual", .w = 4}),
+            "n=3 w=4 r=1: there are 3 nodes, and w and r are at most n");
+  EXPECT_EQ(main_of({.level = "eventual", .n = 4}),
+            "n=4 w=1 r=1: there are 3 nodes, and w and r are at most n");
+  EXPECT_EQ(main_of({.level = "eventual", .n = 2, .r = 3}, 5),
+            "n=2 w=1 r=3: there are 5 nodes, and w and r are at most n");
+  EXPECT_EQ(main_of({.level = "eventual", .durability = "maybe"}),
+            "'durability=maybe' does not describe a leaderless keyspace");
+  for (const auto* word : {"causal", "session", "bounded:5ms", "nonsense", "all,sloppy", ""}) {
+    EXPECT_TRUE(main_of({.level = word}).find("' is no level to begin with") != std::string::npos)
+        << word;
+  }
+  for (const MainWords& words : {MainWords{.w = 2}, MainWords{.r = 2}, MainWords{.n = 3},
+                                 MainWords{.conflict = "lww"}, MainWords{.durability = "fsync"}}) {
+    EXPECT_TRUE(main_of(words).starts_with("N, W, R, conflict and durability are for leaderless"))
+        << main_of(words);
+  }
+}
+
+TEST(Config, ALeaderlessMainIsWrittenAndReadBack) {
+  const auto config =
+      parse_config(with("[[node]]", "level = \"quorum\"\nconflict = \"siblings\"\n[[node]]"), "c");
+  ASSERT_TRUE(config) << config.error().detail;
+  EXPECT_EQ(config->main.w, 2);
+  EXPECT_EQ(config->main.n, 2);
+  EXPECT_EQ(config->main.conflict, Conflict::kSiblings);
+  const auto text = format_config(*config);
+  const auto back = parse_config(text, "c");
+  ASSERT_TRUE(back) << back.error().detail;
+  EXPECT_EQ(back->main, config->main);
   EXPECT_EQ(format_config(*back), text);
 }
 
@@ -93,6 +157,9 @@ TEST(Config, ErrorsNameLineAndKey) {
        "c.toml:2: log_level must be one of debug, info, warn, error"},
       {with("[[node]]", "heartbeat_ms = 200\n[[node]]"),
        "c.toml:1: election_timeout_ms must be at least twice heartbeat_ms"},
+      {with("[[node]]", "w = 3\nlevel = \"one\"\n[[node]]"),
+       "c.toml:3: n=2 w=3 r=1: there are 2 nodes, and w and r are at most n"},
+      {with("[[node]]", "level = \"one\"\nr = 0\n[[node]]"), "c.toml:3: r must be from 1 to 9"},
       {with("id = 1", "id = 2"), "c.toml: two nodes have the id 2"},
       {with("peer_port = 8002", "peer_port = 7002"), "c.toml: 127.0.0.1:7002 is named twice"},
       {"cluster = \"a\"\n", "c.toml:1: no [[node]] is named"},

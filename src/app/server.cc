@@ -105,14 +105,16 @@ node::Options node_options(const ClusterConfig& config, const NodeConfig& self,
   for (const auto& node : config.nodes) {
     options.members.push_back(node.id);
   }
-  options.main.partitions = config.partitions;
+  options.main = config.main;
   options.seed = draw();
   options.may_vote = identity.may_vote;
   options.election_timeout = milliseconds(config.election_timeout_ms);
   options.heartbeat = milliseconds(config.heartbeat_ms);
   options.request_timeout = milliseconds(config.request_timeout_ms);
   options.kv.max_value_bytes = config.max_value_bytes;
-  options.read_level = *parse_level(config.level);  // the configuration was checked
+  if (!config.main.leaderless()) {
+    options.read_level = *parse_level(config.level);  // the configuration was checked
+  }
   options.version = kVersion;
   options.resp_port = self.resp_port;
   return options;

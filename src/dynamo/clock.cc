@@ -45,8 +45,13 @@ void Core::Impl::note_stamp(HybridTime stamp) {
 }
 
 // The next bounds, when half of what the last ones allow is used up. Before an orderly stop they
-// are taken back to what was issued, so that the next life need not wait.
+// are taken back to what was issued, so that the next life need not wait, and stay there. Before
+// the earlier lives' stamps have passed none is issued, and no bound raised: else each of several
+// quick restarts would make the next one wait longer.
 std::optional<Bounds> Core::Impl::raise_bounds() {
+  if (flushed_ && !flushing_) {
+    return std::nullopt;
+  }
   if (flushing_) {
     asked_for_ = durable_ = {counter_ + 1, HybridTime{clock_.packed + 1}};
     return asked_for_;
@@ -54,14 +59,17 @@ std::optional<Bounds> Core::Impl::raise_bounds() {
   const auto clock = std::max(clock_.wall(), now_.wall);
   const bool counters = asked_for_.counter < counter_ + kCounterAhead / 2;
   // A node at rest asks for nothing.
-  const bool stamps =
-      (stamped_ || !waiting_.empty()) && asked_for_.stamp.wall() - clock < kStampAheadMs / 2;
+  const bool passed = now_.wall >= floor_.wall();
+  const bool stamps = passed && (stamped_ || !waiting_.empty()) &&
+                      asked_for_.stamp.wall() - clock < kStampAheadMs / 2;
   if (!counters && !stamps) {
     return std::nullopt;
   }
   stamped_ = false;
   asked_for_.counter = std::max(asked_for_.counter, counter_ + kCounterAhead);
-  asked_for_.stamp = std::max(asked_for_.stamp, HybridTime::at(clock + kStampAheadMs));
+  if (passed) {
+    asked_for_.stamp = std::max(asked_for_.stamp, HybridTime::at(clock + kStampAheadMs));
+  }
   return asked_for_;
 }
 

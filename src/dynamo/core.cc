@@ -332,6 +332,7 @@ void Core::read(ReadRequest request, Now now) { impl_->read(std::move(request), 
 const Row* Core::read_here(PartitionId partition, ByteView key) {
   return impl_->read_here(partition, key);
 }
+bool Core::writes_wait() const { return impl_->writes_wait(); }
 void Core::step(Message message, Now now) { impl_->step(std::move(message), now); }
 void Core::persisted(std::uint64_t ticket, Now now) { impl_->persisted(ticket, now); }
 void Core::tick(Now now) { impl_->tick(now); }

@@ -215,6 +215,8 @@ class Core {
   // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null if there
   // is none, or if read() must be asked. Good until the next input.
   const Row* read_here(PartitionId partition, ByteView key);
+  // Whether writes wait for bounds on disk or for the clock: a read would overtake them.
+  bool writes_wait() const;
   void step(Message message, Now now);
   void persisted(std::uint64_t ticket, Now now);  // every batch up to and including this one
   void tick(Now now);  // call at or after Output::wake_at; harmless at any time

@@ -74,6 +74,7 @@ class Core::Impl {
   const std::deque<Loss>& ledger() const { return ledger_; }
   // put.cc
   void write(WriteRequest request, Now now);
+  bool writes_wait() const { return !waiting_.empty(); }
   void flush();
   // get.cc
   void read(ReadRequest request, Now now);
@@ -386,7 +387,8 @@ class Core::Impl {
   Instant known_at_ = Instant::max();  // when `known` of all partitions goes to the disk
   Instant known_written_;
   bool disk_work_ = true;  // something must be written in this turn. At first: bounds
-  bool flushing_ = false;
+  bool flushing_ = false;  // in this turn
+  bool flushed_ = false;   // nothing is issued any more
 
   // Repair.
   std::map<NodeId, std::map<HintKey, Hint>> hints_;

@@ -59,7 +59,7 @@ void Core::Impl::flush() {
     refuse(write, {ErrorCode::kNoQuorum, "the node stops"});
   }
   waiting_.clear();
-  flushing_ = disk_work_ = true;
+  flushing_ = flushed_ = disk_work_ = true;
 }
 
 std::optional<Error> Core::Impl::why_refused(const Partition& partition,
@@ -145,7 +145,7 @@ std::optional<Error> Core::Impl::apply(Partition& partition, Write& write) {
   if (request.ttl_ms) {
     fresh.deadline = stamp.wall() + *request.ttl_ms;
   }
-  fresh.value = request.value;
+  fresh.value = std::move(write.request.value);
   write.result.dot = fresh.dot;
   partition.known.add(fresh.dot);
   put(row, std::move(fresh), seen);
@@ -204,6 +204,9 @@ Core::Impl::Nodes Core::Impl::stand_ins(const Partition& partition, ByteView key
     if (peer.up && std::find(replicas.begin(), replicas.end(), node) == replicas.end()) {
       free.push_back(node);
     }
+  }
+  if (!partition.mine) {
+    free.push_back(options_.self.node);  // to the replica that will coordinate it
   }
   if (!free.empty()) {
     const auto turn = Table::hash_of(key) % free.size();

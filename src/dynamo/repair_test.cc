@@ -96,6 +96,11 @@ TEST(Sloppy, AStandInCountsWhenAskedAndHandsOver) {
   ASSERT_NE(cluster.result(1, ticket), nullptr);
   EXPECT_EQ(cluster.result(1, ticket)->ended, Ended::kDone);
   EXPECT_TRUE(cluster.result(1, ticket)->stand_ins);
+  const auto through = cluster.write(4, request);  // itself the one that stands in
+  cluster.settle();
+  ASSERT_NE(cluster.result(4, through), nullptr);
+  EXPECT_EQ(cluster.result(4, through)->ended, Ended::kDone);
+  EXPECT_TRUE(cluster.result(4, through)->stand_ins);
   EXPECT_EQ(cluster.core(4).stats().hints, 1u);
   cluster.crash(1);
   cluster.heal();

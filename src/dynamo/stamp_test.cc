@@ -58,6 +58,27 @@ TEST(Stamps, NothingIsIssuedBeforeTheDiskHasTheBound) {
   EXPECT_EQ(other.show(1, *other.result(1, late)), "refused: no stamp could be issued in time");
 }
 
+TEST(Stamps, QuickCrashesMakeNobodyWaitLongerThanOne) {
+  Cluster cluster({});
+  for (int life = 0; life < 10; ++life) {
+    cluster.put(1, "k", "v");
+    cluster.run_for(10ms);
+    cluster.crash(1);
+    cluster.start(1);
+  }
+  cluster.run_for(3s);
+  EXPECT_EQ(cluster.put_now(1, "k", "now"), "now");
+}
+
+TEST(Stamps, AnOrderlyStopMakesNobodyWait) {
+  Cluster cluster({});
+  for (int life = 0; life < 3; ++life) {
+    EXPECT_EQ(cluster.put_now(1, "k", fmt::format("{}", life)), fmt::format("{}", life));
+    cluster.stop(1);
+    cluster.start(1);
+  }
+}
+
 TEST(Stamps, AClockAheadOfMostOthersRefusesToStamp) {
   Cluster cluster({});
   cluster.run_for(1s);

@@ -66,7 +66,6 @@ class Faults {
   std::optional<ConnId> answered(const FaultAnswer& answer);
 
   void drain(Output& out, Now now);
-  Instant wake_at() const { return table_.next_expiry(); }
 
  private:
   struct Open {

@@ -87,6 +87,9 @@ void Replica::keyspace(std::span<const ByteView> args, ReplyWriter& reply) const
 
 // The next table. Errors: it can't be so.
 Result<KeyspaceTable> Replica::changed(const KeyspaceChange& change) const {
+  if (keyspaces_.version == 0) {
+    return fail(ErrorCode::kLoading, "the cluster is forming; try again in a moment");
+  }
   auto table = keyspaces_;
   ++table.version;
   const auto* found = table.find(ByteView(change.keyspace.name));

@@ -60,6 +60,8 @@ dynamo::Options core_options(const Options& from, ReplicaId self, ClientId life)
   options.seed = from.seed ^ life.value();
   options.request_timeout = from.request_timeout;
   options.max_clock_skew_ms = from.max_clock_skew_ms;
+  options.sync_interval = from.sync_interval;
+  options.sync_idle_interval = from.sync_idle_interval;
   options.hint_life = from.hint_life;
   return options;
 }

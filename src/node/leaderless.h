@@ -41,6 +41,15 @@ Result<void> check_leaderless(const Command& command);
 Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<Level>& asked,
                                  bool write);
 
+// Effects of the core that wait for the disk.
+struct LeaderlessFlight {
+  std::uint64_t ticket = 0;       // the node's
+  std::uint64_t core_ticket = 0;  // 0: none
+  std::vector<dynamo::Message> messages;
+  bool last = false;   // of an orderly stop
+  bool fresh = false;  // of starting over
+};
+
 class Leaderless {
  public:
   struct Request {
@@ -101,14 +110,6 @@ class Leaderless {
   bool stopped() const { return !stopping_ || stopped_; }
 
  private:
-  struct Flight {                   // what waits for the disk
-    std::uint64_t ticket = 0;       // the node's
-    std::uint64_t core_ticket = 0;  // 0: none
-    std::vector<dynamo::Message> messages;
-    bool last = false;   // of an orderly stop
-    bool fresh = false;  // of starting over
-  };
-
   Result<bool> read_record(const store::Store& store);
   Result<void> load_rows(const store::Store& store, const Keyspace& keyspace);
   void configure(const Keyspace& keyspace, Now now);
@@ -138,8 +139,8 @@ class Leaderless {
   bool start_dirty_ = false;  // the disk is to be told of starting over
   bool dropping_ = false;     // ... and has not said that it was
 
-  std::optional<Flight> pending_;
-  std::deque<Flight> flights_;
+  std::optional<LeaderlessFlight> pending_;
+  std::deque<LeaderlessFlight> flights_;
   std::vector<dynamo::Message> persisted_sends_;
   Instant wake_at_ = Instant::max();
   bool stopping_ = false;

@@ -8,6 +8,7 @@ namespace kvorum::node {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -97,6 +98,18 @@ TEST(Leaderless, CommandsOfBothCoresKeepTheirOrder) {
   EXPECT_THAT(client.packet({"SET k fast", "SELECT 0", "SET k main", "GET k", "SELECT 1", "GET k",
                              "SET k new", "SELECT main", "GET k"}),
               ElementsAre("OK", "OK", "OK", "\"main\"", "OK", "\"fast\"", "OK", "OK", "\"main\""));
+}
+
+TEST(Leaderless, AKeyspaceIsSelectedBehindAWriteThatTimesOut) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  Client client(cluster, 1);
+  cluster.crash(2);
+  cluster.crash(3);
+  EXPECT_THAT(client.packet({"SELECT main", "SET k v", "SELECT fast", "SET k fast", "GET k"}),
+              ElementsAre("OK", AnyOf(StartsWith("-UNKNOWN"), StartsWith("-NOLEADER")), "OK", "OK",
+                          "\"fast\""));
+  EXPECT_EQ(client.ask("GET k"), "\"fast\"");
 }
 
 TEST(Leaderless, TooFewReplicasAreRefusedAtOnceAndOneIsEnoughForOne) {
@@ -223,6 +236,13 @@ TEST(Leaderless, SiblingsStandUntilAWriteThatHasSeenThem) {
   EXPECT_EQ(two.ask("GET k"), "\"merged\"");
   EXPECT_TRUE(cluster.run_until([&] { return one.ask("GET k") == "\"merged\""; }));
   EXPECT_THAT(one.ask("KV.CONTEXT nonsense SET k v"), StartsWith("-ERR"));
+}
+
+TEST(Keyspaces, NoneIsMadeBeforeTheClusterHasFormed) {
+  TestCluster cluster(3);
+  EXPECT_THAT(cluster.ask(1, "KV.KEYSPACE CREATE early leaderless"), StartsWith("-LOADING"));
+  cluster.wait_leader();
+  EXPECT_EQ(Client(cluster, 1).ask("KV.KEYSPACE LIST"), "[\"main\" \"fast\"]");
 }
 
 TEST(Keyspaces, AreMadeDescribedFlushedAndDroppedEverywhere) {

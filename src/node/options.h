@@ -28,15 +28,17 @@ struct Options {
   Duration election_timeout = 300ms;
   Duration heartbeat = 50ms;
   Duration request_timeout = 5s;
-  Duration fence_after =
-      std::chrono::hours(24);                  // of silence, a replica is not waited for any more
-  Duration hint_life = std::chrono::hours(3);  // of rows kept for a replica that is down
-  Duration checkpoint_interval = 5s;           // between writes of changed rows to disk
+  Duration checkpoint_interval = 5s;  // between writes of changed rows to disk
   std::size_t outbox_bytes = std::size_t{64}
                              << 20;  // waiting client commands; above: clients are paused
   std::uint64_t log_keep_bytes = std::uint64_t{64}
                                  << 20;  // applied entries kept on disk for followers that lag
   std::int64_t max_clock_skew_ms = 500;
+  // Of leaderless replicas (dynamo/core.h).
+  Duration sync_interval = 1s;
+  Duration sync_idle_interval = 10s;
+  Duration hint_life = std::chrono::hours(3);     // of rows kept for a replica that is down
+  Duration fence_after = std::chrono::hours(24);  // of silence: then nobody waits for a replica
   Level read_level;  // that connections begin with
   kv::Options kv;
   std::string version = "0.1.0";

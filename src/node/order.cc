@@ -27,9 +27,9 @@ bool Replica::may_begin(const Session& session, const Item& item) const {
 
 // Whether `item` may begin behind `ahead`, which has begun. Of leaderless keyspaces: a replica
 // takes up its own requests as they come, so a read sees what was written ahead of it and not what
-// comes behind, if that waits until the read is done. What another node coordinates may be
-// overtaken.
-bool Replica::may_follow(const Session& session, const Item& ahead, const Item& item) {
+// comes behind, if that waits until the read is done. What another node coordinates, or what waits
+// for a stamp, may be overtaken.
+bool Replica::may_follow(const Session& session, const Item& ahead, const Item& item) const {
   const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
   const bool behind_data = ahead.kind == Item::Kind::kWrite || ahead.kind == Item::Kind::kRead;
   if (!data || !behind_data || item.everywhere || ahead.everywhere ||
@@ -37,7 +37,9 @@ bool Replica::may_follow(const Session& session, const Item& ahead, const Item& 
     return false;
   }
   if (item.leaderless) {
-    return session.open_remote == 0 && (item.kind == Item::Kind::kRead || session.open_reads == 0);
+    const bool reads = item.kind == Item::Kind::kRead;
+    return session.open_remote == 0 &&
+           (reads ? !leaderless_.core().writes_wait() : session.open_reads == 0);
   }
   return item.partition == ahead.partition;
 }
@@ -391,12 +393,16 @@ void Replica::expire(Session& session) {
 // In the order of the connections' ids: what they ask of the partitions then must not depend on
 // how a hash table lies in memory.
 void Replica::sweep(Now now) {
-  // What is with the leaderless core has its time-out there.
+  // What is with the leaderless core has its time-out there. A setting that is first in the queue
+  // waits for nothing, and what came behind it waits to be understood.
   const auto late = [this, now](const Session& session) {
-    return !session.queue.empty() &&
-           !(session.queue.front().leaderless && !session.queue.front().asks &&
-             session.queue.front().begun) &&
-           session.queue.front().arrived + options_.request_timeout <= now.mono;
+    if (session.queue.empty()) {
+      return false;
+    }
+    const auto& first = session.queue.front();
+    const bool setting = first.kind == Item::Kind::kVerb && is_setting(first.verb);
+    return !setting && !(first.leaderless && !first.asks && first.begun) &&
+           first.arrived + options_.request_timeout <= now.mono;
   };
   std::vector<ConnId> ids;
   for (const auto& [id, session] : sessions_) {

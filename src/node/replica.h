@@ -101,7 +101,7 @@ class Replica final : public Node, private Partition::Host {
   // order.cc: what may begin, what may be answered
   bool waits_for_nothing(const Session& session, const Item& item);
   bool may_begin(const Session& session, const Item& item) const;
-  static bool may_follow(const Session& session, const Item& ahead, const Item& item);
+  bool may_follow(const Session& session, const Item& ahead, const Item& item) const;
   void begin(Session& session, Item& item, const Command& command);
   void begin_read(Session& session, Item& item);
   bool servable(const Session& session, const Item& item);

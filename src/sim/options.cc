@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 #include "base/prng.h"
+#include "sim/chance.h"
 
 namespace kvorum::sim {
 namespace {
@@ -24,6 +25,8 @@ constexpr OptionInfo kTable[] = {
     {"checkpoint_ms", &Options::checkpoint_ms, 1, kHour},
     {"log_keep_kb", &Options::log_keep_kb, 1, 1 << 20},
     {"max_value_kb", &Options::max_value_kb, 1, 1 << 19},
+    {"sync_ms", &Options::sync_ms, 1, 60'000},
+    {"hint_life_ms", &Options::hint_life_ms, 1, 24 * kHour},
     {"clients", &Options::clients, 0, 4096},
     {"operations", &Options::operations, 0, 100 * kMillion},
     {"keys", &Options::keys, 1, kMillion},
@@ -40,6 +43,10 @@ constexpr OptionInfo kTable[] = {
     {"weak_percent", &Options::weak_percent, 0, 100},
     {"give_up_ms", &Options::give_up_ms, 1, kHour},
     {"hang_up_ppm", &Options::hang_up_ppm, 0, kMillion},
+    {"free_clients", &Options::free_clients, 0, 4096},
+    {"free_operations", &Options::free_operations, 0, 100 * kMillion},
+    {"free_keys", &Options::free_keys, 1, 1000},
+    {"sloppy_percent", &Options::sloppy_percent, 0, 100},
     {"delay_min_us", &Options::delay_min_us, 0, 10 * kMillion},
     {"delay_mean_us", &Options::delay_mean_us, 0, 10 * kMillion},
     {"loss_ppm", &Options::loss_ppm, 0, kMillion},
@@ -69,6 +76,7 @@ constexpr OptionInfo kTable[] = {
 class Draw {
  public:
   explicit Draw(std::uint64_t seed) : prng_(seed ^ 0x6f7074696f6e73) {}
+  explicit Draw(Prng prng) : prng_(prng) {}
 
   std::int64_t of(std::initializer_list<std::int64_t> choices) {
     return *(choices.begin() + prng_.below(choices.size()));
@@ -170,6 +178,20 @@ void draw_single(Draw& draw, Options& options) {
   options.weak_percent = 0;
 }
 
+// Of leaderless keyspaces. In a hurry, tombstones come and go during a run.
+void draw_leaderless(Draw& draw, Options& options) {
+  options.free_clients = draw.of({0, 2, 4, 8, 16});
+  options.free_operations = draw.of({300, 1'000, 2'000});
+  options.free_keys = draw.of({1, 2, 4, 8});
+  options.sloppy_percent = draw.maybe(40, {5, 50});
+  options.sync_ms = draw.of({20, 100, 500});
+  const auto hint_life = draw.of({1'000, 3 * kHour, 3 * kHour});
+  // What stops a node's time, or bends it, lets hints outlive what others allow them.
+  const bool in_time = options.drift_ppm <= 10'000 && options.pause_ms == 0 &&
+                       options.slow_ms == 0 && options.clog_ms == 0;
+  options.hint_life_ms = in_time ? hint_life : 3 * kHour;
+}
+
 }  // namespace
 
 std::span<const OptionInfo> option_table() { return kTable; }
@@ -192,6 +214,8 @@ Options draw(std::uint64_t seed) {
   if (draw.of({0, 0, 1}) == 1) {
     draw_single(draw, options);
   }
+  Draw leaderless(chance_of(seed, "leaderless options"));
+  draw_leaderless(leaderless, options);
   return options;
 }
 

@@ -23,6 +23,8 @@ struct Options {
   std::int64_t checkpoint_ms = 5000;
   std::int64_t log_keep_kb = 65536;
   std::int64_t max_value_kb = 16384;
+  std::int64_t sync_ms = 1000;             // between rounds of leaderless replicas that differed
+  std::int64_t hint_life_ms = 10'800'000;  // of what is kept for a leaderless replica that is down
 
   // The load.
   std::int64_t clients = 16;
@@ -41,6 +43,12 @@ struct Options {
   std::int64_t weak_percent = 50;    // of reads: sequential, prefix or another weaker level
   std::int64_t give_up_ms = 2000;    // after which a client no longer waits for an answer
   std::int64_t hang_up_ppm = 0;      // chance that a client leaves right after a request
+
+  // The load on leaderless keyspaces, by clients of their own.
+  std::int64_t free_clients = 0;
+  std::int64_t free_operations = 1000;
+  std::int64_t free_keys = 4;       // of each keyspace
+  std::int64_t sloppy_percent = 0;  // of writes: stand-ins may acknowledge
 
   // The network. Chances are for each packet, in millionths.
   std::int64_t delay_min_us = 50;

@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "sim/chance.h"
+#include "sim/free_load.h"
 #include "sim/nemesis.h"
 #include "sim/network.h"
 #include "sim/server.h"
+#include "sim/versions.h"
 #include "sim/watch.h"
 #include "sim/workload.h"
 
@@ -34,10 +37,19 @@ class World final : private Hosts, private ServerHost, private Access {
         nemesis_(options_, events_, network_, servers_, trace_, [this](NodeId id) { start(id); }),
         workload_(options_, events_, trace_, *this,
                   [this](const std::string& why) { fail(Failure::kSafety, "replies", why); }),
+        free_load_(
+            options_, events_, trace_, *this,
+            [this](const std::string& why) { fail(Failure::kSafety, "replies", why); },
+            [this](const FreeWrite& write, const FreeAck& ack) {
+              versions_.acknowledged(write, ack);
+            }),
         watch_(servers_, static_cast<std::uint32_t>(options.partitions),
                [this](const char* invariant, const std::string& why) {
                  fail(Failure::kSafety, invariant, why);
-               }) {
+               }),
+        versions_(servers_, options_, [this](const char* invariant, const std::string& why) {
+          fail(Failure::kSafety, invariant, why);
+        }) {
     for (std::uint32_t id = 1; id <= options.nodes; ++id) {
       ServerHost& host = *this;
       servers_.emplace(NodeId(id),
@@ -62,6 +74,7 @@ class World final : private Hosts, private ServerHost, private Access {
   // ServerHost
   void on_turn(NodeId node, const node::Output& out) override {
     watch_.turn(*servers_.at(node), out);
+    versions_.turn(*servers_.at(node));
   }
   void send(NodeId from, NodeId to, Bytes frames) override {
     network_.send(from, to, std::move(frames));
@@ -82,6 +95,7 @@ class World final : private Hosts, private ServerHost, private Access {
   void start(NodeId id);
   void fail(Failure failure, const char* kind, const std::string& why);
   bool run_until(Instant end, const std::function<bool()>& done);
+  bool idle() const { return workload_.idle() && free_load_.idle(); }
   std::string unrest() const;
   std::string unrest(PartitionId id) const;
   Instant client_arrival(std::uint64_t conn);
@@ -94,7 +108,9 @@ class World final : private Hosts, private ServerHost, private Access {
   Network network_;
   Nemesis nemesis_;
   Workload workload_;
+  FreeLoad free_load_;
   Watch watch_;
+  Versions versions_;
   struct Route {
     NodeId node;
     Prng delays;
@@ -112,6 +128,7 @@ void World::start(NodeId id) {
   server.start();
   if (server.running()) {
     watch_.started(server);
+    versions_.started(server);
     network_.started(id);
   }
 }
@@ -157,12 +174,16 @@ void World::reply(ConnId conn, Bytes bytes) {
   if (found == routes_.end()) {
     return;
   }
+  if (FreeLoad::owns(conn.value())) {
+    free_load_.leaves(conn.value(), bytes);
+  }
   auto& route = found->second;
   route.last_out =
       std::max(route.last_out, events_.now() + draw_exponential(route.delays, kClientDelayMean));
   events_.at(route.last_out, [this, conn, bytes = std::move(bytes)] {
     if (routes_.contains(conn.value())) {
-      workload_.reply(conn.value(), bytes);
+      FreeLoad::owns(conn.value()) ? free_load_.reply(conn.value(), bytes)
+                                   : workload_.reply(conn.value(), bytes);
     }
   });
 }
@@ -175,7 +196,8 @@ void World::hang_up(ConnId conn) {
   const auto at = std::max(found->second.last_out, events_.now());
   events_.at(at, [this, conn] {
     if (routes_.erase(conn.value()) > 0) {
-      workload_.hung_up(conn.value());
+      FreeLoad::owns(conn.value()) ? free_load_.hung_up(conn.value())
+                                   : workload_.hung_up(conn.value());
     }
   });
 }
@@ -207,7 +229,7 @@ std::string World::unrest() const {
       return why;
     }
   }
-  return {};
+  return versions_.unrest();
 }
 
 std::string World::unrest(PartitionId id) const {
@@ -239,16 +261,21 @@ Outcome World::run() {
     start(id);
   }
   workload_.start();
+  free_load_.start();
   nemesis_.begin();
   const auto faults_end = Instant(milliseconds(options_.faults_end_ms));
-  run_until(faults_end, [this] { return workload_.idle(); });
+  run_until(faults_end, [this] { return idle(); });
   nemesis_.end();
   workload_.calm();
-  run_until(events_.now() + kDrainTime, [this] { return workload_.idle(); });
+  run_until(events_.now() + kDrainTime, [this] { return idle(); });
   workload_.stop();
-  const auto rests = [this] { return workload_.idle() && unrest().empty(); };
+  free_load_.stop();
+  const auto rests = [this] { return idle() && unrest().empty(); };
   if (!run_until(events_.now() + kPatience, rests)) {
-    fail(Failure::kLiveness, "not converged", workload_.idle() ? unrest() : "a client still waits");
+    fail(Failure::kLiveness, "not converged", idle() ? unrest() : "a client still waits");
+  }
+  if (failure_ == Failure::kNone) {
+    versions_.judge();
   }
   workload_.read_finally();
   if (!run_until(events_.now() + kPatience, rests)) {
@@ -265,10 +292,17 @@ void World::tell(Outcome& outcome) {
   outcome.kind = kind_;
   outcome.why = why_;
   outcome.history = workload_.take_history();
+  auto more = free_load_.take_history();
+  std::move(more.begin(), more.end(), std::back_inserter(outcome.history));
   outcome.counts = nemesis_.counts();
   outcome.counts["requests"] = workload_.requests();
   outcome.counts["unknown outcomes"] = workload_.unknown();
   outcome.counts["repeated writes"] = workload_.repeated();
+  outcome.counts["leaderless requests"] = free_load_.requests();
+  outcome.counts["versions"] = versions_.made();
+  outcome.counts["versions acknowledged"] = versions_.acked();
+  outcome.counts["versions lost"] = versions_.lost();
+  outcome.counts["losers"] = versions_.losers();
   outcome.counts["elections"] = watch_.elections();
   outcome.counts["entries"] = watch_.committed();
   outcome.counts["snapshots"] = watch_.snapshots();

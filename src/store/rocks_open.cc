@@ -1,6 +1,7 @@
 // Opening the store on RocksDB, and telling a torn tail from damage. docs/store.md tells the rules.
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/memtablerep.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
@@ -247,6 +248,9 @@ Result<void> RocksStore::open_with(bool read_only) {
   for (const auto* name : kFamilyNames) {
     descriptors.emplace_back(name, options);
   }
+  // Rows come in no order and nobody asks for one, only for all: sorted when they are flushed, they
+  // cost a tenth of what a skip list takes to insert.
+  descriptors[kData].options.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
   rocksdb::DB* db = nullptr;
   const auto status =
       read_only ? rocksdb::DB::OpenForReadOnly(options, options_.path, descriptors, &families_, &db)

@@ -72,6 +72,29 @@ for (const port of ports) {
   }
 }
 
+test("keyspace 1 is leaderless", async () => {
+  const redis = new Redis({ port: ports[0], db: 1, lazyConnect: true });
+  const client = createClient({ socket: { port: ports[0] }, database: 1 });
+  client.on("error", () => {});
+  await Promise.all([redis.connect(), client.connect()]);
+  try {
+    assert.equal(await redis.set("shared", "v", "EX", 100), "OK");
+    assert.equal(await client.get("shared"), "v");
+    assert.ok((await client.ttl("shared")) > 90);
+    assert.deepEqual(await client.mSet({ a: "1", b: "2" }), "OK");
+    assert.deepEqual(await redis.mget("a", "b", "c"), ["1", "2", null]);
+    assert.equal(await redis.call("KV.AT", "quorum", "GET", "a"), "1");
+    await assert.rejects(redis.incr("a"), /REFUSED/);
+    await assert.rejects(client.sendCommand(["SETNX", "a", "3"]), /REFUSED/);
+    assert.equal(await client.del(["shared", "none"]), 1);
+    await redis.select(0);
+    assert.equal(await redis.get("a"), await redis.call("KV.AT", "linearizable", "GET", "a"));
+  } finally {
+    redis.disconnect();
+    client.destroy ? client.destroy() : await client.disconnect();
+  }
+});
+
 test("redis-cli", () => {
   const port = ["-p", String(ports[0])];
   const cli = (...args) =>
@@ -81,6 +104,9 @@ test("redis-cli", () => {
   assert.equal(cli("-3", "get", "cli"), "v");
   assert.match(cli("KV.STATUS"), /^node:1 role:/);
   assert.match(cli("info", "replication"), /role:master/);
+  assert.equal(cli("-n", "1", "set", "cli", "fast"), "OK");
+  assert.equal(cli("-n", "1", "get", "cli"), "fast");
+  assert.equal(cli("get", "cli"), "v");
 });
 
 test("redis-benchmark", () => {
@@ -91,4 +117,11 @@ test("redis-benchmark", () => {
   );
   assert.match(text, /SET: .*requests per second/);
   assert.doesNotMatch(text, /error/i);
+  const fast = execFileSync(
+    "redis-benchmark",
+    ["-p", String(ports[1]), "--dbnum", "1", "-t", "set,get,mset", "-n", "2000", "-c", "20", "-q"],
+    { encoding: "utf8" },
+  );
+  assert.match(fast, /GET: .*requests per second/);
+  assert.doesNotMatch(fast, /error/i);
 });

@@ -1,0 +1,383 @@
+#include "sim/versions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/checksum.h"
+
+namespace kvorum::sim {
+namespace {
+
+constexpr PartitionId kMetaPartition{0};
+
+bool holds(const dynamo::Row& row, const Dot& dot) {
+  return std::any_of(row.siblings.begin(), row.siblings.end(),
+                     [&](const dynamo::Sibling& sibling) { return sibling.dot == dot; });
+}
+
+bool decodes(ByteView bytes, dynamo::Row& row) {
+  Reader reader(bytes);
+  return decode(reader, row) && reader.done();
+}
+
+}  // namespace
+
+Versions::Versions(const Servers& servers, const Options& options, Fail fail)
+    : servers_(servers), options_(options), fail_(std::move(fail)) {
+  for (std::uint32_t id = 1; id <= options.nodes; ++id) {
+    members_.emplace_back(id);
+  }
+}
+
+std::string Versions::told(const Dot& dot) const {
+  auto text = fmt::format("n{}:{:x}:{}", dot.replica.node.value(), dot.replica.incarnation.value(),
+                          dot.counter);
+  if (const auto made = made_.find(dot); made != made_.end()) {
+    const auto& version = made->second.version;
+    const auto& key = *made->second.key;
+    text += fmt::format(" ({} of {} in {})", version.deleted ? "a delete" : version.value, key.name,
+                        table_.find(key.keyspace)->name);
+  }
+  return text;
+}
+
+// Keyspaces and their partitions never change; more are created.
+void Versions::learn_keyspaces(const Server& server) {
+  const auto* machine = server.node().machine(kMetaPartition);
+  auto& seen = table_seen_[server.id()];
+  if (machine == nullptr || machine->applied() == seen) {
+    return;
+  }
+  seen = machine->applied();
+  const auto row = machine->get(kKeyspacesRowKey);
+  auto table = row ? decode_keyspaces(*row) : std::nullopt;
+  if (!table || table->version <= table_.version) {
+    return;
+  }
+  const auto before = std::exchange(table_, std::move(*table));
+  for (const auto& keyspace : table_.keyspaces) {
+    if (!keyspace.leaderless() || before.find(keyspace.id) != nullptr) {
+      continue;
+    }
+    for (std::int64_t i = 0; i < 2 * options_.free_keys; ++i) {
+      auto key = std::make_unique<Key>();
+      key->name = fmt::format("{}k{}", i % 2 == 0 ? "" : "t", i / 2);
+      key->keyspace = keyspace.id;
+      key->partition = keyspace.partition_of(slot_of(key->name));
+      key->fsync = keyspace.flush_ms == 0;
+      key->conflict = keyspace.conflict;
+      by_name_[{keyspace.name, key->name}] = key.get();
+      keys_[key->partition].push_back(std::move(key));
+    }
+  }
+}
+
+void Versions::started(const Server& server) {
+  auto& life = lives_[server.id()];
+  const bool same_disk = life.disk == server.incarnation();
+  life = {};
+  life.disk = server.incarnation();
+  for (auto& [partition, keys] : keys_) {
+    const auto* table = server.node().leaderless()->table(partition);
+    for (auto& key : keys) {
+      const auto* row = table == nullptr ? nullptr : table->find(key->name);
+      came_back(server, *key, row == nullptr ? dynamo::Row() : *row, same_disk);
+    }
+  }
+}
+
+// Of what the node had, perhaps less is left.
+void Versions::came_back(const Server& server, Key& key, const dynamo::Row& row, bool same_disk) {
+  auto& at = key.at[server.id()];
+  for (const auto& dot : key.dots) {
+    if (!at.context.covers(dot) || row.context.covers(dot)) {
+      continue;
+    }
+    if (same_disk && made_.at(dot).on_disk_of.contains(server.id())) {
+      fail_("durable acknowledgements",
+            fmt::format("node {} comes back without {}, which stood on its disk when it was "
+                        "acknowledged",
+                        server.id().value(), told(dot)));
+    }
+    const bool elsewhere = std::any_of(key.at.begin(), key.at.end(), [&](const auto& item) {
+      return item.first != server.id() && item.second.context.covers(dot);
+    });
+    if (!elsewhere) {
+      lost_.insert(dot);
+    }
+  }
+  at = row;
+}
+
+void Versions::turn(const Server& server) {
+  learn_keyspaces(server);
+  auto& life = lives_[server.id()];
+  for (const auto& [partition, keys] : keys_) {
+    const auto* table = server.node().leaderless()->table(partition);
+    if (table == nullptr) {
+      continue;
+    }
+    auto& digest = life.digests[partition];
+    if (digest != table->digest()) {
+      digest = table->digest();
+      look(server, partition, *table);
+    }
+  }
+}
+
+void Versions::look(const Server& server, PartitionId partition, const dynamo::Table& table) {
+  for (auto& key : keys_.at(partition)) {
+    const auto* found = table.find(key->name);
+    const auto row = found == nullptr ? dynamo::Row() : *found;
+    if (row != key->at[server.id()]) {
+      compare(server, *key, row);
+    }
+  }
+  note_losers(server);
+}
+
+void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {
+  auto& at = key.at[server.id()];
+  auto& life = lives_[server.id()];
+  const auto before = std::exchange(at, row);
+  for (const auto& sibling : row.siblings) {
+    // By a clock that is too far ahead, a delete can win over what was written after it was
+    // dropped.
+    const bool may = sibling.deleted && key.conflict == Conflict::kLww;
+    if (!may && life.let_go.contains(sibling.dot)) {
+      fail_("what is gone stays gone",
+            fmt::format("{} is back at node {}", told(sibling.dot), server.id().value()));
+    }
+    note(server, key, sibling, before, row);
+  }
+  for (const auto& sibling : before.siblings) {
+    if (!holds(row, sibling.dot)) {
+      life.let_go.insert(sibling.dot);
+    }
+  }
+  note_seen(server.id(), key, row);
+}
+
+void Versions::note(const Server& server, Key& key, const dynamo::Sibling& sibling,
+                    const dynamo::Row& before, const dynamo::Row& row) {
+  const auto [at, fresh] = made_.try_emplace(sibling.dot);
+  auto& made = at->second;
+  if (!fresh) {
+    if (made.key != &key || made.version != sibling) {
+      fail_("a dot is one version", fmt::format("node {} holds another version by the dot of {}",
+                                                server.id().value(), told(sibling.dot)));
+    }
+    return;
+  }
+  made.key = &key;
+  for (const auto& [node, held] : key.at) {
+    if (held.context.covers(sibling.dot)) {
+      made.seen_by.insert(node);
+    }
+  }
+  made.version = sibling;
+  key.dots.push_back(sibling.dot);
+  key.spreading.push_back(sibling.dot);
+  if (!sibling.deleted) {
+    by_value_[sibling.value] = sibling.dot;
+  }
+  auto& [counter, stamp] = newest_[sibling.dot.replica];
+  const bool later = sibling.dot.counter > counter;
+  if (later != (sibling.stamp > stamp)) {
+    fail_("counters and stamps rise",
+          fmt::format("{} has a counter and a stamp of different order than one before it",
+                      told(sibling.dot)));
+  }
+  counter = std::max(counter, sibling.dot.counter);
+  stamp = std::max(stamp, sibling.stamp);
+  if (sibling.dot.replica != ReplicaId{server.id(), server.node().replica()}) {
+    replaced_.insert(sibling.dot);  // within the turn that made it, or it would have shown there
+    return;
+  }
+  for (const auto& old : before.siblings) {
+    (holds(row, old.dot) ? made.beside : made.replaced).insert(old.dot);
+  }
+  // What came and was replaced within this turn was never seen here.
+  for (const auto& dot : key.dots) {
+    if (!before.context.covers(dot) && row.context.covers(dot) && !holds(row, dot)) {
+      replaced_.insert(dot);
+    }
+  }
+  replaced_.insert(made.replaced.begin(), made.replaced.end());
+}
+
+void Versions::note_seen(NodeId node, Key& key, const dynamo::Row& row) {
+  const auto replicas = table_.find(key.keyspace)->n;
+  std::erase_if(key.spreading, [&](const Dot& dot) {
+    auto& seen_by = made_.at(dot).seen_by;
+    if (row.context.covers(dot)) {
+      seen_by.insert(node);
+    }
+    return seen_by.size() >= replicas;
+  });
+}
+
+void Versions::note_losers(const Server& server) {
+  const auto& core = *server.node().leaderless();
+  const auto conflicts = core.stats().conflicts;
+  auto& seen = lives_[server.id()].conflicts;
+  const auto& ledger = core.ledger();
+  const auto more = std::min<std::uint64_t>(conflicts - seen, ledger.size());
+  for (auto i = ledger.size() - more; i < ledger.size(); ++i) {
+    losers_.insert(ledger[i].lost.dot);
+  }
+  seen = conflicts;
+}
+
+void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack) {
+  const auto found = by_value_.find(write.value);
+  std::optional<Dot> dot = ack.dot;
+  if (!write.deletes && found != by_value_.end()) {
+    if (dot && *dot != found->second) {
+      fail_("a receipt names its write",
+            fmt::format("{} was written as {}", write.value, told(*dot)));
+    }
+    dot = found->second;
+  }
+  const auto made = dot ? made_.find(*dot) : made_.end();
+  if (made == made_.end()) {
+    return;  // replaced within the turn that made it
+  }
+  acked_.insert(*dot);
+  check_stands(write, made->second, *dot);
+  if (!ack.stand_ins) {
+    check_quorum(write, made->second, *dot);
+  }
+}
+
+void Versions::check_stands(const FreeWrite& write, const Made& made, const Dot& dot) {
+  for (const auto& old : made.beside) {
+    if (!write.seen || write.seen->covers(old)) {
+      fail_("a write replaces what it has seen",
+            fmt::format("{} stands beside {}", told(old), told(dot)));
+    }
+  }
+}
+
+void Versions::check_quorum(const FreeWrite& write, Made& made, const Dot& dot) {
+  if (made.seen_by.size() < write.w) {
+    fail_("W replicas have it",
+          fmt::format("{} is acknowledged with w={}; {} replicas have seen it", told(dot), write.w,
+                      made.seen_by.size()));
+  }
+  if (!made.key->fsync) {
+    return;
+  }
+  const auto& keyspace = *table_.find(made.key->keyspace);
+  std::size_t disks = 0;
+  for (const auto node : keyspace.replicas(made.key->partition, members_)) {
+    const auto& server = *servers_.at(node);
+    const auto find = [&](const SimStore& store) {
+      const auto rows = store.durable().rows(made.key->partition, keyspace.generation);
+      for (; rows->valid(); rows->next()) {
+        dynamo::Row row;
+        if (rows->key() == made.key->name && decodes(rows->value(), row)) {
+          return row.context.covers(dot);
+        }
+      }
+      return false;
+    };
+    if (find(server.store())) {
+      made.on_disk_of.insert(node);
+      ++disks;
+    } else if (server.lost_store() != nullptr && find(*server.lost_store())) {
+      ++disks;  // an acknowledgement may be older than the loss of the disk that it spoke of
+    }
+  }
+  if (disks < write.w) {
+    fail_("durable acknowledgements",
+          fmt::format("{} is acknowledged with w={}, on {} disks", told(dot), write.w, disks));
+  }
+}
+
+// A row that only tells what is gone may be dropped here and not there: by whom it was seen, who
+// dropped it, is known as well.
+bool Versions::differ(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition) {
+  if (a.table(partition)->digest() == b.table(partition)->digest()) {
+    return false;
+  }
+  const auto rows = [partition](const dynamo::Core& core) {
+    std::map<Bytes, dynamo::Row> all;
+    core.each(partition, [&](ByteView key, const dynamo::Row& row) {
+      if (!row.siblings.empty()) {
+        all.emplace(key, row);
+      }
+      return true;
+    });
+    return all;
+  };
+  return rows(a) != rows(b);
+}
+
+std::string Versions::unrest() const {
+  for (const auto& keyspace : table_.keyspaces) {
+    for (std::uint32_t i = 0; keyspace.leaderless() && i < keyspace.partitions; ++i) {
+      const PartitionId id(keyspace.first_partition.value() + i);
+      const dynamo::Core* first = nullptr;
+      for (const auto node : keyspace.replicas(id, members_)) {
+        const auto& core = *servers_.at(node)->node().leaderless();
+        first = first == nullptr ? &core : first;
+        const bool there = core.table(id) != nullptr;
+        if (!there || differ(*first, core, id)) {
+          return fmt::format("node {} {} partition {} of '{}'", node.value(),
+                             there ? "holds other rows in" : "does not have", id.value(),
+                             keyspace.name);
+        }
+      }
+    }
+  }
+  return {};
+}
+
+// Whether it is as it should be that an acknowledged version is not there.
+bool Versions::explained(const Dot& dot) const {
+  const auto& version = made_.at(dot).version;
+  return version.deleted || version.deadline || replaced_.contains(dot) || losers_.contains(dot) ||
+         lost_.contains(dot);
+}
+
+void Versions::judge() {
+  std::set<Dot> present;
+  for (const auto& [partition, keys] : keys_) {
+    for (const auto& [id, server] : servers_) {
+      if (const auto* table = server->node().leaderless()->table(partition)) {
+        look(*server, partition, *table);
+      }
+    }
+    for (const auto& key : keys) {
+      const auto& keyspace = *table_.find(key->keyspace);
+      const auto replicas = keyspace.replicas(partition, members_);
+      const auto& first = key->at[replicas.front()];
+      for (const auto node : replicas) {
+        if (key->at[node].siblings != first.siblings) {
+          fail_("replicas are equal",
+                fmt::format("nodes {} and {} hold {} of '{}' differently, by equal digests",
+                            replicas.front().value(), node.value(), key->name, keyspace.name));
+        }
+      }
+      for (const auto& sibling : first.siblings) {
+        present.insert(sibling.dot);
+      }
+    }
+  }
+  for (const auto& dot : acked_) {
+    if (!present.contains(dot) && !explained(dot)) {
+      fail_("acknowledged writes stay",
+            fmt::format("{} is neither there, nor replaced, nor a known loser", told(dot)));
+    }
+    for (const auto& old : made_.at(dot).replaced) {
+      if (present.contains(old) && !lost_.contains(dot)) {
+        fail_("what is replaced stays gone",
+              fmt::format("{} is there, which {} had replaced", told(old), told(dot)));
+      }
+    }
+  }
+}
+
+}  // namespace kvorum::sim
