@@ -213,6 +213,7 @@ void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
 Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row from) {
   const Row* held = partition.table.find(key);
   Row row = held != nullptr ? *held : Row();
+  const bool tells_of_drop = from.siblings.empty();
   bool dead = false;
   const auto is_old = [&](const Sibling& sibling) {
     const bool old = partition.cut.covers(sibling.dot) && !row.context.covers(sibling.dot);
@@ -224,11 +225,18 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row 
   siblings.erase(std::remove_if(siblings.begin(), siblings.end(), is_old), siblings.end());
   note_actors(partition, from.context);
   if (held == nullptr && siblings.empty() && partition.cut.covers(from.context)) {
-    // All of it was dropped here, or never was.
-    return {false, dead ? std::optional(std::move(from)) : std::nullopt};
+    // All of it was dropped here, so its sender may drop it too.
+    return {false, tells_of_drop ? std::nullopt : std::optional(std::move(from))};
   }
   if (!merge(row, from)) {
     return {};
+  }
+  if (tells_of_drop && row.siblings.empty() && held != nullptr && is_gone(*held)) {
+    const bool passed = partition.cut.covers(row.context);
+    if (passed) {
+      drop(partition, key);
+    }
+    return {passed, std::nullopt};
   }
   std::vector<Sibling> losers;
   settle(row, partition.config.conflict, losers);

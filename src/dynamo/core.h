@@ -40,6 +40,8 @@
 //    covered the tombstones: a write that the delete had won over is not on its way any more.
 //  - Whatever arrives later with a dot that the cut covers, for a key whose row has not seen it, is
 //    old news: it is dropped, and its sender gets a row that has seen it, without it.
+//  - A replica that still holds what another one has dropped is told so in the same way, and drops
+//    it as well: the first one's reasons were about all replicas.
 //  - The cut is persisted with the drop.
 // While a replica is silent the cut stands still, and nothing is dropped; a fenced one (long
 // silent, by decision of group 0) is not waited for, and must come back without rows, as another

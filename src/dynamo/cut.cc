@@ -171,6 +171,14 @@ bool Core::Impl::is_gone(const Row& row) const {
   });
 }
 
+void Core::Impl::drop(Partition& partition, ByteView key) {
+  store(partition, key, {});
+  ++stats_.tombstones_dropped;
+  partition.scans_in_vain = 0;
+  // With the rows that it lets go. Another row may be made of an older message at any time.
+  partition.write_cut = disk_work_ = true;
+}
+
 void Core::Impl::plan_scan(Partition& partition, Duration wait) {
   partition.scan_at = std::min(partition.scan_at, now_.mono + wait);
   scan_at_ = std::min(scan_at_, partition.scan_at);
@@ -219,11 +227,7 @@ void Core::Impl::scan(Partition& partition) {
         });
   }
   for (const std::string& key : dropped) {
-    store(partition, key, {});
-    ++stats_.tombstones_dropped;
-    partition.scans_in_vain = 0;
-    // With the rows that it lets go. Another row may be made of an older message at any time.
-    partition.write_cut = disk_work_ = true;
+    drop(partition, key);
   }
   if (end < kLeaves) {
     return;  // the rest in the next turns

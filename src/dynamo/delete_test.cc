@@ -82,10 +82,12 @@ TEST(Deletes, ATombstoneStaysUntilWhatItWonOverHasArrived) {
   cluster.settle();
   cluster.pass(5ms);
   cluster.del_now(1, "k", 2);
-  // Node 3 hears what node 2 knows, and no more of it.
+  // Node 3 hears what node 2 knows, and no more of it. Node 1 does not tell node 2 what it drops.
   cluster.heal();
-  cluster.loses = [](const Message& message) {
+  cluster.loses = [&](const Message& message) {
     return (message.from == NodeId(3) && message.to == NodeId(2)) ||
+           (message.from == NodeId(1) && message.to == NodeId(2) && !message.rows.empty() &&
+            cluster.at(1, "k") == "nothing") ||
            (message.to == NodeId(3) && message.type != MessageType::kSync &&
             message.from == NodeId(2));
   };
@@ -117,6 +119,37 @@ TEST(Deletes, ACrashTakesBackNothingThatOthersRelyOn) {
   cluster.heal();
   ASSERT_TRUE(cluster.run_until([&] { return tombstones(cluster) == 0; }));
   EXPECT_EQ(cluster.at(3, "k"), "nothing");
+}
+
+// Whether one dropped it and the others still have it, when a replica that gave way to another
+// incarnation keeps them from dropping anything for hours.
+TEST(Deletes, WhatOneHasDroppedTheOthersDropToo) {
+  ClusterSetup setup = quick();
+  setup.options.hint_life = std::chrono::hours(3);
+  int halfway = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    setup.seed = seed;
+    Cluster cluster(setup);
+    cluster.run_for(2s);
+    cluster.put_now(1, "k", "v", 3);
+    cluster.del_now(2, "k", 3);
+    ASSERT_TRUE(cluster.run_until([&] { return tombstones(cluster) < 3; }));
+    if (tombstones(cluster) == 0) {
+      continue;
+    }
+    ++halfway;
+    for (unsigned id = 1; id <= 3; ++id) {
+      if (cluster.at(id, "k") != "nothing") {
+        cluster.crash(id);  // without an orderly stop: it comes back as another one
+        cluster.start(id);
+        break;
+      }
+    }
+    ASSERT_TRUE(cluster.run_until([&] { return tombstones(cluster) == 0; })) << seed;
+    ASSERT_TRUE(cluster.converge()) << seed;
+    EXPECT_EQ(cluster.at(1, "k"), "nothing");
+  }
+  EXPECT_GT(halfway, 0);
 }
 
 TEST(Deletes, TheCutIsOnDiskWithTheDrop) {
@@ -223,8 +256,8 @@ TEST(Deletes, AnEarlierIncarnationsWordDoesNotCount) {
   cluster.crash(3);
   cluster.wipe(3);
   cluster.start(3);
-  cluster.loses = [](const Message& message) {
-    return message.from == NodeId(3) && message.to == NodeId(1);
+  cluster.loses = [](const Message& message) {  // nor does node 2 tell node 1 what it drops
+    return message.to == NodeId(1) && (message.from == NodeId(3) || !message.rows.empty());
   };
   cluster.run_for(20s);
   EXPECT_EQ(cluster.core(1).stats().tombstones, 1u) << "it was forgotten at the handshake";

@@ -339,6 +339,7 @@ class Core::Impl {
   void raise_cut(Partition& partition);
   static bool may_drop(const Partition& partition);
   bool is_gone(const Row& row) const;
+  void drop(Partition& partition, ByteView key);
   void plan_scan(Partition& partition, Duration wait);
   void run_scans();
   void scan(Partition& partition);

@@ -340,9 +340,9 @@ void Replica::enqueue(Session& session, Item item, const Command* command) {
   if (first && item.leaderless && serve_at_once(session, item, *command)) {
     return;
   }
-  const bool overruns = KVORUM_MUTANT(kOverrunOrder) && item.kind == Item::Kind::kRead;
-  if (overruns || (first && item.kind == Item::Kind::kRead && !item.leaderless &&
-                   waits_for_nothing(session, item))) {
+  const bool reads = item.kind == Item::Kind::kRead && !item.leaderless;
+  const bool overruns = KVORUM_MUTANT(kOverrunOrder) && reads;
+  if (overruns || (first && reads && waits_for_nothing(session, item))) {
     return serve_read(session, item, *command);  // needs no place in a queue
   }
   const bool begins = data && may_begin(session, item);

@@ -156,6 +156,11 @@ void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {
       life.let_go.insert(sibling.dot);
     }
   }
+  for (const auto& dot : key.dots) {
+    if (before.context.covers(dot) && !row.context.covers(dot)) {
+      made_.at(dot).on_disk_of.erase(server.id());  // the row was dropped, and came anew
+    }
+  }
   note_seen(server.id(), key, row);
 }
 
@@ -296,11 +301,12 @@ void Versions::check_quorum(const FreeWrite& write, Made& made, const Dot& dot) 
   }
 }
 
-// A row that only tells what is gone may be dropped here and not there: by whom it was seen, who
-// dropped it, is known as well.
-bool Versions::differ(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition) {
+// The first key whose rows differ, and how; empty: none. A row that only tells what is gone may be
+// dropped here and not there: by whom it was seen, who dropped it, is known as well.
+std::string Versions::difference(const dynamo::Core& a, const dynamo::Core& b,
+                                 PartitionId partition) const {
   if (a.table(partition)->digest() == b.table(partition)->digest()) {
-    return false;
+    return {};
   }
   const auto rows = [partition](const dynamo::Core& core) {
     std::map<Bytes, dynamo::Row> all;
@@ -312,7 +318,30 @@ bool Versions::differ(const dynamo::Core& a, const dynamo::Core& b, PartitionId 
     });
     return all;
   };
-  return rows(a) != rows(b);
+  const auto one = rows(a), other = rows(b);
+  const auto text = [this](const std::map<Bytes, dynamo::Row>& all, const Bytes& key) {
+    const auto found = all.find(key);
+    if (found == all.end()) {
+      return std::string("nothing");
+    }
+    std::string siblings;
+    for (const auto& sibling : found->second.siblings) {
+      siblings += (siblings.empty() ? "" : ", ") + told(sibling.dot);
+    }
+    std::string seen;
+    for (const auto& [replica, counter] : found->second.context.seen()) {
+      seen += " " + told({replica, counter});
+    }
+    return fmt::format("{} after{}", siblings, seen);
+  };
+  for (const auto* all : {&one, &other}) {
+    for (const auto& [key, row] : *all) {
+      if (!one.contains(key) || !other.contains(key) || one.at(key) != other.at(key)) {
+        return fmt::format("{}: {} against {}", key, text(other, key), text(one, key));
+      }
+    }
+  }
+  return {};
 }
 
 std::string Versions::unrest() const {
@@ -323,11 +352,13 @@ std::string Versions::unrest() const {
       for (const auto node : keyspace.replicas(id, members_)) {
         const auto& core = *servers_.at(node)->node().leaderless();
         first = first == nullptr ? &core : first;
-        const bool there = core.table(id) != nullptr;
-        if (!there || differ(*first, core, id)) {
-          return fmt::format("node {} {} partition {} of '{}'", node.value(),
-                             there ? "holds other rows in" : "does not have", id.value(),
+        if (core.table(id) == nullptr) {
+          return fmt::format("node {} does not have partition {} of '{}'", node.value(), id.value(),
                              keyspace.name);
+        }
+        if (const auto why = difference(*first, core, id); !why.empty()) {
+          return fmt::format("node {} holds other rows in partition {} of '{}': {}", node.value(),
+                             id.value(), keyspace.name, why);
         }
       }
     }

@@ -83,7 +83,7 @@ class Versions {
   void came_back(const Server& server, Key& key, const dynamo::Row& row, bool same_disk);
   void check_stands(const FreeWrite& write, const Made& made, const Dot& dot);
   void check_quorum(const FreeWrite& write, Made& made, const Dot& dot);
-  static bool differ(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition);
+  std::string difference(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition) const;
   bool explained(const Dot& dot) const;
   std::string told(const Dot& dot) const;
 
