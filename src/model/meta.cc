@@ -34,16 +34,18 @@ std::optional<Incarnation> decode_incarnation(ByteView value) {
 Bytes replica_row_key(NodeId node) { return fmt::format("replica/{}", node.value()); }
 
 Bytes encode(const ReplicaRow& row) {
-  return fmt::format("{:016x}{}", row.incarnation.value(), row.fenced ? " fenced" : "");
+  return fmt::format("{:016x} {}{}", row.incarnation.value(), row.checked.value(),
+                     row.fenced ? " fenced" : "");
 }
 
 std::optional<ReplicaRow> decode_replica(ByteView value) {
   const auto incarnation = decode_incarnation(next_word(value));
+  const auto checked = parse_number<std::int64_t>(next_word(value));
   const auto state = next_word(value);
-  if (!incarnation || (!state.empty() && state != "fenced") || !value.empty()) {
+  if (!incarnation || !checked || (!state.empty() && state != "fenced") || !value.empty()) {
     return std::nullopt;
   }
-  return ReplicaRow{*incarnation, !state.empty()};
+  return ReplicaRow{*incarnation, WallMs(*checked), !state.empty()};
 }
 
 Bytes encode(const std::vector<NodeId>& nodes) {

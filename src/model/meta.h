@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/time.h"
 
 namespace kvorum {
 
@@ -25,6 +26,7 @@ std::optional<Incarnation> decode_incarnation(ByteView value);
 // fence hits the replica that it is meant for and no later one.
 struct ReplicaRow {
   Incarnation incarnation;
+  WallMs checked;  // when the node last had to ask whether it was fenced, by its own clock
   bool fenced = false;
   friend bool operator==(const ReplicaRow&, const ReplicaRow&) = default;
 };

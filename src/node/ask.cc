@@ -250,6 +250,9 @@ Result<Bytes> Replica::look_inside(const Query& query) {
   if (query.partitions.size() != 1 && command.op != Op::kKeys && command.op != Op::kDbSize) {
     return fail(ErrorCode::kRefused, "it does not answer that");
   }
+  if (const auto sure = check_doubt(); !sure && walks) {
+    return tl::unexpected(sure.error());
+  }
   for (const auto partition : query.partitions) {
     if (!keyspace->has(partition) || !holds(*keyspace, partition)) {
       return fail(ErrorCode::kNoQuorum, "it does not hold partition {}", partition.value());

@@ -74,27 +74,39 @@ TEST_P(Fence, ADeletedKeyStaysAwayWhenAReplicaComesBackWithIt) {
 INSTANTIATE_TEST_SUITE_P(Stops, Fence, testing::Bool());
 
 TEST(Fencing, AReplicaThatIsFencedWhileItRunsStartsOverAndEndsItsRequests) {
-  TestCluster cluster(3, 1, quick);
+  TestCluster cluster(3, 1, [](Options& options) {
+    quick(options);
+    options.request_timeout = 1000s;
+  });
   cluster.wait_leader();
-  TestClient client(cluster, 1), alone(cluster, 3);
+  TestClient client(cluster, 1), alone(cluster, 3), waits(cluster, 3);
   ASSERT_EQ(client.ask("KV.AT all SET k v"), "OK");
   const auto before = cluster.node(3).node->replica();
   cluster.isolate(3);
+  waits.send("KV.AT all MSET a 1 b 2 c 3");
+  waits.send("KV.AT all GET k");
+  waits.send("PING");
   for (const std::uint32_t other : {1u, 2u}) {
     cluster.node(3).node->peer_down(NodeId(other), cluster.now());
     cluster.node(other).node->peer_down(NodeId(3), cluster.now());
   }
   EXPECT_EQ(alone.ask("SET unseen v"), "OK");
   ASSERT_EQ(client.ask("KV.AT quorum DEL k"), "1");
+  ASSERT_TRUE(cluster.run_until([&] { return has(status(cluster, 3), "in-doubt:yes"); }));
+  EXPECT_FALSE(has(status(cluster, 1), "fenced:yes")) << "it doubts before it is fenced";
+  EXPECT_FALSE(has(status(cluster, 2), "fenced:yes"));
+  EXPECT_THAT(alone.ask("SET unseen w"), HasSubstr("NOQUORUM"));
+  EXPECT_THAT(alone.ask("GET stays"), HasSubstr("NOQUORUM"));
   ASSERT_TRUE(cluster.run_until([&] {
     return has(status(cluster, 1), "fenced:yes") || has(status(cluster, 2), "fenced:yes");
   }));
   ASSERT_TRUE(cluster.run_until([&] { return tombstones_gone(cluster, {1, 2}); }, 600s));
   cluster.heal();
-  alone.send("KV.AT all MSET a 1 b 2 c 3");
-  alone.send("KV.AT all GET k");
-  alone.send("PING");
-  ASSERT_TRUE(cluster.run_until([&] { return alone.last() == "PONG"; }));
+  ASSERT_TRUE(cluster.run_until([&] { return !has(status(cluster, 3), "in-doubt:yes"); }));
+  ASSERT_TRUE(cluster.run_until([&] { return waits.last() == "PONG"; }));
+  const auto& replies = cluster.replies(3, waits.conn());
+  EXPECT_THAT(replies[replies.size() - 3], HasSubstr("UNKNOWN"));
+  EXPECT_THAT(replies[replies.size() - 2], HasSubstr("TIMEOUT"));
   EXPECT_NE(cluster.node(3).node->replica(), before);
   ASSERT_TRUE(cluster.run_until([&] { return same_digests(cluster, 3); }, 60s));
   EXPECT_EQ(client.ask("KV.SEARCH k"), "[[1] [2] [3]]");

@@ -87,6 +87,7 @@ Result<bool> Leaderless::read_record(const store::Store& store) {
   bounds_.counter = reader.fixed<std::uint64_t>();
   bounds_.stamp.packed = reader.fixed<std::uint64_t>();
   started_over_from_ = Incarnation(reader.fixed<std::uint64_t>());
+  heard_at_ = WallMs(reader.fixed<std::int64_t>());
   if (!reader.done()) {
     return fail(ErrorCode::kCorrupt, "the record of the leaderless replica is damaged");
   }
@@ -279,7 +280,8 @@ void Leaderless::peer(NodeId node, bool up, Incarnation replica, std::int64_t ah
 // What arrives after the last write to disk must not be acknowledged any more.
 void Leaderless::step(dynamo::Message message, Now now) {
   const ReplicaId sender{message.from, message.incarnation};
-  if (!stopping_ && std::find(fenced_.begin(), fenced_.end(), sender) == fenced_.end()) {
+  if (!stopping_ && !paused_ &&
+      std::find(fenced_.begin(), fenced_.end(), sender) == fenced_.end()) {
     core_->step(std::move(message), now);
   }
 }
@@ -301,6 +303,10 @@ void Leaderless::drain(Output& out, store::Batch& batch,
                           std::make_move_iterator(messages.end()));
     messages.clear();
   };
+  if (paused_) {
+    persisted_sends_.clear();
+    turn_.send_now.clear();
+  }
   append(persisted_sends_);
   append(turn_.send_now);
   wake_at_ = turn_.wake_at;
@@ -314,6 +320,7 @@ void Leaderless::put_record(store::Batch& batch) const {
   put_fixed(record, bounds_.counter);
   put_fixed(record, bounds_.stamp.packed);
   put_fixed(record, started_over_from_.value());
+  put_fixed(record, heard_at_.value_or(WallMs()).value());
   batch.operations.push_back(store::PutRecord{Bytes(kRecordName), std::move(record)});
 }
 
@@ -327,7 +334,7 @@ void Leaderless::write(store::Batch& batch) {
   }
   const bool fresh = write_start(batch);
   const bool last = stopping_ && !stopped_ && turn_.must_sync;
-  if (turn_.bounds || last) {
+  if (turn_.bounds || last || std::exchange(record_due_, false)) {
     bounds_ = turn_.bounds.value_or(bounds_);
     put_record(batch);
   }
@@ -372,6 +379,15 @@ void Leaderless::persisted(std::uint64_t ticket, Now now) {
     std::move(flight.messages.begin(), flight.messages.end(), std::back_inserter(persisted_sends_));
     stopped_ = stopped_ || flight.last;
     dropping_ = dropping_ && !flight.fresh;
+  }
+}
+
+void Leaderless::heard(Now now) {
+  paused_ = false;
+  heard_at_ = now.wall;
+  if (now.mono >= record_at_) {
+    record_due_ = true;
+    record_at_ = now.mono + options_.fence_after / 32;
   }
 }
 

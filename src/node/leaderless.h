@@ -74,6 +74,11 @@ class Leaderless {
   void start_over(Incarnation fenced, Now now);
   // After whose fence it last did so: once is enough.
   Incarnation started_over_from() const { return started_over_from_; }
+  // Group 0 is heard of, and this replica not fenced: the disk is told now and then.
+  void heard(Now now);
+  std::optional<WallMs> heard_at() const { return heard_at_; }  // empty: in no life
+  // Takes no part, until it is heard of.
+  void pause() { paused_ = true; }
   bool may_start_over() const { return !stopping_; }
   // Not while a crash could bring the dropped rows back.
   bool may_register() const { return !dropping_ && !stopping_; }
@@ -136,6 +141,10 @@ class Leaderless {
   std::vector<dynamo::Result> refused_;  // not by the core
   std::vector<ReplicaId> fenced_;
   Incarnation started_over_from_;
+  std::optional<WallMs> heard_at_;
+  Instant record_at_;  // when heard_at_ is to be written
+  bool record_due_ = false;
+  bool paused_ = false;
   bool start_dirty_ = false;  // the disk is to be told of starting over
   bool dropping_ = false;     // ... and has not said that it was
 

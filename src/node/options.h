@@ -39,7 +39,7 @@ struct Options {
   Duration sync_idle_interval = 10s;
   Duration hint_life = std::chrono::hours(3);     // of rows kept for a replica that is down
   Duration fence_after = std::chrono::hours(24);  // of silence: then nobody waits for a replica
-  Level read_level;  // that connections begin with
+  Level read_level;                               // that connections begin with
   kv::Options kv;
   std::string version = "0.1.0";
   std::uint16_t resp_port = 0;  // for INFO

@@ -62,6 +62,7 @@ Result<void> Replica::restore(const store::Store& store, Now now) {
     return opened;
   }
   keyspaces_ = leaderless_.table();
+  doubt_last_life();
   refresh_meta();
   // Group 0's rows may lag behind what the disk already holds of other partitions.
   const auto stored = store.partitions();
@@ -235,6 +236,7 @@ void Replica::tick(Now now) {
     sweep(now);
     sweep_at_ = now.mono + kSweepInterval;
   }
+  doubt();
   if (now.mono >= watch_at_) {
     watch_clock();
     fence_silent();

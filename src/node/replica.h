@@ -183,6 +183,11 @@ class Replica final : public Node, private Partition::Host {
 
   // fence.cc: replicas of leaderless keyspaces as group 0 knows them
   bool is_replica_registered() const;
+  void doubt();
+  void doubt_last_life();
+  void heard();
+  void begin_doubt();
+  Result<void> check_doubt() const;
   void tend_replica();
   void refresh_replicas();
   void fence_silent();
@@ -211,7 +216,10 @@ class Replica final : public Node, private Partition::Host {
   std::map<NodeId, Incarnation> registered_;
   std::map<NodeId, ReplicaRow> replicas_;
   bool greet_again_ = false;
-  Index meta_seen_;  // group 0's applied index at the last refresh
+  Instant heard_;                  // of group 0's leader
+  std::optional<WallMs> checked_;  // in doubt: what the check of this node's row says
+  std::pair<Term, Instant> led_;   // the term, and since when this node knows that it leads
+  Index meta_seen_;                // group 0's applied index at the last refresh
   Instant meta_try_at_;
   std::vector<ConnId> woken_;
   std::vector<LogLine> log_;

@@ -250,6 +250,9 @@ Result<void> Replica::place_leaderless(const Keyspace& keyspace, const Command& 
   if (auto allowed = check_leaderless(command); !allowed) {
     return allowed;
   }
+  if (auto sure = check_doubt(); !sure && command.op != Op::kFlush) {
+    return sure;
+  }
   item.partition = keyspace.first_partition;
   if (command.op == Op::kFlush) {
     item.change = std::make_unique<KeyspaceChange>();

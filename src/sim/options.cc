@@ -27,6 +27,7 @@ constexpr OptionInfo kTable[] = {
     {"max_value_kb", &Options::max_value_kb, 1, 1 << 19},
     {"sync_ms", &Options::sync_ms, 1, 60'000},
     {"hint_life_ms", &Options::hint_life_ms, 1, 24 * kHour},
+    {"fence_ms", &Options::fence_ms, 1'000, 24 * kHour},
     {"clients", &Options::clients, 0, 4096},
     {"operations", &Options::operations, 0, 100 * kMillion},
     {"keys", &Options::keys, 1, kMillion},
@@ -185,11 +186,18 @@ void draw_leaderless(Draw& draw, Options& options) {
   options.free_keys = draw.of({1, 2, 4, 8});
   options.sloppy_percent = draw.maybe(40, {5, 50});
   options.sync_ms = draw.of({20, 100, 500});
-  const auto hint_life = draw.of({1'000, 3 * kHour, 3 * kHour});
+  const auto haste = draw.of({0, 0, 0, 1, 1, 2});
+  if (haste > 1) {
+    options.pause_ms = options.slow_ms = options.clog_ms = 0;
+    options.drift_ppm = std::min<std::int64_t>(options.drift_ppm, 10'000);
+    options.crash_ms = 3'000;
+    options.fault_for_ms = 8'000;  // so that some are silent for long enough
+    options.fence_ms = 3'000;
+  }
   // What stops a node's time, or bends it, lets hints outlive what others allow them.
   const bool in_time = options.drift_ppm <= 10'000 && options.pause_ms == 0 &&
                        options.slow_ms == 0 && options.clog_ms == 0;
-  options.hint_life_ms = in_time ? hint_life : 3 * kHour;
+  options.hint_life_ms = in_time && haste > 0 ? 1'000 : 3 * kHour;
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ node::Options node_options(const Options& from, NodeId self, const node::Identit
   options.sync_interval = std::chrono::milliseconds(from.sync_ms);
   options.sync_idle_interval = 10 * options.sync_interval;
   options.hint_life = std::chrono::milliseconds(from.hint_life_ms);
+  options.fence_after = std::chrono::milliseconds(from.fence_ms);
   options.kv.max_value_bytes = static_cast<std::size_t>(from.max_value_kb) << 10;
   return options;
 }

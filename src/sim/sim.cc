@@ -302,6 +302,7 @@ void World::tell(Outcome& outcome) {
   outcome.counts["versions"] = versions_.made();
   outcome.counts["versions acknowledged"] = versions_.acked();
   outcome.counts["versions lost"] = versions_.lost();
+  outcome.counts["fenced"] = versions_.fenced();
   outcome.counts["losers"] = versions_.losers();
   outcome.counts["elections"] = watch_.elections();
   outcome.counts["entries"] = watch_.committed();

@@ -74,10 +74,14 @@ void Versions::learn_keyspaces(const Server& server) {
 }
 
 void Versions::started(const Server& server) {
+  begin_life(server, lives_[server.id()].disk == server.incarnation());
+}
+
+void Versions::begin_life(const Server& server, bool same_disk) {
   auto& life = lives_[server.id()];
-  const bool same_disk = life.disk == server.incarnation();
   life = {};
   life.disk = server.incarnation();
+  life.replica = server.node().replica();
   for (auto& [partition, keys] : keys_) {
     const auto* table = server.node().leaderless()->table(partition);
     for (auto& key : keys) {
@@ -100,6 +104,7 @@ void Versions::came_back(const Server& server, Key& key, const dynamo::Row& row,
                         "acknowledged",
                         server.id().value(), told(dot)));
     }
+    made_.at(dot).on_disk_of.erase(server.id());
     const bool elsewhere = std::any_of(key.at.begin(), key.at.end(), [&](const auto& item) {
       return item.first != server.id() && item.second.context.covers(dot);
     });
@@ -113,6 +118,10 @@ void Versions::came_back(const Server& server, Key& key, const dynamo::Row& row,
 void Versions::turn(const Server& server) {
   learn_keyspaces(server);
   auto& life = lives_[server.id()];
+  if (life.replica != server.node().replica()) {
+    begin_life(server, false);  // it was fenced, and starts over
+    ++fenced_;
+  }
   for (const auto& [partition, keys] : keys_) {
     const auto* table = server.node().leaderless()->table(partition);
     if (table == nullptr) {
@@ -158,7 +167,8 @@ void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {
   }
   for (const auto& dot : key.dots) {
     if (before.context.covers(dot) && !row.context.covers(dot)) {
-      made_.at(dot).on_disk_of.erase(server.id());  // the row was dropped, and came anew
+      made_.at(dot).on_disk_of.erase(server.id());
+      made_.at(dot).dropped_by.insert(server.id());
     }
   }
   note_seen(server.id(), key, row);
@@ -277,6 +287,10 @@ void Versions::check_quorum(const FreeWrite& write, Made& made, const Dot& dot) 
   const auto& keyspace = *table_.find(made.key->keyspace);
   std::size_t disks = 0;
   for (const auto node : keyspace.replicas(made.key->partition, members_)) {
+    if (made.dropped_by.contains(node)) {
+      ++disks;  // its disk had it before
+      continue;
+    }
     const auto& server = *servers_.at(node);
     const auto find = [&](const SimStore& store) {
       const auto rows = store.durable().rows(made.key->partition, keyspace.generation);

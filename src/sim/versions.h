@@ -36,6 +36,7 @@ class Versions {
 
   void started(const Server& server);  // with what its disk has kept
   void turn(const Server& server);
+  std::uint64_t fenced() const { return fenced_; }  // and started over
   void acknowledged(const FreeWrite& write, const FreeAck& ack);
   // Why replicas are not equal yet; empty: they are. All servers run.
   std::string unrest() const;
@@ -65,9 +66,11 @@ class Versions {
     std::set<Dot> beside;    // ... and kept
     std::set<NodeId> seen_by;
     std::set<NodeId> on_disk_of;  // when it was acknowledged
+    std::set<NodeId> dropped_by;  // with its row, as all had passed it
   };
   struct Life {  // of a node
     Incarnation disk;
+    Incarnation replica;
     std::uint64_t conflicts = 0;
     std::map<PartitionId, std::uint64_t> digests;
     std::set<Dot> let_go;
@@ -80,6 +83,7 @@ class Versions {
             const dynamo::Row& before, const dynamo::Row& row);
   void note_seen(NodeId node, Key& key, const dynamo::Row& row);
   void note_losers(const Server& server);
+  void begin_life(const Server& server, bool same_disk);
   void came_back(const Server& server, Key& key, const dynamo::Row& row, bool same_disk);
   void check_stands(const FreeWrite& write, const Made& made, const Dot& dot);
   void check_quorum(const FreeWrite& write, Made& made, const Dot& dot);
@@ -103,6 +107,7 @@ class Versions {
   std::set<Dot> losers_;
   std::set<Dot> lost_;
   std::set<Dot> acked_;
+  std::uint64_t fenced_ = 0;
 };
 
 }  // namespace kvorum::sim
