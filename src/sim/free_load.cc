@@ -260,6 +260,9 @@ FreeLoad::Request FreeLoad::draw(Client& client, Prng& prng) {
       {fmt::format("{}={}", reads ? 'r' : 'w', count), reads ? 1 : count},
   }};
   auto choice = choices[prng.below(choices.size())];
+  if (options_.free_level > 0) {
+    choice = choices[percent(options_.free_level)];
+  }
   if (reads) {
     return read(client, prng, std::move(choice.word));
   }

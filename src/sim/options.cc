@@ -47,6 +47,7 @@ constexpr OptionInfo kTable[] = {
     {"free_clients", &Options::free_clients, 0, 4096},
     {"free_operations", &Options::free_operations, 0, 100 * kMillion},
     {"free_keys", &Options::free_keys, 1, 1000},
+    {"free_level", &Options::free_level, 0, 2},
     {"sloppy_percent", &Options::sloppy_percent, 0, 100},
     {"delay_min_us", &Options::delay_min_us, 0, 10 * kMillion},
     {"delay_mean_us", &Options::delay_mean_us, 0, 10 * kMillion},

@@ -49,6 +49,7 @@ struct Options {
   std::int64_t free_clients = 0;
   std::int64_t free_operations = 1000;
   std::int64_t free_keys = 4;       // of each keyspace
+  std::int64_t free_level = 0;      // of all their requests: 1 is `one`, 2 `quorum`; 0: any
   std::int64_t sloppy_percent = 0;  // of writes: stand-ins may acknowledge
 
   // The network. Chances are for each packet, in millionths.
