@@ -52,7 +52,9 @@ void Core::Impl::send_batches() {
 
 void Core::Impl::on_rows(const Message& message) {
   Partition& partition = *find(message.partition);
+  FetchAhead ahead(partition.table, message.rows.size());
   for (const auto& [key, bytes] : message.rows) {
+    ahead.next([&](std::size_t n) -> ByteView { return message.rows[n].first; });
     Reader reader(bytes);
     Row row;
     if (!decode(reader, row) || !reader.done()) {
@@ -91,7 +93,9 @@ void Core::Impl::on_rows_done(const Message& message) {
 
 void Core::Impl::write_partition(Partition& partition, Output& out, DiskBatch& batch) {
   const auto& config = partition.config;
+  FetchAhead ahead(partition.table, partition.dirty.size());
   for (std::string& key : partition.dirty) {
+    ahead.next([&](std::size_t n) -> ByteView { return partition.dirty[n]; });
     RowWrite write{config.id, config.generation, {}, {}};
     if (const Row* row = partition.table.find(key)) {
       encode(*row, write.value);

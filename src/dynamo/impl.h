@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/container/small_vector.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
@@ -55,6 +57,31 @@ Bytes encode(Incarnation receiver, const WriteRequest& request);
 bool decode(ByteView bytes, Incarnation& receiver, WriteRequest& request);
 Bytes encode(Incarnation receiver, const Result& result);
 bool decode(ByteView bytes, Incarnation& receiver, Result& result);
+
+// Walks over keys, whose rows it fetches a few ahead.
+class FetchAhead {
+ public:
+  FetchAhead(const Table& table, std::size_t keys) : table_(table), keys_(keys) {}
+
+  // Before each key, in order; `key_of` tells the nth.
+  template <class KeyOf>
+  void next(const KeyOf& key_of) {
+    if (at_++ % Table::kFetch != 0) {
+      return;
+    }
+    std::array<ByteView, Table::kFetch> ahead;
+    const auto count = std::min(Table::kFetch, keys_ - (at_ - 1));
+    for (std::size_t i = 0; i < count; ++i) {
+      ahead[i] = key_of(at_ - 1 + i);
+    }
+    table_.fetch({ahead.data(), count});
+  }
+
+ private:
+  const Table& table_;
+  std::size_t keys_;
+  std::size_t at_ = 0;
+};
 
 class Core::Impl {
  public:

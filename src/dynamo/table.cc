@@ -1,6 +1,7 @@
 #include "dynamo/table.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -24,7 +25,7 @@ std::size_t guess(std::uint64_t hash, std::size_t size) {
 
 // A block spans a few cache lines: ask for them at once, to wait for memory once. An address that
 // is none does no harm.
-void fetch(const void* block) {
+void prefetch_rest(const void* block) {
   const auto address = reinterpret_cast<std::uintptr_t>(block);
   __builtin_prefetch(reinterpret_cast<const void*>(address + 64));
   __builtin_prefetch(reinterpret_cast<const void*>(address + 128));
@@ -124,14 +125,35 @@ Table::Leaf::const_iterator Table::lower_bound(const Leaf& leaf, std::uint64_t h
   return at;
 }
 
+// A row is three steps away, so all keys take each step together.
+void Table::fetch(std::span<const ByteView> keys) const {
+  CHECK_LE(keys.size(), kFetch);
+  std::array<std::uint64_t, kFetch> hashes;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    hashes[i] = hash_of(keys[i]);
+    __builtin_prefetch(&leaves_[leaf_of(hashes[i])]);
+  }
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto& leaf = leaves_[leaf_of(hashes[i])];
+    __builtin_prefetch(leaf.data() + guess(hashes[i], leaf.size()));
+  }
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto& leaf = leaves_[leaf_of(hashes[i])];
+    if (const auto at = guess(hashes[i], leaf.size()); at < leaf.size()) {
+      __builtin_prefetch(leaf[at].block.get());
+      prefetch_rest(leaf[at].block.get());
+    }
+  }
+}
+
 const Row* Table::find(ByteView key) const {
   const auto hash = hash_of(key);
-  const auto& leaf = leaves_[range_of(hash, kDepth).number];
+  const auto& leaf = leaves_[leaf_of(hash)];
   const auto at = lower_bound(leaf, hash, key);
   if (at == leaf.end() || at->hash != hash) {
     return nullptr;
   }
-  fetch(at->block.get());
+  prefetch_rest(at->block.get());
   if (at->key() != key) {
     return nullptr;
   }
@@ -158,7 +180,7 @@ void Table::count(const Slot& slot, bool added) {
 
 void Table::replace(ByteView key, const Row& row) {
   const auto hash = hash_of(key);
-  auto& leaf = leaves_[range_of(hash, kDepth).number];
+  auto& leaf = leaves_[leaf_of(hash)];
   const auto at = leaf.begin() + (lower_bound(leaf, hash, key) - leaf.cbegin());
   const bool known = at != leaf.end() && at->hash == hash && at->key() == key;
   if (known) {

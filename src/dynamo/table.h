@@ -44,6 +44,10 @@ class Table {
 
   // Null: nothing is known of that key. Rows are kept packed: good until the next find() or change.
   const Row* find(ByteView key) const;
+  // Asks memory for the rows of up to kFetch keys at once, to wait for it once and not for each: a
+  // large table is not in any cache. What comes next finds or replaces them.
+  static constexpr std::size_t kFetch = 16;
+  void fetch(std::span<const ByteView> keys) const;
   // Replaces the row (an empty one, without context and siblings, erases it) and keeps fingerprints
   // and counts.
   void replace(ByteView key, const Row& row);
@@ -82,6 +86,7 @@ class Table {
 
   static Slot pack(std::uint64_t hash, ByteView key, const Row& row);
   static void unpack(const Slot& slot, Row& row);
+  static std::size_t leaf_of(std::uint64_t hash) { return range_of(hash, kDepth).number; }
   static Leaf::const_iterator lower_bound(const Leaf& leaf, std::uint64_t hash, ByteView key);
   std::span<const Leaf> leaves(Range range) const;
   void count(const Slot& slot, bool added);
