@@ -194,8 +194,9 @@ void Versions::note(const Server& server, Key& key, const dynamo::Sibling& sibli
   made.version = sibling;
   key.dots.push_back(sibling.dot);
   key.spreading.push_back(sibling.dot);
-  if (!sibling.deleted) {
-    by_value_[sibling.value] = sibling.dot;
+  if (!sibling.deleted && !by_value_.emplace(sibling.value, sibling.dot).second) {
+    fail_("a write is done once", fmt::format("{} is there as {}, too", told(sibling.dot),
+                                              told(by_value_.at(sibling.value))));
   }
   auto& [counter, stamp] = newest_[sibling.dot.replica];
   const bool later = sibling.dot.counter > counter;
@@ -213,9 +214,11 @@ void Versions::note(const Server& server, Key& key, const dynamo::Sibling& sibli
   for (const auto& old : before.siblings) {
     (holds(row, old.dot) ? made.beside : made.replaced).insert(old.dot);
   }
-  // What came and was replaced within this turn was never seen here.
+  // What came and was replaced within this turn was never seen here. Its own dots do not come: one
+  // that it no longer has is buried by the next.
   for (const auto& dot : key.dots) {
-    if (!before.context.covers(dot) && row.context.covers(dot) && !holds(row, dot)) {
+    const bool came = dot.replica != sibling.dot.replica && !before.context.covers(dot);
+    if (came && row.context.covers(dot) && !holds(row, dot)) {
       replaced_.insert(dot);
     }
   }
