@@ -48,6 +48,9 @@ void Core::Impl::read(ReadRequest request, Now now) {
   if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
     return refuse_read(request, {ErrorCode::kBusy, {}});
   }
+  if (KVORUM_MUTANT(kReadFew) && request.r > 1) {
+    --request.r;
+  }
   if (request.r == 1 && partition->mine && partition->refilled) {
     Read read;
     const Row* row = partition->table.find(request.key);
@@ -191,8 +194,7 @@ bool Core::Impl::judge(std::uint64_t id, Read& read) {
                     [](const Answer& answer) { return !answer.refilling; }));
   const Partition* partition = find(read.request.partition);
   const bool all = partition != nullptr && read.answers.size() >= count_up(*partition);
-  const std::size_t early = KVORUM_MUTANT(kReadEarly) ? 1 : 0;
-  if (good + early < read.request.r && !(all && read.answers.size() >= read.request.r)) {
+  if (good < read.request.r && !(all && read.answers.size() >= read.request.r)) {
     return false;
   }
   complete(id, read);

@@ -47,6 +47,7 @@ constexpr OptionInfo kTable[] = {
     {"free_clients", &Options::free_clients, 0, 4096},
     {"free_operations", &Options::free_operations, 0, 100 * kMillion},
     {"free_keys", &Options::free_keys, 1, 1000},
+    {"free_think_us", &Options::free_think_us, 0, 1000 * kMillion},
     {"sloppy_percent", &Options::sloppy_percent, 0, 100},
     {"delay_min_us", &Options::delay_min_us, 0, 10 * kMillion},
     {"delay_mean_us", &Options::delay_mean_us, 0, 10 * kMillion},
@@ -198,6 +199,8 @@ void draw_leaderless(Draw& draw, Options& options) {
   const bool in_time = options.drift_ppm <= 10'000 && options.pause_ms == 0 &&
                        options.slow_ms == 0 && options.clog_ms == 0;
   options.hint_life_ms = in_time && haste > 0 ? 1'000 : 3 * kHour;
+  // Long enough, in many runs, for the clients to outlive several faults.
+  options.free_think_us = draw.of({0, 2'000, 20'000, 100'000});
 }
 
 }  // namespace

@@ -105,6 +105,7 @@ void Versions::came_back(const Server& server, Key& key, const dynamo::Row& row,
                         server.id().value(), told(dot)));
     }
     made_.at(dot).on_disk_of.erase(server.id());
+    made_.at(dot).thinned = true;
     const bool elsewhere = std::any_of(key.at.begin(), key.at.end(), [&](const auto& item) {
       return item.first != server.id() && item.second.context.covers(dot);
     });
@@ -169,6 +170,7 @@ void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {
     if (before.context.covers(dot) && !row.context.covers(dot)) {
       made_.at(dot).on_disk_of.erase(server.id());
       made_.at(dot).dropped_by.insert(server.id());
+      made_.at(dot).thinned = true;
     }
   }
   note_seen(server.id(), key, row);
@@ -248,7 +250,7 @@ void Versions::note_losers(const Server& server) {
   seen = conflicts;
 }
 
-void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack) {
+void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack, Instant now) {
   const auto found = by_value_.find(write.value);
   std::optional<Dot> dot = ack.dot;
   if (!write.deletes && found != by_value_.end()) {
@@ -264,9 +266,55 @@ void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack) {
   }
   acked_.insert(*dot);
   check_stands(write, made->second, *dot);
-  if (!ack.stand_ins) {
-    check_quorum(write, made->second, *dot);
+  if (ack.stand_ins) {
+    return;
   }
+  check_quorum(write, made->second, *dot);
+  if (!made->second.version.deadline) {
+    made->second.key->acked.push_back(*dot);
+    made->second.w = write.w;
+    made->second.acked_at = now;
+  }
+}
+
+// R + W > N: some replica that answered the read had seen each write that was acknowledged before
+// the read began, as long as none of its replicas has lost it or let it go.
+void Versions::answered(const FreeRead& read) {
+  const auto found = by_name_.find({read.keyspace, read.key});
+  if (found == by_name_.end()) {
+    return;
+  }
+  const auto& key = *found->second;
+  const auto replicas = table_.find(key.keyspace)->n;
+  for (const auto& dot : key.acked) {
+    const auto& made = made_.at(dot);
+    if (!made.thinned && made.acked_at < read.sent && made.w + read.r > replicas &&
+        !tells_of(key, read, made)) {
+      fail_("R + W > N",
+            fmt::format("a read of {} with r={} tells nothing of {}, acknowledged before with w={}",
+                        read.key, read.r, told(dot), made.w));
+    }
+  }
+}
+
+// Whether what was read has seen that version, or won over it.
+bool Versions::tells_of(const Key& key, const FreeRead& read, const Made& made) const {
+  if (read.has_seen) {
+    return read.has_seen->covers(made.version.dot);
+  }
+  if (key.conflict != Conflict::kLww || (read.value && !by_value_.contains(*read.value))) {
+    return true;  // one cannot tell; a value may be replaced within the turn that made it
+  }
+  const auto order = [](const dynamo::Sibling& sibling) {
+    return std::tie(sibling.stamp, sibling.dot);
+  };
+  return std::any_of(key.dots.begin(), key.dots.end(), [&](const Dot& dot) {
+    const auto& version = made_.at(dot).version;
+    // A delete may be replaced within its turn, too: by what won over the version then.
+    const bool is_it = read.value ? !version.deleted && version.value == *read.value
+                                  : version.deleted || dot != made.version.dot;
+    return is_it && order(version) >= order(made.version);
+  });
 }
 
 void Versions::check_stands(const FreeWrite& write, const Made& made, const Dot& dot) {

@@ -37,7 +37,8 @@ class Versions {
   void started(const Server& server);  // with what its disk has kept
   void turn(const Server& server);
   std::uint64_t fenced() const { return fenced_; }  // and started over
-  void acknowledged(const FreeWrite& write, const FreeAck& ack);
+  void acknowledged(const FreeWrite& write, const FreeAck& ack, Instant now);
+  void answered(const FreeRead& read);
   // Why replicas are not equal yet; empty: they are. All servers run.
   std::string unrest() const;
   // At rest.
@@ -57,6 +58,7 @@ class Versions {
     Conflict conflict = Conflict::kLww;
     std::vector<Dot> dots;             // of all its versions
     std::vector<Dot> spreading;        // those that some replica has not seen yet
+    std::vector<Dot> acked;            // by replicas, those that do not expire
     std::map<NodeId, dynamo::Row> at;  // as each replica had it last
   };
   struct Made {
@@ -67,6 +69,9 @@ class Versions {
     std::set<NodeId> seen_by;
     std::set<NodeId> on_disk_of;  // when it was acknowledged
     std::set<NodeId> dropped_by;  // with its row, as all had passed it
+    bool thinned = false;         // some replica had seen it, and knows no more of it
+    std::size_t w = 0;            // replicas that had acknowledged it ...
+    Instant acked_at{};           // ... by then
   };
   struct Life {  // of a node
     Incarnation disk;
@@ -88,6 +93,7 @@ class Versions {
   void check_stands(const FreeWrite& write, const Made& made, const Dot& dot);
   void check_quorum(const FreeWrite& write, Made& made, const Dot& dot);
   std::string difference(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition) const;
+  bool tells_of(const Key& key, const FreeRead& read, const Made& made) const;
   bool explained(const Dot& dot) const;
   std::string told(const Dot& dot) const;
 
