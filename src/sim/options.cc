@@ -180,6 +180,19 @@ void draw_single(Draw& draw, Options& options) {
   options.weak_percent = 0;
 }
 
+// One key that many read while its versions take long to get around, and no two nodes see the same.
+void draw_clogged(Options& options) {
+  options.crash_ms = options.cut_ms = 0;
+  options.nodes = 7;
+  options.delay_mean_us = 2'000;
+  options.clog_ms = 500;
+  options.fault_for_ms = 2'000;
+  options.free_clients = 16;
+  options.free_operations = 4'000;
+  options.free_keys = 1;
+  options.free_think_us = 2'000;
+}
+
 // Of leaderless keyspaces. In a hurry, tombstones come and go during a run.
 void draw_leaderless(Draw& draw, Options& options) {
   options.free_clients = draw.of({0, 2, 4, 8, 16});
@@ -206,6 +219,9 @@ void draw_leaderless(Draw& draw, Options& options) {
   options.hint_life_ms = !in_time || haste == 0 ? 3 * kHour : haste > 1 ? 200 : 1'000;
   // Long enough, in many runs, for the clients to outlive several faults.
   options.free_think_us = haste > 1 ? 20'000 : draw.of({0, 2'000, 20'000, 100'000});
+  if (haste == 0 && draw.of({0, 0, 0, 1}) == 1) {
+    draw_clogged(options);
+  }
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ class World final : private Hosts, private ServerHost, private Access {
             [this](const FreeWrite& write, const FreeAck& ack) {
               versions_.acknowledged(write, ack, events_.now());
             },
-            [this](const FreeRead& read) { versions_.answered(read); }),
+            [this](const FreeRead& read) { versions_.answered(read, events_.now()); }),
         watch_(servers_, static_cast<std::uint32_t>(options.partitions),
                [this](const char* invariant, const std::string& why) {
                  fail(Failure::kSafety, invariant, why);

@@ -124,13 +124,7 @@ void Versions::turn(const Server& server) {
     ++fenced_;
   }
   for (const auto& [partition, keys] : keys_) {
-    const auto* table = server.node().leaderless()->table(partition);
-    if (table == nullptr) {
-      continue;
-    }
-    auto& digest = life.digests[partition];
-    if (digest != table->digest()) {
-      digest = table->digest();
+    if (const auto* table = server.node().leaderless()->table(partition)) {
       look(server, partition, *table);
     }
   }
@@ -270,29 +264,47 @@ void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack, Instant 
     return;
   }
   check_quorum(write, made->second, *dot);
-  if (!made->second.version.deadline) {
-    made->second.key->acked.push_back(*dot);
-    made->second.w = write.w;
-    made->second.acked_at = now;
+  note_held(made->second, write.w, now);
+}
+
+void Versions::note_held(Made& made, std::size_t replicas, Instant now) {
+  if (made.version.deadline) {
+    return;
   }
+  if (made.held_by.empty()) {
+    made.key->told.push_back(made.version.dot);
+  }
+  made.held_by.try_emplace(replicas, now);
 }
 
 // R + W > N: some replica that answered the read had seen each write that was acknowledged before
-// the read began, as long as none of its replicas has lost it or let it go.
-void Versions::answered(const FreeRead& read) {
+// the read began, as long as none of its replicas has lost it or let it go. What R replicas were
+// read to have, they have from then on, too.
+void Versions::answered(const FreeRead& read, Instant now) {
   const auto found = by_name_.find({read.keyspace, read.key});
   if (found == by_name_.end()) {
     return;
   }
-  const auto& key = *found->second;
+  auto& key = *found->second;
   const auto replicas = table_.find(key.keyspace)->n;
-  for (const auto& dot : key.acked) {
+  for (const auto& dot : key.told) {
     const auto& made = made_.at(dot);
-    if (!made.thinned && made.acked_at < read.sent && made.w + read.r > replicas &&
-        !tells_of(key, read, made)) {
-      fail_("R + W > N",
-            fmt::format("a read of {} with r={} tells nothing of {}, acknowledged before with w={}",
-                        read.key, read.r, told(dot), made.w));
+    for (const auto& [count, since] : made.held_by) {
+      if (!made.thinned && since < read.sent && count + read.r > replicas &&
+          !tells_of(key, read, made)) {
+        fail_("R + W > N",
+              fmt::format("a read of {} with r={} tells nothing of {}, of which {} replicas were "
+                          "known to have it before",
+                          read.key, read.r, told(dot), count));
+      }
+    }
+  }
+  for (const auto& dot : key.dots) {
+    auto& made = made_.at(dot);
+    const auto& version = made.version;
+    if (read.has_seen ? read.has_seen->covers(dot)
+                      : !version.deleted && version.value == read.value) {
+      note_held(made, read.r, now);
     }
   }
 }

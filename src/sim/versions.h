@@ -38,7 +38,7 @@ class Versions {
   void turn(const Server& server);
   std::uint64_t fenced() const { return fenced_; }  // and started over
   void acknowledged(const FreeWrite& write, const FreeAck& ack, Instant now);
-  void answered(const FreeRead& read);
+  void answered(const FreeRead& read, Instant now);
   // Why replicas are not equal yet; empty: they are. All servers run.
   std::string unrest() const;
   // At rest.
@@ -58,7 +58,7 @@ class Versions {
     Conflict conflict = Conflict::kLww;
     std::vector<Dot> dots;             // of all its versions
     std::vector<Dot> spreading;        // those that some replica has not seen yet
-    std::vector<Dot> acked;            // by replicas, those that do not expire
+    std::vector<Dot> told;             // to clients, those that do not expire
     std::map<NodeId, dynamo::Row> at;  // as each replica had it last
   };
   struct Made {
@@ -67,17 +67,15 @@ class Versions {
     std::set<Dot> replaced;  // what its maker's row lost by it
     std::set<Dot> beside;    // ... and kept
     std::set<NodeId> seen_by;
-    std::set<NodeId> on_disk_of;  // when it was acknowledged
-    std::set<NodeId> dropped_by;  // with its row, as all had passed it
-    bool thinned = false;         // some replica had seen it, and knows no more of it
-    std::size_t w = 0;            // replicas that had acknowledged it ...
-    Instant acked_at{};           // ... by then
+    std::set<NodeId> on_disk_of;             // when it was acknowledged
+    std::set<NodeId> dropped_by;             // with its row, as all had passed it
+    bool thinned = false;                    // some replica had seen it, and knows no more of it
+    std::map<std::size_t, Instant> held_by;  // so many, as far as clients know, from then on
   };
   struct Life {  // of a node
     Incarnation disk;
     Incarnation replica;
     std::uint64_t conflicts = 0;
-    std::map<PartitionId, std::uint64_t> digests;
     std::set<Dot> let_go;
   };
 
@@ -93,6 +91,7 @@ class Versions {
   void check_stands(const FreeWrite& write, const Made& made, const Dot& dot);
   void check_quorum(const FreeWrite& write, Made& made, const Dot& dot);
   std::string difference(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition) const;
+  void note_held(Made& made, std::size_t replicas, Instant now);
   bool tells_of(const Key& key, const FreeRead& read, const Made& made) const;
   bool explained(const Dot& dot) const;
   std::string told(const Dot& dot) const;
