@@ -23,10 +23,11 @@ namespace kvorum::sim {
 // At every step: a dot is one version; its maker's counters and stamps rise over all its lives; a
 // write leaves nothing beside it that it has seen; what a replica held and let go does not come
 // back to it. At every acknowledgement: W replicas have seen the write, on their disks if the
-// keyspace is fsynced, and disks keep it. At rest: the replicas of a partition hold the same rows;
-// what was acknowledged is there, or was replaced by a write that had seen it, or lost by the
+// keyspace is fsynced, and disks keep it. At every answered read: with R + W > N, it tells of what
+// was acknowledged, or read, before it began. At rest: the replicas of a partition hold the same
+// rows; what was acknowledged is there, or was replaced by a write that had seen it, or lost by the
 // keyspace's rule and stands in a ledger; what an acknowledged write replaced is not there. Exempt
-// are writes that at some moment no replica had any more.
+// are writes that at some moment no replica had any more; for reads, those that any replica lost.
 class Versions {
  public:
   using Fail = std::function<void(const char* invariant, const std::string& why)>;
