@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -24,7 +25,7 @@ Core::Impl::Impl(const Options& options, const Bounds& bounds, Now now)
       now_(now),
       prng_(options.seed),
       // At least 1, so that `known` can say who we are before the first write.
-      counter_(std::max<std::uint64_t>(bounds.counter, 2) - 1),
+      counter_(KVORUM_MUTANT(kReuseCounters) ? 1 : std::max<std::uint64_t>(bounds.counter, 2) - 1),
       clock_(bounds.stamp),
       floor_(bounds.stamp),
       durable_(bounds),
@@ -212,11 +213,13 @@ void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
 // replicas must become equal.
 Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row from) {
   const Row* held = partition.table.find(key);
-  Row row = held != nullptr ? *held : Row();
+  const bool undelete = KVORUM_MUTANT(kUndelete) && held != nullptr && is_gone(*held);
+  Row row = held != nullptr && !undelete ? *held : Row();
   const bool tells_of_drop = from.siblings.empty();
   bool dead = false;
   const auto is_old = [&](const Sibling& sibling) {
-    const bool old = partition.cut.covers(sibling.dot) && !row.context.covers(sibling.dot);
+    const bool old = !KVORUM_MUTANT(kIgnoreCut) && partition.cut.covers(sibling.dot) &&
+                     !row.context.covers(sibling.dot);
     stats_.old_news += old ? 1 : 0;
     dead = dead || (old && !sibling.deleted);
     return old;
@@ -239,6 +242,11 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row 
     return {passed, std::nullopt};
   }
   std::vector<Sibling> losers;
+  if (KVORUM_MUTANT(kTieStays) && held != nullptr && row.siblings.size() == 2 &&
+      partition.config.conflict == Conflict::kLww &&
+      row.siblings[0].stamp.wall() == row.siblings[1].stamp.wall()) {
+    row.siblings = held->siblings;
+  }
   settle(row, partition.config.conflict, losers);
   note_losers(partition, key, row, losers);
   for (const Sibling& sibling : siblings) {
@@ -251,7 +259,7 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row 
 void Core::Impl::note_losers(const Partition& partition, ByteView key, const Row& row,
                              std::vector<Sibling>& losers) {
   for (Sibling& lost : losers) {
-    if (lost.deleted && partition.cut.covers(lost.dot)) {
+    if (KVORUM_MUTANT(kHideLosers) || (lost.deleted && partition.cut.covers(lost.dot))) {
       continue;  // dropped elsewhere, and then written anew: nothing was concurrent
     }
     ++stats_.conflicts;

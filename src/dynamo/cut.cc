@@ -1,6 +1,7 @@
 // The stable cut: what every replica has seen, and so what may be forgotten (core.h).
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -211,14 +212,15 @@ void Core::Impl::scan(Partition& partition) {
     partition.table.each(
         {Table::kDepth, partition.scan_range}, [&](const std::string& key, const Row& row) {
           const auto& siblings = row.siblings;
-          const bool passed = std::all_of(siblings.begin(), siblings.end(), [&](const Sibling& s) {
-            return partition.limit.covers(s.dot);
-          });
+          const bool passed = KVORUM_MUTANT(kDropEarly) ||
+                              std::all_of(siblings.begin(), siblings.end(), [&](const Sibling& s) {
+                                return partition.limit.covers(s.dot);
+                              });
           if (!is_gone(row)) {
             partition.scan_again |=
                 std::any_of(siblings.begin(), siblings.end(),
                             [](const Sibling& s) { return s.deadline.has_value(); });
-          } else if (passed && partition.cut.covers(row.context)) {
+          } else if (passed && (KVORUM_MUTANT(kDropEarly) || partition.cut.covers(row.context))) {
             dropped.push_back(key);
           } else {
             partition.scan_again = true;

@@ -1,6 +1,7 @@
 // A turn's effects: messages in batches, the disk's batch, timers.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -70,12 +71,18 @@ void Core::Impl::on_rows(const Message& message) {
   if (message.id != 0) {
     Message done = make(MessageType::kRowsDone, partition, message.from);
     done.id = message.id;
-    (partition.config.fsync ? send_persisted_ : send_now_).push_back(std::move(done));
+    (partition.config.fsync && !KVORUM_MUTANT(kAckRowsEarly) ? send_persisted_ : send_now_)
+        .push_back(std::move(done));
   }
 }
 
 void Core::Impl::on_rows_done(const Message& message) {
-  if (const auto sent = sent_.find(message.id); sent != sent_.end()) {
+  const auto sent =
+      KVORUM_MUTANT(kShareAcks)
+          ? std::find_if(sent_.begin(), sent_.end(),
+                         [&](const auto& item) { return item.second.to == message.from; })
+          : sent_.find(message.id);
+  if (sent != sent_.end()) {
     if (sent->second.to == message.from) {
       const auto requests = std::move(sent->second.requests);
       sent_.erase(sent);

@@ -1,6 +1,7 @@
 // Writes of a node that holds no replica: only replicas make dots.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -137,7 +138,8 @@ bool Core::Impl::is_fresh(const ReplicaId& sender, std::uint64_t number) {
     from.taken.resize(std::min<std::size_t>(from.taken.size(), kForwarded));
   }
   const auto age = from.highest - number;
-  return age < from.taken.size() && !std::exchange(from.taken[age], true);
+  return age < from.taken.size() &&
+         (!std::exchange(from.taken[age], true) || KVORUM_MUTANT(kForwardTwice));
 }
 
 void Core::Impl::on_write(const Message& message) {

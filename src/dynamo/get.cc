@@ -1,6 +1,7 @@
 // Reads: the rows of R replicas, merged.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -46,6 +47,9 @@ void Core::Impl::read(ReadRequest request, Now now) {
   }
   if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
     return refuse_read(request, {ErrorCode::kBusy, {}});
+  }
+  if (KVORUM_MUTANT(kReadFew) && request.r > 1) {
+    --request.r;
   }
   if (request.r == 1 && partition->mine && partition->refilled) {
     Read read;

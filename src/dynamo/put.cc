@@ -1,6 +1,7 @@
 // Writes: a replica stamps, merges into its own row, sends the row to the others and counts acks.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -223,7 +224,8 @@ void Core::Impl::ack(std::uint64_t id, NodeId node) {
       return;
     }
     write.acked.push_back(node);
-    if (write.acked.size() >= write.request.w) {
+    const std::size_t early = KVORUM_MUTANT(kAckEarly) ? 1 : 0;
+    if (write.acked.size() + early >= write.request.w) {
       Write done = std::move(write);
       writes_.erase(at);
       finish(done, Ended::kDone);

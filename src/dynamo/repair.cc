@@ -1,6 +1,7 @@
 // Read repair: rows to those who lack them, before an answer or behind it.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -34,7 +35,7 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
   if (partition.mine) {
     print_to_others(partition, read.request.key, read.merged, answered);
   }
-  read.writes_back = waits && read.have.size() < read.request.r;
+  read.writes_back = waits && read.have.size() < read.request.r && !KVORUM_MUTANT(kNoWriteBack);
   return !read.writes_back;
 }
 

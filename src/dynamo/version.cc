@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/mutant.h"
 
 namespace kvorum::dynamo {
 namespace {
@@ -137,6 +138,9 @@ void Context::meet(const Context& other) {
 
 bool merge(Row& into, const Row& from) {
   Siblings kept;
+  if (KVORUM_MUTANT(kContextFirst)) {
+    into.context.merge(from.context);
+  }
   bool changed = keep(into.siblings, into.context, from, kept);
   if (kept.empty() && !into.siblings.empty() && !from.siblings.empty()) {
     kept = unsettled(into, from);
@@ -153,7 +157,9 @@ bool merge(Row& into, const Row& from) {
 void put(Row& row, Sibling fresh, const Context& seen) {
   auto& siblings = row.siblings;
   siblings.erase(std::remove_if(siblings.begin(), siblings.end(),
-                                [&](const Sibling& sibling) { return seen.covers(sibling.dot); }),
+                                [&](const Sibling& sibling) {
+                                  return !KVORUM_MUTANT(kKeepSeen) && seen.covers(sibling.dot);
+                                }),
                  siblings.end());
   row.context.merge(seen);
   row.context.add(fresh.dot);
@@ -309,6 +315,9 @@ std::uint64_t fingerprint(ByteView key, const Row& row) {
     words.push_back(counter);
   };
   words.push_back(checksum(key));
+  if (KVORUM_MUTANT(kPrintKey)) {
+    return words.front();
+  }
   words.push_back(row.context.seen().size());  // tells where the siblings begin
   for (const auto& seen : row.context.seen()) {
     add_dot(seen.replica, seen.counter);

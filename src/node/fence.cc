@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "node/replica.h"
 
 namespace kvorum::node {
@@ -101,8 +102,8 @@ void Replica::refresh_replicas() {
   }
   leaderless_.fence(std::move(fenced), now_);
   const auto own = replicas_.find(options_.self);
-  if (own != replicas_.end() && own->second.fenced && leaderless_.may_start_over() &&
-      leaderless_.started_over_from() != own->second.incarnation) {
+  if (!KVORUM_MUTANT(kKeepFenced) && own != replicas_.end() && own->second.fenced &&
+      leaderless_.may_start_over() && leaderless_.started_over_from() != own->second.incarnation) {
     start_over(own->second.incarnation);
   }
   if (!is_replica_registered()) {

@@ -117,13 +117,14 @@ struct FreeLoad::Client {
 };
 
 FreeLoad::FreeLoad(const Options& options, EventQueue& events, Trace& trace, Access& access,
-                   Fail fail, Acked acked)
+                   Fail fail, Acked acked, Answered answered)
     : options_(options),
       events_(events),
       trace_(trace),
       access_(access),
       fail_(std::move(fail)),
-      acked_(std::move(acked)) {}
+      acked_(std::move(acked)),
+      answered_(std::move(answered)) {}
 
 FreeLoad::~FreeLoad() = default;
 
@@ -142,7 +143,7 @@ bool FreeLoad::idle() const {
 }
 
 void FreeLoad::pause(Client& client) {
-  auto wait = draw_exponential(client.pauses, std::chrono::microseconds(options_.think_us));
+  auto wait = draw_exponential(client.pauses, std::chrono::microseconds(options_.free_think_us));
   if (std::exchange(client.rebuffed, false)) {
     wait += draw_exponential(client.pauses, kBackOff);
   }
@@ -257,14 +258,14 @@ FreeLoad::Request FreeLoad::draw(Client& client, Prng& prng) {
       {"one", 1},
       {"quorum", n / 2 + 1},
       {"all", n},
-      {fmt::format("{}={}", reads ? 'r' : 'w', count), reads ? 1 : count},
+      {fmt::format("{}={}", reads ? 'r' : 'w', count), count},
   }};
   auto choice = choices[prng.below(choices.size())];
   if (options_.free_level > 0) {
     choice = choices[percent(options_.free_level)];
   }
   if (reads) {
-    return read(client, prng, std::move(choice.word));
+    return read(client, prng, std::move(choice.word), choice.w);
   }
   if (choice.w > 1 && prng.chance(percent(options_.sloppy_percent), 100)) {
     choice.word = fmt::format("w={},sloppy", choice.w);
@@ -272,9 +273,12 @@ FreeLoad::Request FreeLoad::draw(Client& client, Prng& prng) {
   return write(client, prng, std::move(choice.word), choice.w);
 }
 
-FreeLoad::Request FreeLoad::read(const Client& client, Prng& prng, std::string level) const {
+FreeLoad::Request FreeLoad::read(const Client& client, Prng& prng, std::string level,
+                                 std::size_t r) const {
   const auto key = [&] { return fmt::format("k{}", prng.below(percent(options_.free_keys))); };
   Request request;
+  request.keyspace = client.space->name;
+  request.r = r;
   request.level = level.empty() ? "one" : level;
   if (!level.empty()) {
     request.args = {"KV.AT", std::move(level)};
@@ -376,6 +380,24 @@ void FreeLoad::leaves(std::uint64_t conn, ByteView bytes) {
     for (const auto& write : open->writes) {
       acked_(write, ack);
     }
+    answered(*open, answer.reply, answer.receipt);
+  }
+}
+
+void FreeLoad::answered(const Request& request, const wire::Reply& reply,
+                        const wire::Reply* receipt) {
+  for (std::size_t i = 0; i < request.reads.size() && !request.counts; ++i) {
+    const auto& value = request.reads.size() > 1 ? reply.elements[i] : reply;
+    FreeRead read{request.keyspace, request.reads[i], request.r, request.sent, {}, {}};
+    if (value.type == Type::kBulk && !value.is_nil()) {
+      read.value = value.text;
+    }
+    if (receipt != nullptr) {
+      const auto seen = dynamo::parse_context(field(*receipt, "context"));
+      CHECK(seen.has_value(), "a context that a server gave");
+      read.has_seen = *seen;
+    }
+    answered_(read);
   }
 }
 

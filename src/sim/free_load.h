@@ -38,14 +38,25 @@ struct FreeAck {
   bool stand_ins = false;
 };
 
+// An answered read of one key.
+struct FreeRead {
+  std::string keyspace;
+  std::string key;
+  std::size_t r = 1;
+  Instant sent{};
+  std::optional<std::string> value;         // nothing: absent
+  std::optional<dynamo::Context> has_seen;  // of requests with a receipt
+};
+
 class FreeLoad {
  public:
   using Fail = std::function<void(std::string why)>;
   // An acknowledgement that leaves its server now, whether the client gets it or not.
   using Acked = std::function<void(const FreeWrite& write, const FreeAck& ack)>;
+  using Answered = std::function<void(const FreeRead& read)>;  // in the same way
 
   FreeLoad(const Options& options, EventQueue& events, Trace& trace, Access& access, Fail fail,
-           Acked acked);
+           Acked acked, Answered answered);
   ~FreeLoad();
 
   void start();
@@ -73,6 +84,8 @@ class FreeLoad {
     std::vector<FreeWrite> writes;
     std::vector<std::string> reads;  // keys whose values the answer is
     bool counts = false;             // ... or how many of them there are
+    std::string keyspace;            // ... and where
+    std::size_t r = 1;
     std::string level;
     Instant sent{};
   };
@@ -88,7 +101,8 @@ class FreeLoad {
   void enter(Client& client);
   void send(Client& client, std::vector<Request> requests);
   Request draw(Client& client, Prng& prng);
-  Request read(const Client& client, Prng& prng, std::string level) const;
+  Request read(const Client& client, Prng& prng, std::string level, std::size_t r) const;
+  void answered(const Request& request, const wire::Reply& reply, const wire::Reply* receipt);
   Request write(Client& client, Prng& prng, std::string level, std::size_t w);
   std::string unique(const Client& client);
   void answered(Client& client, const Request& request, const wire::Reply& reply);
@@ -103,6 +117,7 @@ class FreeLoad {
   Access& access_;
   Fail fail_;
   Acked acked_;
+  Answered answered_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::map<std::uint64_t, Client*> by_conn_;
   std::map<std::uint64_t, Line> lines_;

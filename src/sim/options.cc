@@ -48,6 +48,7 @@ constexpr OptionInfo kTable[] = {
     {"free_operations", &Options::free_operations, 0, 100 * kMillion},
     {"free_keys", &Options::free_keys, 1, 1000},
     {"free_level", &Options::free_level, 0, 2},
+    {"free_think_us", &Options::free_think_us, 0, 1000 * kMillion},
     {"sloppy_percent", &Options::sloppy_percent, 0, 100},
     {"delay_min_us", &Options::delay_min_us, 0, 10 * kMillion},
     {"delay_mean_us", &Options::delay_mean_us, 0, 10 * kMillion},
@@ -180,6 +181,19 @@ void draw_single(Draw& draw, Options& options) {
   options.weak_percent = 0;
 }
 
+// One key that many read while its versions take long to get around, and no two nodes see the same.
+void draw_clogged(Options& options) {
+  options.crash_ms = options.cut_ms = 0;
+  options.nodes = 7;
+  options.delay_mean_us = 2'000;
+  options.clog_ms = 500;
+  options.fault_for_ms = 2'000;
+  options.free_clients = 16;
+  options.free_operations = 4'000;
+  options.free_keys = 1;
+  options.free_think_us = 2'000;
+}
+
 // Of leaderless keyspaces. In a hurry, tombstones come and go during a run.
 void draw_leaderless(Draw& draw, Options& options) {
   options.free_clients = draw.of({0, 2, 4, 8, 16});
@@ -191,14 +205,24 @@ void draw_leaderless(Draw& draw, Options& options) {
   if (haste > 1) {
     options.pause_ms = options.slow_ms = options.clog_ms = 0;
     options.drift_ppm = std::min<std::int64_t>(options.drift_ppm, 10'000);
-    options.crash_ms = 3'000;
-    options.fault_for_ms = 8'000;  // so that some are silent for long enough
-    options.fence_ms = 3'000;
+    // Some are silent for long enough to be fenced, and for the others to close what they made.
+    options.crash_ms = draw.of({0, 3'000});
+    options.cut_ms = 2'000;
+    options.fault_for_ms = 8'000;
+    options.faults_end_ms = 20'000;
+    options.fence_ms = draw.of({1'000, 3'000});
+    options.sync_ms = 20;
+    options.free_operations = 4'000;
   }
   // What stops a node's time, or bends it, lets hints outlive what others allow them.
   const bool in_time = options.drift_ppm <= 10'000 && options.pause_ms == 0 &&
                        options.slow_ms == 0 && options.clog_ms == 0;
-  options.hint_life_ms = in_time && haste > 0 ? 1'000 : 3 * kHour;
+  options.hint_life_ms = !in_time || haste == 0 ? 3 * kHour : haste > 1 ? 200 : 1'000;
+  // Long enough, in many runs, for the clients to outlive several faults.
+  options.free_think_us = haste > 1 ? 20'000 : draw.of({0, 2'000, 20'000, 100'000});
+  if (haste == 0 && draw.of({0, 0, 0, 1}) == 1) {
+    draw_clogged(options);
+  }
 }
 
 }  // namespace

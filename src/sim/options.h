@@ -48,9 +48,10 @@ struct Options {
   // The load on leaderless keyspaces, by clients of their own.
   std::int64_t free_clients = 0;
   std::int64_t free_operations = 1000;
-  std::int64_t free_keys = 4;       // of each keyspace
-  std::int64_t free_level = 0;      // of all their requests: 1 is `one`, 2 `quorum`; 0: any
-  std::int64_t sloppy_percent = 0;  // of writes: stand-ins may acknowledge
+  std::int64_t free_keys = 4;         // of each keyspace
+  std::int64_t free_think_us = 1000;  // mean pause of a client between requests
+  std::int64_t free_level = 0;        // of all their requests: 1 is `one`, 2 `quorum`; 0: any
+  std::int64_t sloppy_percent = 0;    // of writes: stand-ins may acknowledge
 
   // The network. Chances are for each packet, in millionths.
   std::int64_t delay_min_us = 50;

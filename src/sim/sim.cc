@@ -41,8 +41,9 @@ class World final : private Hosts, private ServerHost, private Access {
             options_, events_, trace_, *this,
             [this](const std::string& why) { fail(Failure::kSafety, "replies", why); },
             [this](const FreeWrite& write, const FreeAck& ack) {
-              versions_.acknowledged(write, ack);
-            }),
+              versions_.acknowledged(write, ack, events_.now());
+            },
+            [this](const FreeRead& read) { versions_.answered(read, events_.now()); }),
         watch_(servers_, static_cast<std::uint32_t>(options.partitions),
                [this](const char* invariant, const std::string& why) {
                  fail(Failure::kSafety, invariant, why);

@@ -105,6 +105,7 @@ void Versions::came_back(const Server& server, Key& key, const dynamo::Row& row,
                         server.id().value(), told(dot)));
     }
     made_.at(dot).on_disk_of.erase(server.id());
+    made_.at(dot).thinned = true;
     const bool elsewhere = std::any_of(key.at.begin(), key.at.end(), [&](const auto& item) {
       return item.first != server.id() && item.second.context.covers(dot);
     });
@@ -123,13 +124,7 @@ void Versions::turn(const Server& server) {
     ++fenced_;
   }
   for (const auto& [partition, keys] : keys_) {
-    const auto* table = server.node().leaderless()->table(partition);
-    if (table == nullptr) {
-      continue;
-    }
-    auto& digest = life.digests[partition];
-    if (digest != table->digest()) {
-      digest = table->digest();
+    if (const auto* table = server.node().leaderless()->table(partition)) {
       look(server, partition, *table);
     }
   }
@@ -169,6 +164,7 @@ void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {
     if (before.context.covers(dot) && !row.context.covers(dot)) {
       made_.at(dot).on_disk_of.erase(server.id());
       made_.at(dot).dropped_by.insert(server.id());
+      made_.at(dot).thinned = true;
     }
   }
   note_seen(server.id(), key, row);
@@ -194,8 +190,9 @@ void Versions::note(const Server& server, Key& key, const dynamo::Sibling& sibli
   made.version = sibling;
   key.dots.push_back(sibling.dot);
   key.spreading.push_back(sibling.dot);
-  if (!sibling.deleted) {
-    by_value_[sibling.value] = sibling.dot;
+  if (!sibling.deleted && !by_value_.emplace(sibling.value, sibling.dot).second) {
+    fail_("a write is done once", fmt::format("{} is there as {}, too", told(sibling.dot),
+                                              told(by_value_.at(sibling.value))));
   }
   auto& [counter, stamp] = newest_[sibling.dot.replica];
   const bool later = sibling.dot.counter > counter;
@@ -213,9 +210,11 @@ void Versions::note(const Server& server, Key& key, const dynamo::Sibling& sibli
   for (const auto& old : before.siblings) {
     (holds(row, old.dot) ? made.beside : made.replaced).insert(old.dot);
   }
-  // What came and was replaced within this turn was never seen here.
+  // What came and was replaced within this turn was never seen here. Its own dots do not come: one
+  // that it no longer has is buried by the next.
   for (const auto& dot : key.dots) {
-    if (!before.context.covers(dot) && row.context.covers(dot) && !holds(row, dot)) {
+    const bool came = dot.replica != sibling.dot.replica && !before.context.covers(dot);
+    if (came && row.context.covers(dot) && !holds(row, dot)) {
       replaced_.insert(dot);
     }
   }
@@ -245,7 +244,7 @@ void Versions::note_losers(const Server& server) {
   seen = conflicts;
 }
 
-void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack) {
+void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack, Instant now) {
   const auto found = by_value_.find(write.value);
   std::optional<Dot> dot = ack.dot;
   if (!write.deletes && found != by_value_.end()) {
@@ -261,9 +260,73 @@ void Versions::acknowledged(const FreeWrite& write, const FreeAck& ack) {
   }
   acked_.insert(*dot);
   check_stands(write, made->second, *dot);
-  if (!ack.stand_ins) {
-    check_quorum(write, made->second, *dot);
+  if (ack.stand_ins) {
+    return;
   }
+  check_quorum(write, made->second, *dot);
+  note_held(made->second, write.w, now);
+}
+
+void Versions::note_held(Made& made, std::size_t replicas, Instant now) {
+  if (made.version.deadline) {
+    return;
+  }
+  if (made.held_by.empty()) {
+    made.key->told.push_back(made.version.dot);
+  }
+  made.held_by.try_emplace(replicas, now);
+}
+
+// R + W > N: some replica that answered the read had seen each write that was acknowledged before
+// the read began, as long as none of its replicas has lost it or let it go. What R replicas were
+// read to have, they have from then on, too.
+void Versions::answered(const FreeRead& read, Instant now) {
+  const auto found = by_name_.find({read.keyspace, read.key});
+  if (found == by_name_.end()) {
+    return;
+  }
+  auto& key = *found->second;
+  const auto replicas = table_.find(key.keyspace)->n;
+  for (const auto& dot : key.told) {
+    const auto& made = made_.at(dot);
+    for (const auto& [count, since] : made.held_by) {
+      if (!made.thinned && since < read.sent && count + read.r > replicas &&
+          !tells_of(key, read, made)) {
+        fail_("R + W > N",
+              fmt::format("a read of {} with r={} tells nothing of {}, of which {} replicas were "
+                          "known to have it before",
+                          read.key, read.r, told(dot), count));
+      }
+    }
+  }
+  for (const auto& dot : key.dots) {
+    auto& made = made_.at(dot);
+    const auto& version = made.version;
+    if (read.has_seen ? read.has_seen->covers(dot)
+                      : !version.deleted && version.value == read.value) {
+      note_held(made, read.r, now);
+    }
+  }
+}
+
+// Whether what was read has seen that version, or won over it.
+bool Versions::tells_of(const Key& key, const FreeRead& read, const Made& made) const {
+  if (read.has_seen) {
+    return read.has_seen->covers(made.version.dot);
+  }
+  if (key.conflict != Conflict::kLww || (read.value && !by_value_.contains(*read.value))) {
+    return true;  // one cannot tell; a value may be replaced within the turn that made it
+  }
+  const auto order = [](const dynamo::Sibling& sibling) {
+    return std::tie(sibling.stamp, sibling.dot);
+  };
+  return std::any_of(key.dots.begin(), key.dots.end(), [&](const Dot& dot) {
+    const auto& version = made_.at(dot).version;
+    // A delete may be replaced within its turn, too: by what won over the version then.
+    const bool is_it = read.value ? !version.deleted && version.value == *read.value
+                                  : version.deleted || dot != made.version.dot;
+    return is_it && order(version) >= order(made.version);
+  });
 }
 
 void Versions::check_stands(const FreeWrite& write, const Made& made, const Dot& dot) {

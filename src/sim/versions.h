@@ -23,10 +23,11 @@ namespace kvorum::sim {
 // At every step: a dot is one version; its maker's counters and stamps rise over all its lives; a
 // write leaves nothing beside it that it has seen; what a replica held and let go does not come
 // back to it. At every acknowledgement: W replicas have seen the write, on their disks if the
-// keyspace is fsynced, and disks keep it. At rest: the replicas of a partition hold the same rows;
-// what was acknowledged is there, or was replaced by a write that had seen it, or lost by the
+// keyspace is fsynced, and disks keep it. At every answered read: with R + W > N, it tells of what
+// was acknowledged, or read, before it began. At rest: the replicas of a partition hold the same
+// rows; what was acknowledged is there, or was replaced by a write that had seen it, or lost by the
 // keyspace's rule and stands in a ledger; what an acknowledged write replaced is not there. Exempt
-// are writes that at some moment no replica had any more.
+// are writes that at some moment no replica had any more; for reads, those that any replica lost.
 class Versions {
  public:
   using Fail = std::function<void(const char* invariant, const std::string& why)>;
@@ -37,7 +38,8 @@ class Versions {
   void started(const Server& server);  // with what its disk has kept
   void turn(const Server& server);
   std::uint64_t fenced() const { return fenced_; }  // and started over
-  void acknowledged(const FreeWrite& write, const FreeAck& ack);
+  void acknowledged(const FreeWrite& write, const FreeAck& ack, Instant now);
+  void answered(const FreeRead& read, Instant now);
   // Why replicas are not equal yet; empty: they are. All servers run.
   std::string unrest() const;
   // At rest.
@@ -57,6 +59,7 @@ class Versions {
     Conflict conflict = Conflict::kLww;
     std::vector<Dot> dots;             // of all its versions
     std::vector<Dot> spreading;        // those that some replica has not seen yet
+    std::vector<Dot> told;             // to clients, those that do not expire
     std::map<NodeId, dynamo::Row> at;  // as each replica had it last
   };
   struct Made {
@@ -65,14 +68,15 @@ class Versions {
     std::set<Dot> replaced;  // what its maker's row lost by it
     std::set<Dot> beside;    // ... and kept
     std::set<NodeId> seen_by;
-    std::set<NodeId> on_disk_of;  // when it was acknowledged
-    std::set<NodeId> dropped_by;  // with its row, as all had passed it
+    std::set<NodeId> on_disk_of;             // when it was acknowledged
+    std::set<NodeId> dropped_by;             // with its row, as all had passed it
+    bool thinned = false;                    // some replica had seen it, and knows no more of it
+    std::map<std::size_t, Instant> held_by;  // so many, as far as clients know, from then on
   };
   struct Life {  // of a node
     Incarnation disk;
     Incarnation replica;
     std::uint64_t conflicts = 0;
-    std::map<PartitionId, std::uint64_t> digests;
     std::set<Dot> let_go;
   };
 
@@ -88,6 +92,8 @@ class Versions {
   void check_stands(const FreeWrite& write, const Made& made, const Dot& dot);
   void check_quorum(const FreeWrite& write, Made& made, const Dot& dot);
   std::string difference(const dynamo::Core& a, const dynamo::Core& b, PartitionId partition) const;
+  void note_held(Made& made, std::size_t replicas, Instant now);
+  bool tells_of(const Key& key, const FreeRead& read, const Made& made) const;
   bool explained(const Dot& dot) const;
   std::string told(const Dot& dot) const;
 
