@@ -12,6 +12,7 @@ TEST(SeedRun, SwarmFindsNothing) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     auto options = sim::draw(seed);
     options.operations = std::min<std::int64_t>(options.operations, 2000);
+    options.free_operations = std::min<std::int64_t>(options.free_operations, 500);
     const auto run = run_seed(options, 1s);
     EXPECT_TRUE(run.finding == Finding::kOk || run.finding == Finding::kUndecided)
         << "seed " << seed << ": " << run.why;

@@ -424,6 +424,7 @@ TEST(Sim, EveryKindOfFaultHappens) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     auto options = draw(seed);
     options.operations = std::min<std::int64_t>(options.operations, 2000);
+    options.free_operations = std::min<std::int64_t>(options.free_operations, 500);
     if (seed % 4 == 0) {
       options.disk_lost_ms = 500;  // a disk is lost once or twice at most
     }
