@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/checksum.h"
+#include "model/meta.h"
 
 namespace kvorum::sim {
 namespace {
@@ -74,7 +75,13 @@ void Versions::learn_keyspaces(const Server& server) {
 }
 
 void Versions::started(const Server& server) {
-  begin_life(server, lives_[server.id()].disk == server.incarnation());
+  // One that finds on its disk that it was fenced has started over by now.
+  const auto* machine = server.node().machine(kMetaPartition);
+  const auto row = machine == nullptr ? std::nullopt : machine->get(replica_row_key(server.id()));
+  const auto replica = row ? decode_replica(*row) : std::nullopt;
+  const bool fenced = replica && replica->fenced;
+  fenced_ += fenced ? 1 : 0;
+  begin_life(server, !fenced && lives_[server.id()].disk == server.incarnation());
 }
 
 void Versions::begin_life(const Server& server, bool same_disk) {
