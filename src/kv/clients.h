@@ -42,7 +42,8 @@ struct OnceClient {
 template <class Client>
 class ClientTable {
  public:
-  Client* find(ClientId id) {
+  Client* find(ClientId id) { return const_cast<Client*>(std::as_const(*this).find(id)); }
+  const Client* find(ClientId id) const {
     const auto at = clients_.find(id);
     return at == clients_.end() ? nullptr : &at->second.client;
   }

@@ -56,6 +56,11 @@ void Machine::State::move_log_time(WallMs stamp) {
   }
 }
 
+std::uint64_t Machine::State::next_of(ClientId client) const {
+  const auto* known = nodes.find(client);
+  return known != nullptr ? known->next : 1;
+}
+
 void Machine::State::apply_runs(ByteView payload, Index index, Observer& observer) {
   Reader reader(payload);
   std::size_t position = 0;
@@ -67,8 +72,7 @@ void Machine::State::apply_runs(ByteView payload, Index index, Observer& observe
     const auto body = reader.take(head->bytes);
     const bool fits = head->count <= kMaxEntryCommands - position;
     if (!fits || !prepare(body, head->count)) {
-      const auto* client = nodes.find(head->client);
-      observer.refused(head->client, client != nullptr ? client->next : 1);
+      observer.refused(head->client, next_of(head->client));
       continue;
     }
     if (apply_run(*head, Version::at(index, static_cast<std::uint16_t>(position)), observer)) {
@@ -106,8 +110,7 @@ bool Machine::State::prepare(ByteView body, std::uint32_t count) {
 
 // False: nothing of it was applied.
 bool Machine::State::apply_run(const RunHead& head, Version first, Observer& observer) {
-  const auto* known = nodes.find(head.client);
-  const auto expected = known != nullptr ? known->next : 1;
+  const auto expected = next_of(head.client);
   if (head.first_seq > expected) {
     observer.refused(head.client, expected);
     return false;
@@ -231,6 +234,8 @@ void Machine::each(const std::function<void(ByteView, ByteView)>& visit) const {
     }
   }
 }
+
+std::uint64_t Machine::next_of(ClientId client) const { return state_->next_of(client); }
 
 Index Machine::applied() const { return state_->applied; }
 Term Machine::applied_term() const { return state_->term; }

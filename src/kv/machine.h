@@ -88,6 +88,9 @@ class Machine {
   // Calls visit(key, value) for every live row, in no particular order.
   void each(const std::function<void(ByteView, ByteView)>& visit) const;
 
+  // The number that the next run of a node's client begins with: what lies below has been applied.
+  std::uint64_t next_of(ClientId client) const;
+
   Index applied() const;
   Term applied_term() const;
   WallMs log_time() const;

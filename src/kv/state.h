@@ -26,6 +26,7 @@ struct Machine::State {
     KeyRef first{ByteView()};
   };
 
+  std::uint64_t next_of(ClientId client) const;
   void apply_runs(ByteView payload, Index index, Observer& observer);
   bool prepare(ByteView body, std::uint32_t count);
   bool apply_run(const RunHead& head, Version first, Observer& observer);

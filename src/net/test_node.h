@@ -52,6 +52,7 @@ class TestNode final : public node::Node {
   void begin_shutdown(Now now) override;
   const raft::Raft* group(PartitionId) const override { return nullptr; }
   const kv::Machine* machine(PartitionId) const override { return nullptr; }
+  bool writes(PartitionId) const override { return false; }
   bool idle() const override { return waiting_.empty(); }
   void set_client_count(std::size_t connected) override { clients_ = connected; }
 

@@ -308,6 +308,26 @@ TEST(Cluster, ANodeThatWasAwayCatchesUpByLogOrBySnapshot) {
   }
 }
 
+// Cut off at any moment of the write's way: it may be committed without its node knowing, and then
+// what others write is acknowledged before the read is sent.
+TEST(Cluster, AReadBehindAWriteIsNotOlderThanItself) {
+  for (int turns = 0; turns < 12; ++turns) {
+    TestCluster cluster(3);
+    const auto leader = cluster.wait_leader();
+    const auto asked = other_than(leader);
+    const auto conn = cluster.connect(asked);
+    cluster.send(asked, conn, words("SET a 1"));
+    const auto until = cluster.turns() + static_cast<std::uint64_t>(turns);
+    cluster.run_until([&] { return cluster.turns() == until; });
+    cluster.isolate(asked);
+    ASSERT_EQ(cluster.ask(leader, "SET b 2"), "OK");
+    cluster.send(asked, conn, words("GET b"));
+    cluster.heal();
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.replies(asked, conn).size() == 2; }));
+    EXPECT_EQ(cluster.replies(asked, conn).back(), "\"2\"") << "cut off after " << turns;
+  }
+}
+
 TEST(Cluster, RowsExpireEverywhereByLogTime) {
   TestCluster cluster(3);
   cluster.wait_leader();

@@ -135,7 +135,7 @@ void Replica::fence_silent() {
     led_ = {meta.raft().term(), now_.mono};
     return;
   }
-  if (!meta.outbox().runs().empty() || meta.outbox().has_open()) {
+  if (writes(kMetaPartition)) {
     return;
   }
   for (const auto& [node, row] : replicas_) {

@@ -47,7 +47,7 @@ void Replica::tend_meta() {
   }
   const bool settled = registered && keyspaces_.version != 0 && is_replica_registered();
   meta_try_at_ = settled ? Instant::max() : now_.mono + kMetaRetry;
-  if (!meta.raft().leader() || !meta.outbox().runs().empty() || meta.outbox().has_open()) {
+  if (!meta.raft().leader() || writes(kMetaPartition)) {
     return;
   }
   tend_replica();

@@ -111,6 +111,7 @@ class Node {
   virtual const raft::Raft* group(PartitionId partition) const = 0;
   virtual const kv::Machine* machine(PartitionId partition) const = 0;
   virtual const dynamo::Core* leaderless() const = 0;
+  virtual bool writes(PartitionId partition) const = 0;  // some of its writes are on their way
 
   // Counters for INFO that only net/ knows.
   virtual void set_client_count(std::size_t connected) = 0;

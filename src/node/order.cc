@@ -3,10 +3,10 @@
 //
 // Writes of one partition are begun as they come and are applied in that order. A read between them
 // waits at its place: it is answered when the write ahead of it has been applied, or right before
-// the write behind it is. Both are moments after the read arrived, and the neighbouring write's
-// commit, proposed after that arrival too, confirms the leader. Only a read with no open write
-// ahead asks for a confirmed index of its own. A command of another partition waits until the queue
-// is empty.
+// the write behind it is. The commit of such a write confirms the leader, if it was sent after the
+// read came. A linearizable read asks for a confirmed index of its own if the write ahead of it was
+// on its way by then, or if there is none. A command of another partition waits until the queue is
+// empty.
 #include <algorithm>
 
 #include "base/check.h"
@@ -70,7 +70,9 @@ void Replica::begin(Session& session, Item& item, const Command& command) {
     return begin_read(session, item);
   }
   if (!item.everywhere) {
-    find(item.partition)->outbox().push(command, session.id);
+    auto& outbox = find(item.partition)->outbox();
+    item.tag = outbox.seals();
+    outbox.push(command, session.id);
     return;
   }
   const auto* keyspace = keyspace_of(session);
@@ -81,8 +83,15 @@ void Replica::begin(Session& session, Item& item, const Command& command) {
 }
 
 void Replica::begin_read(Session& session, Item& item) {
+  // A linearizable read is not served by a write that was sent before it came: the write's node may
+  // learn of its commit when others have long overwritten what the read looks for.
   for (std::size_t i = 0; i + 1 < session.begun; ++i) {
-    item.behind_write = item.behind_write || session.queue[i].kind == Item::Kind::kWrite;
+    const auto& ahead = session.queue[i];
+    if (ahead.kind == Item::Kind::kWrite) {
+      item.behind_write = item.met.kind != LevelKind::kLinearizable ||
+                          KVORUM_MUTANT(kReadBehindSent) ||
+                          ahead.tag == find(ahead.partition)->outbox().seals();
+    }
   }
   if (item.behind_write || item.met.kind == LevelKind::kPrefix) {
     return;
@@ -322,21 +331,35 @@ void Replica::after_write(Partition& partition, ConnId conn, std::uint64_t seq, 
   while (!session->queue.empty() && session->queue.front().behind_write) {
     serve(*session, session->queue.front());
   }
-  if (!session->queue.empty() && session->queue.size() > session->begun) {
+  if (!session->queue.empty() && (session->queue.size() > session->begun ||
+                                  session->queue.front().kind == Item::Kind::kRead)) {
     wake(conn);
   }
 }
 
 void Replica::write_missed(ConnId conn) {
-  if (auto* session = find(conn)) {
-    while (!session->queue.empty() && session->queue.front().kind == Item::Kind::kRead) {
-      serve(*session, session->queue.front());
-    }
-    connections_.reply(conn).error(
-        {ErrorCode::kUnknown, "the write was committed, but its reply came by a snapshot"});
-    pop(*session);
-    wake(conn);
+  auto* session = find(conn);
+  if (session == nullptr) {
+    return;
   }
+  // What waits ahead of the write must not see it.
+  while (session->queue.front().kind == Item::Kind::kRead) {
+    connections_.reply(conn).error(
+        {ErrorCode::kTimeout, "a later write of this connection came first, by a snapshot"});
+    session->receipt = Receipt{};
+    pop(*session);
+  }
+  auto& item = session->queue.front();
+  CHECK(item.kind == Item::Kind::kWrite, "a write came for a connection that does not wait for it");
+  if (item.everywhere && --item.outstanding > 0) {
+    return;
+  }
+  connections_.reply(conn).error(
+      {ErrorCode::kUnknown, "the write was committed, but its reply came by a snapshot"});
+  session->receipt = Receipt{};
+  session->receipt.outcome = Outcome::kUnknown;
+  pop(*session);
+  wake(conn);
 }
 
 Error Replica::timeout_error(Session& session, const Item& item) {

@@ -28,6 +28,7 @@ std::size_t Outbox::seal() {
   }
   open_.clear();
   open_bytes_.clear();
+  ++seals_;
   return runs_.size() - before;
 }
 
@@ -96,6 +97,17 @@ void Outbox::applied(std::uint64_t seq, std::vector<ConnId>& missed) {
     }
     closed_bytes_ -= run.bytes->size();
     runs_.pop_front();
+  }
+}
+
+void Outbox::passed(std::uint64_t next, std::vector<ConnId>& missed) {
+  if (next <= done_ + 1) {
+    return;
+  }
+  const auto last = owner(next - 1);
+  applied(next - 1, missed);
+  if (last) {
+    missed.push_back(last);
   }
 }
 

@@ -37,6 +37,7 @@ class Outbox {
   // Numbers the open run's commands and closes it, in pieces that fit an entry. Returns how many
   // runs were added.
   std::size_t seal();
+  std::uint64_t seals() const { return seals_; }  // so far: what was handed in since is not sent
 
   const std::deque<Run>& runs() const { return runs_; }  // closed and not wholly applied, in order
   std::size_t bytes() const { return closed_bytes_ + open_bytes_.size(); }
@@ -47,6 +48,8 @@ class Outbox {
   // Commands up to and including `seq` were applied. Owners whose command was passed over unseen
   // (its effect came with a snapshot) are appended to `missed`.
   void applied(std::uint64_t seq, std::vector<ConnId>& missed);
+  // All below `next` came with a snapshot.
+  void passed(std::uint64_t next, std::vector<ConnId>& missed);
 
   // The connection gives up on its first waiting command: true if it was never sent and now never
   // will be, false if it may take effect yet.
@@ -62,6 +65,7 @@ class Outbox {
 
   ClientId client_;
   std::uint64_t next_seq_ = 1;
+  std::uint64_t seals_ = 0;
   std::uint64_t done_ = 0;  // applied through this one
   std::deque<Run> runs_;
   std::size_t closed_bytes_ = 0;

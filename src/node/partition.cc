@@ -311,6 +311,13 @@ void Partition::install() {
   marks_.assign(1, {machine_->applied(), machine_->applied_term(), log_bytes_});
   host_.note(LogLevel::kInfo, fmt::format("partition {}: installed a snapshot at {}", id_.value(),
                                           machine_->applied().value()));
+  missed_.clear();
+  if (!KVORUM_MUTANT(kForgetPassed)) {
+    outbox_.passed(machine_->next_of(outbox_.client()), missed_);
+  }
+  for (const auto waiting : missed_) {
+    host_.write_missed(waiting);
+  }
 }
 
 void Partition::apply() {

@@ -101,6 +101,12 @@ const kv::Machine* Replica::machine(PartitionId id) const {
   return partition == nullptr ? nullptr : &partition->machine();
 }
 
+bool Replica::writes(PartitionId id) const {
+  const auto* partition = find(id);
+  return partition != nullptr &&
+         (!partition->outbox().runs().empty() || partition->outbox().has_open());
+}
+
 Session* Replica::find(ConnId id) {
   const auto found = sessions_.find(id);
   return found == sessions_.end() ? nullptr : found->second.get();

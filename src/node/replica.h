@@ -67,6 +67,7 @@ class Replica final : public Node, private Partition::Host {
   bool idle() const override;
   const raft::Raft* group(PartitionId partition) const override;
   const kv::Machine* machine(PartitionId partition) const override;
+  bool writes(PartitionId partition) const override;
   void set_client_count(std::size_t connected) override { clients_ = connected; }
 
  private:

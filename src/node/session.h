@@ -45,7 +45,8 @@ struct Item {
   std::optional<Level> asked;  // else the keyspace's own
   Level met;
   PartitionId partition;
-  std::uint64_t tag = 0;            // kRead: confirmed once the partition's confirmed() >= it
+  std::uint64_t tag = 0;            // kRead: confirmed once the partition's confirmed() >= it;
+                                    // kWrite: the outbox's seals() when it was handed in
   Index at_least;                   // kRead: and applied >= this
   std::vector<std::uint64_t> tags;  // everywhere: per partition of the keyspace
   std::size_t outstanding = 0;      // everywhere, kWrite: partitions that have not applied it

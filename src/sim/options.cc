@@ -106,9 +106,9 @@ void draw_load(Draw& draw, Options& options) {
   options.token_percent = draw.of({0, 20, 60});
   options.move_percent = draw.of({0, 5, 30});
   options.reader_percent = draw.of({0, 20, 60});
-  options.pipeline = draw.of({1, 1, 4, 16});
+  options.pipeline = draw.of({1, 4, 4, 16});
   options.think_us = draw.of({0, 1'000, 20'000, 200'000});
-  options.weak_percent = draw.of({0, 30, 80});
+  options.weak_percent = draw.of({0, 0, 30, 80});
   if (options.weak_percent > 0) {
     options.pipeline = 1;  // many open requests and weak reads together are too hard to judge
   }

@@ -242,6 +242,9 @@ std::string World::unrest(PartitionId id) const {
     if (group == nullptr) {
       return fmt::format("node {} does not have partition {}", node.value(), id.value());
     }
+    if (server->node().writes(id)) {
+      return fmt::format("node {} waits for its writes of partition {}", node.value(), id.value());
+    }
     leaders += group->role() == raft::Role::kLeader ? 1 : 0;
     first = first == nullptr ? machine : first;
     if (group->last_index() != group->commit() || machine->applied() != group->commit() ||

@@ -178,16 +178,38 @@ void Workload::begin(Client& client) {
     issue(client, maker_.final_read(client.finals.front()));
     return send(client, from);
   }
-  const auto burst = client.once ? 1 : 1 + client.requests.below(percent(options_.pipeline));
-  for (std::uint64_t i = 0; i < burst && !issued_all(); ++i) {
-    ++issued_;
-    Prng prng(client.requests.next());  // of this request: however much it draws
-    issue(client, client.reader ? maker_.read(prng) : maker_.draw(prng, client.number));
-  }
+  burst(client, client.reader);
   if (client.token) {
     add(Purpose::kToken, {"KV.SESSION"});
   }
   send(client, from);
+  follow(client);
+}
+
+void Workload::burst(Client& client, bool reads) {
+  const auto burst = client.once ? 1 : 1 + client.requests.below(percent(options_.pipeline));
+  for (std::uint64_t i = 0; i < burst && !issued_all(); ++i) {
+    ++issued_;
+    Prng prng(client.requests.next());  // of this request: however much it draws
+    issue(client, reads ? maker_.read(prng) : maker_.draw(prng, client.number));
+  }
+}
+
+// Another packet while the one before it is on its way, if that has not been answered by then:
+// mostly reads, which must not lean on writes that went before them.
+void Workload::follow(Client& client) {
+  if (options_.pipeline == 1 || client.once || !client.requests.chance(7, 8)) {
+    return;
+  }
+  const auto mean = std::chrono::microseconds(options_.delay_mean_us + options_.disk_mean_us / 2);
+  events_.after(draw_exponential(client.requests, mean), [this, &client, conn = client.conn] {
+    if (client.conn == conn && !client.waiting.empty() && !stopping_ && !issued_all()) {
+      const auto from = client.waiting.size();
+      burst(client, client.reader || client.requests.chance(3, 4));
+      send(client, from);
+      follow(client);
+    }
+  });
 }
 
 void Workload::issue(Client& client, Request request) {

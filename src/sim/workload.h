@@ -62,6 +62,8 @@ class Workload {
   void next(Client& client);
   bool reach(Client& client);
   void begin(Client& client);
+  void burst(Client& client, bool reads);
+  void follow(Client& client);
   void issue(Client& client, Request request);
   void repeat(Client& client);
   void send(Client& client, std::size_t from);
