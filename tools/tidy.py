@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     "sim": ["base", "model", "wire", "node", "dynamo/core.h", "dynamo/version.h", "store/store.h",
             "store/log.h", "store/mem.h"],
     "check": ["base", "model"],
-    "lab": ["base", "model", "client", "sim", "check"],
+    "lab": ["base", "model", "wire", "client", "sim", "check"],
 }
 
 # What the tests beside a folder's sources may include on top of that, for real parts instead of

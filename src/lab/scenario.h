@@ -60,6 +60,8 @@ enum class FaultVerb : std::uint8_t {
   kLinks,  // a rule for links, in the words of KV.FAULT
 };
 
+const char* to_string(FaultVerb verb);
+
 struct FaultAction {
   FaultVerb verb = FaultVerb::kKill;
   std::optional<NodeId> node;  // all but kLinks; empty: whoever leads partition 1 by then

@@ -12,7 +12,7 @@ namespace {
 using Verb = FaultCommand::Verb;
 
 constexpr std::size_t kLongestWord = 32;
-constexpr std::int64_t kLongestMs = 86'400'000;
+constexpr Duration kLongest = std::chrono::hours(24);
 
 enum Takes : std::uint8_t {
   kNoNodes = 0,
@@ -131,17 +131,18 @@ class FaultParser {
 
   Duration time(ByteView what) {
     const auto word = next(what);
-    const bool ms = word.ends_with("ms");
-    const auto unit = ms ? 2u : 1u;
-    const auto count =
-        word.size() > unit && word.ends_with('s')
-            ? parse_number<std::uint32_t>(ByteView(word).substr(0, word.size() - unit))
-            : std::nullopt;
-    const auto in_ms = std::int64_t{count.value_or(0)} * (ms ? 1 : 1000);
-    if (!count || in_ms > kLongestMs) {
-      complain("'{}' is no time, like 50ms or 2s, up to a day", word);
+    const auto digits = std::min(word.find_first_not_of("0123456789"), word.size());
+    const auto count = parse_number<std::uint32_t>(ByteView(word).substr(0, digits));
+    const auto unit = ByteView(word).substr(digits);
+    const Duration one = unit == "us"   ? std::chrono::microseconds(1)
+                         : unit == "ms" ? Duration(1ms)
+                                        : 1s;
+    const bool known = unit == "us" || unit == "ms" || unit == "s";
+    if (!count || !known || *count > kLongest / one) {
+      complain("'{}' is no time, like 500us, 50ms or 2s, up to a day", word);
+      return {};
     }
-    return std::chrono::milliseconds(in_ms);
+    return *count * one;
   }
 
   std::uint32_t chance() {

@@ -11,15 +11,16 @@ using Verb = FaultCommand::Verb;
 
 constexpr std::uint64_t kOtherWay = 0x5bf03635;  // so that the two directions draw differently
 
-std::string in_ms(Duration time) {
-  return fmt::format("{}ms", std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+std::string in_words(Duration time) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+  return us % 1000 == 0 ? fmt::format("{}ms", us / 1000) : fmt::format("{}us", us);
 }
 
 std::string amounts(const FaultRule& rule) {
   std::string text;
   if (rule.kind == FaultKind::kDelay) {
-    text += ' ' + in_ms(rule.delay);
-    text += rule.jitter > Duration() ? " jitter " + in_ms(rule.jitter) : "";
+    text += ' ' + in_words(rule.delay);
+    text += rule.jitter > Duration() ? " jitter " + in_words(rule.jitter) : "";
     text += rule.unordered ? " unordered" : "";
   }
   if (rule.kind == FaultKind::kDrop) {
