@@ -102,7 +102,10 @@ std::string Replica::info(ByteView section) const {
     text += "# Persistence\r\nloading:0\r\naof_enabled:1\r\n\r\n";
   }
   if (wanted("STATS")) {
-    text += fmt::format("# Stats\r\ntotal_commands_processed:{}\r\n\r\n", commands_);
+    text += fmt::format(
+        "# Stats\r\ntotal_commands_processed:{}\r\npeer_messages_sent:{}\r\n"
+        "disk_syncs:{}\r\n\r\n",
+        commands_, messages_sent_, syncs_);
   }
   if (wanted("REPLICATION")) {
     text += fmt::format("# Replication\r\nrole:master\r\nconnected_slaves:{}\r\n\r\n",

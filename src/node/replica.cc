@@ -288,6 +288,7 @@ void Replica::drain(Output& out, Now now) {
   waits = waits || leaderless_.waits_for_disk();
   if (waits) {
     const auto ticket = next_ticket_++;
+    syncs_ += batch.sync ? 1 : 0;
     out.disk.push_back(WriteJob{ticket, std::move(batch)});
     for (auto& [id, partition] : partitions_) {
       if (partition->waits_for_disk()) {
@@ -315,6 +316,8 @@ void Replica::drain(Output& out, Now now) {
   faults_.drain(out, now);
   queries_.drain(out);
   out.greet_again = std::exchange(greet_again_, false);
+  messages_sent_ += out.messages.size() + out.forwards.size() + out.leaderless.size() +
+                    out.queries.size() + out.answers.size();
   out.log.insert(out.log.end(), std::make_move_iterator(log_.begin()),
                  std::make_move_iterator(log_.end()));
   log_.clear();

@@ -234,6 +234,8 @@ class Replica final : public Node, private Partition::Host {
   Instant started_;
   std::size_t clients_ = 0;
   std::uint64_t commands_ = 0;
+  std::uint64_t messages_sent_ = 0;  // to other nodes
+  std::uint64_t syncs_ = 0;          // batches that the disk was to sync; it may do several at once
   Faults faults_;
   Queries queries_;
   NoReply no_reply_;
