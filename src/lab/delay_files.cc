@@ -12,15 +12,6 @@ namespace {
 constexpr std::size_t kMostServers = 99;
 constexpr Word kMatrixFields[] = {{"addresses", "addresses"}, {"delays", "delays"}};
 
-std::vector<std::string> split(const std::string& line) {
-  std::istringstream stream(line);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) {
-    words.push_back(word);
-  }
-  return words;
-}
-
 std::optional<std::uint16_t> parse_port(ByteView word) {
   const auto port = parse_number<std::uint16_t>(word);
   return port && *port != 0 ? port : std::nullopt;
@@ -47,7 +38,7 @@ class ServerList {
     std::size_t number = 0;
     for (std::string line; std::getline(stream, line) && !problem_.found();) {
       ++number;
-      if (const auto words = split(line); !words.empty()) {
+      if (const auto words = split_words(line); !words.empty()) {
         const auto at = fmt::format("line {}", number);
         range_ ? server(at, words) : delay(at, words);
       }

@@ -1,7 +1,7 @@
 #include "lab/nearest.h"
 
 #include <algorithm>
-#include <vector>
+#include <sstream>
 
 namespace kvorum::lab {
 namespace {
@@ -69,6 +69,15 @@ std::string listed(Words words) {
     }
   }
   return out;
+}
+
+std::vector<std::string> split_words(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) {
+    words.push_back(word);
+  }
+  return words;
 }
 
 }  // namespace kvorum::lab

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kvorum::lab {
 
@@ -22,5 +23,7 @@ std::optional<std::string_view> meaning(std::string_view word, Words words);
 std::optional<std::string_view> nearest(std::string_view word, Words words);
 // Those that stand for themselves, with commas.
 std::string listed(Words words);
+// At its blanks and line breaks.
+std::vector<std::string> split_words(const std::string& text);
 
 }  // namespace kvorum::lab

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <set>
-#include <sstream>
 
 #include "lab/scenario_parts.h"
 #include "lab/scenario_words.h"
@@ -15,15 +14,6 @@ constexpr std::int64_t kMostClients = 1000;
 constexpr std::int64_t kMostClientNumber = 999'999;
 constexpr std::int64_t kMostOperations = 1'000'000;
 constexpr std::int64_t kMostKeys = 100'000;
-
-std::vector<std::string> split(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) {
-    words.push_back(word);
-  }
-  return words;
-}
 
 // The words of KV.FAULT.
 void read_links(const Object& object, const std::vector<std::string>& words, std::uint32_t nodes,
@@ -215,7 +205,7 @@ FaultAction read_action(const Object& object, std::uint32_t nodes) {
   std::string text;
   object.require("do");
   object.text("do", text);
-  const auto words = split(text);
+  const auto words = split_words(text);
   const auto first = words.empty() ? text : words.front();
   const auto verb = find_verb(first);
   if (!verb) {

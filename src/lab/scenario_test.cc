@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -233,6 +234,19 @@ TEST(Scenario, WithoutAModelAViolationOfTheLevelsOwnIsEnough) {
   const auto scenario = parsed(
       R"({"level": "prefix", "clients": [{"requests": []}], "expect": {"violates": "prefix"}})");
   EXPECT_EQ(scenario.expect.model, std::nullopt);
+}
+
+TEST(Scenario, TheExampleOfTheDocsIsOne) {
+  std::ifstream file(KVORUM_SOURCE_DIR "/docs/scenarios.md");
+  std::ostringstream docs;
+  docs << file.rdbuf();
+  const std::string fence = "```json\n";
+  const auto begin = docs.str().find(fence);
+  ASSERT_NE(begin, std::string::npos);
+  const auto from = begin + fence.size();
+  const auto scenario = parsed(docs.str().substr(from, docs.str().find("```", from) - from));
+  EXPECT_EQ(to_string(*scenario.expect.model), "sequential");
+  EXPECT_EQ(std::get<FaultAction>(scenario.clients.at(0).steps.at(0)).words, "cut 3 * for 2s");
 }
 
 TEST(ScenarioErrors, MalformedJson) {
