@@ -12,7 +12,7 @@ function bar_table(table, head, rows) {
   });
   for (const row of rows) {
     const line = add(body, "tr");
-    for (const name of row.names) add(line, "td", name);
+    for (const name of row.names) add(line, "td", name, "name");
     add(add(line, "td", undefined, "bar"), "i").style.width = `${share(row.bar) * 100}%`;
     for (const number of row.numbers) add(line, "td", number, "number");
   }

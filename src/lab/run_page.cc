@@ -42,8 +42,8 @@ void append_latencies(const RunRecord& record, std::string& out) {
   for (const auto& row : latencies(record)) {
     out += between;
     append_json_string(row.level, out);
-    fmt::format_to(std::back_inserter(out), R"(,"{}",{},{:.6f},{:.6f},{:.6f},{:.6f}])",
-                   to_string(row.op), row.count, row.mean_ms, row.p50_ms, row.p99_ms, row.max_ms);
+    fmt::format_to(std::back_inserter(out), R"(,"{}",{},{:.6f},{:.6f},{:.6f}])", to_string(row.op),
+                   row.count, row.mean_ms, row.p50_ms, row.p99_ms);
     between = ",[";
   }
   out += "],";

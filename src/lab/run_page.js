@@ -205,7 +205,7 @@ function draw_bars() {
           continue;
         }
         if (b - a >= 4) draw_wide(o, a, b);
-        else thin[o.dress] = (thin[o.dress] || "") + box(a, top_of(o) + 2, b - a, BAR - 4);
+        else thin[o.dress] = (thin[o.dress] || "") + box(a, top_of(o), b - a, BAR);
         painted = Math.max(painted, b);
       }
     }
@@ -225,7 +225,7 @@ function draw_wide(o, start, stop) {
   const a = Math.max(start, gutter - 8), b = Math.min(stop, width + 8), y = top_of(o), w = b - a;
   const open = o.ended === UNKNOWN;
   put($("bars"), "rect", {class: `bar ${open ? "open" : o.ended === FAILED ? "failed" : o.dress}`,
-    x: a, y, width: w, height: BAR, rx: open ? 0 : Math.min(4, w / 2)});
+    x: a, y, width: w, height: BAR, rx: open ? 0 : Math.min(4, w / 6)});
   if (open) {  // no right edge, but an arrow to where it may go on
     put($("bars"), "path", {class: "end", d: `M${b} ${y}H${a}V${y + BAR}H${b}` +
       (stop <= width ? `M${b} ${y}l6 ${BAR / 2}-6 ${BAR / 2}` : "")});
@@ -342,6 +342,12 @@ function fill() {
   $("about").textContent = `${data.about} · ${count_of_operations()}`;
   $("teaches").textContent = data.teaches;
   fill_verdict((o) => { show_near(o); pick(o); });
+  const states = data.expected.map(([, state]) => state);
+  const [word, style] = !states.length ? ["nothing expected", "unknown"]
+    : states.includes(1) ? ["not as expected", "violation"]
+    : states.includes(2) ? ["undecided", "unknown"] : ["as expected", "ok"];
+  $("outcome").textContent = word;
+  $("outcome").classList.add(style);
   for (const [text, state, why] of data.expected) {
     const item = add($("expected"), "li", undefined, ["met", "not", "undecided"][state]);
     add(item, "b", ["✓", "✗", "?"][state]);
@@ -349,10 +355,10 @@ function fill() {
     if (why) add(item, "div", why, "dim");
   }
   if (data.latency.length) {
-    bar_table($("latency"), ["level", "", "median", "mean", "p99", "max", "count"],
-      data.latency.map(([level, op, count, mean, p50, p99, max]) => ({
+    bar_table($("latency"), ["level", "", "median", "mean", "p99", "count"],
+      data.latency.map(([level, op, count, mean, p50, p99]) => ({
         names: [level, op], bar: p50,
-        numbers: [...[p50, mean, p99, max].map((ms) => count ? in_ms(ms) : "–"), count],
+        numbers: [...[p50, mean, p99].map((ms) => count ? in_ms(ms) : "–"), count],
       })));
   }
   $("to-core").hidden = !core.length;

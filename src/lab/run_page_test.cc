@@ -61,7 +61,7 @@ TEST(RunPage, HoldsTheRunAndNothingOutside) {
             HasSubstr(R"("about":"linearizable, 3 nodes, simulated with seed 7, took 12.3 ms",)"),
             HasSubstr(R"("expected":[["model sequential",0,""],["final x = 1",1,"node 2 has 2"],)"
                       R"(["model linearizable",2,"time"]],)"),
-            HasSubstr(R"(["linearizable","put",2,0.000010,0.000010,0.000010,0.000010],)"),
+            HasSubstr(R"(["linearizable","put",2,0.000010,0.000010,0.000010],)"),
             HasSubstr(R"("faults":[{"from":-10,"to":100,"nodes":[2,3],"text":"cut 2 3"}],)"),
             HasSubstr(R"("ages":[null,null,[0,1,10],null],)")));
   EXPECT_THAT(data_of(page), AllOf(HasSubstr(R"("answer":"violation","sentence":"1 is old")"),
