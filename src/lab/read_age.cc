@@ -30,6 +30,8 @@ class Key {
     by_start_.push_back(write);
     if (const auto value = made(operation)) {
       makers_[*value].push_back(write);
+    } else {
+      unsure_.push_back(write);
     }
   }
 
@@ -38,12 +40,13 @@ class Key {
                      [&](auto a, auto b) { return all[a].start_ns < all[b].start_ns; });
   }
 
-  ReadAge age(const std::vector<Operation>& all, const Operation& read, check::Text initial) const {
+  ReadAge age(const check::History& history, const Operation& read) const {
+    const auto& all = history.operations;
     ReadAge out;
-    if (const auto write = writer(all, read)) {
+    if (const auto write = writer(history, read)) {
       out.source = Source::kWrite;
       out.write = *write;
-    } else if (read.value == initial) {
+    } else if (read.value == history.initial_of(read.key)) {
       out.source = Source::kInitial;
     } else {
       return out;
@@ -67,29 +70,42 @@ class Key {
   }
 
  private:
-  std::optional<std::uint32_t> writer(const std::vector<Operation>& all,
-                                      const Operation& read) const {
-    const auto found = makers_.find(read.value);
-    if (found == makers_.end()) {
-      return std::nullopt;
-    }
+  std::optional<std::uint32_t> writer(const check::History& history, const Operation& read) const {
+    const auto& all = history.operations;
     std::optional<std::uint32_t> best;
     const auto rank = [&](std::uint32_t write) {
       return std::pair(std::min(all[write].end_ns, read.start_ns), all[write].start_ns);
     };
-    for (const auto write : found->second) {
-      if (read.version >= 0 && all[write].version == read.version) {
-        return write;
-      }
+    const auto consider = [&](std::uint32_t write) {
       if (all[write].start_ns <= read.end_ns && (!best || rank(*best) <= rank(write))) {
         best = write;
+      }
+    };
+    if (const auto found = makers_.find(read.value); found != makers_.end()) {
+      for (const auto write : found->second) {
+        if (read.version >= 0 && all[write].version == read.version) {
+          return write;
+        }
+        consider(write);
+      }
+    }
+    for (const auto write : unsure_) {
+      if (may_have_made(history, all[write], read.value)) {
+        consider(write);
       }
     }
     return best;
   }
 
+  static bool may_have_made(const check::History& history, const Operation& write,
+                            check::Text value) {
+    return value != check::kAbsent && (write.op == HistoryOp::kIncr ||
+                                       history.texts[value].ends_with(history.texts[write.value]));
+  }
+
   std::vector<std::uint32_t> by_start_;
   std::unordered_map<check::Text, std::vector<std::uint32_t>> makers_;  // of a value
+  std::vector<std::uint32_t> unsure_;  // whose outcome does not say what they made
 };
 
 }  // namespace
@@ -108,7 +124,7 @@ std::vector<std::optional<ReadAge>> read_ages(const check::History& history) {
   std::vector<std::optional<ReadAge>> out(all.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) {
     if (all[i].op == HistoryOp::kGet && all[i].ended == Ended::kOk) {
-      out[i] = keys[all[i].key].age(all, all[i], history.initial_of(all[i].key));
+      out[i] = keys[all[i].key].age(history, all[i]);
     }
   }
   return out;

@@ -27,7 +27,8 @@ struct ReadAge {
 
 // Of each of the history's operations; empty for all but gets that were answered. The write is the
 // one with the recorded version, else of those with that value begun before the read ended the one
-// that makes the read newest, and of these the latest. Values that append made come from nobody.
+// that makes the read newest, and of these the latest. An append may have made what ends with its
+// text, an incr of unknown outcome anything.
 std::vector<std::optional<ReadAge>> read_ages(const check::History& history);
 
 }  // namespace kvorum::lab

@@ -73,10 +73,18 @@ TEST(ReadAge, WritesWithUnknownOutcomeMayBeTheSource) {
   expect_age("0 put x 1 0-?; 1 put x 2 5-6; 1 get x 1 9-10", Source::kWrite, 0, 0, 0);
 }
 
+TEST(ReadAge, WhatWasAppendedOrAdded) {
+  expect_age("0 append x a 0-1; 0 append x b 2-3; 1 get x ab 6-10", Source::kWrite, 1, 0, 0);
+  expect_age("0 append x a 0-1; 0 append x b 2-3; 1 get x a 6-10", Source::kWrite, 0, 1, 3);
+  expect_age("0 incr n +1=1 0-1; 0 incr n +1=2 2-3; 1 get n 1 6-10", Source::kWrite, 0, 1, 3);
+  expect_age("0 incr n +1=1 0-1; 0 incr n +1=9 2-?; 1 get n 2 6-10", Source::kWrite, 1, 0, 0);
+}
+
 TEST(ReadAge, FromNobody) {
   expect_age("0 put x 1 0-1; 1 get x 2 6-10", Source::kNobody, 0, 0, 0);
   expect_age("0 put x 1 20-21; 1 get x 1 6-10", Source::kNobody, 0, 0, 0);
-  expect_age("0 append x a 0-1; 1 get x a 6-10", Source::kNobody, 0, 0, 0);
+  expect_age("0 append x a 0-1; 1 get x b 6-10", Source::kNobody, 0, 0, 0);
+  expect_age("0 append x a 0-1; 1 get x - 6-10", Source::kInitial, 0, 1, 5);
 }
 
 TEST(ReadAge, OnlyOfAnsweredGets) {
