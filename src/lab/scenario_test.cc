@@ -519,7 +519,8 @@ TEST(ScenarioSchema, HasTheFieldsThatTheParserKnows) {
 // All of its own words; those of links are an alternative in a pattern.
 std::vector<std::string> schema_words(const Json& definition) {
   std::vector<std::string> out;
-  const auto& options = definition.contains("anyOf") ? definition["anyOf"] : Json{definition};
+  const auto options =
+      definition.contains("anyOf") ? definition["anyOf"] : Json::array({definition});
   for (const auto& word : options[0]["enum"]) {
     out.push_back(word);
   }
