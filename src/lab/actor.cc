@@ -64,7 +64,7 @@ bool Actor::take(const Step& step) {
   const auto spread = static_cast<std::uint64_t>((sleep.most - sleep.least).count());
   const auto time = sleep.least + Duration(static_cast<std::int64_t>(prng_.below(spread + 1)));
   recorder_.add(EventKind::kSlept, static_cast<std::int32_t>(client_.number), NodeId(),
-                fmt::format("sleeps {:.0f} ms", std::chrono::duration<double>(time).count() * 1e3));
+                fmt::format("{:.0f} ms", std::chrono::duration<double>(time).count() * 1e3));
   return recorder_.sleep(time);
 }
 
@@ -80,7 +80,7 @@ void Actor::request(const Operation& operation) {
   }
   if (connection_.connections() != std::exchange(connections_, connection_.connections())) {
     recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node(),
-                  fmt::format("connected to node {}", node().value()));
+                  fmt::format("node {}", node().value()));
   }
   if (request.record.level.empty()) {
     request.record.level = to_string(level_);

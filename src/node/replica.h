@@ -178,6 +178,7 @@ class Replica final : public Node, private Partition::Host {
   void refresh_meta();
   Result<void> open_partitions(const store::Store& store);
   void refresh_trust();
+  void hand_to_disk(store::Batch batch, Output& out);
   Result<void> add_partition(PartitionId id, const store::Store& store);
   raft::Config configuration() const;
   void watch_clock();
