@@ -14,9 +14,9 @@
 #include "app/files.h"
 #include "app/order_log.h"
 #include "app/process_stage.h"
+#include "app/run_compare.h"
 #include "app/run_folder.h"
 #include "app/verbs.h"
-#include "client/client.h"
 #include "lab/expect.h"
 #include "lab/play.h"
 #include "lab/run_logs.h"
@@ -37,6 +37,8 @@ struct Flags {
   std::optional<std::uint32_t> repeat;
   double budget_s = 10;
   bool quiet = false;
+  bool compare = false;
+  double delay_ms = 0;
 
   std::chrono::nanoseconds budget() const {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(budget_s * 1e9));
@@ -90,25 +92,15 @@ Result<lab::Scenario> load(const Flags& flags) {
   return scenario;
 }
 
-// Everything that the play before left.
-Result<void> clear(ProcessStage& stage) {
-  constexpr ByteView kFlush[] = {"FLUSHDB"};
-  client::Client client({.endpoints = stage.endpoints()});
-  const auto reply = client.call(kFlush, false);
-  if (!reply || reply->is_error()) {
-    return fail(ErrorCode::kGeneric, "the cluster could not be emptied: {}",
-                reply ? reply->text : reply.error().detail);
-  }
-  return {};
-}
-
 class Runner {
  public:
   Runner(const Flags& flags, lab::Scenario scenario)
       : flags_(flags),
         scenario_(std::move(scenario)),
         folder_(flags.out.empty() ? "kvorum-run/" + scenario_.name : flags.out),
-        seed_(flags.seed ? flags.seed : scenario_.seed) {}
+        seed_(flags.seed       ? *flags.seed
+              : scenario_.seed ? *scenario_.seed
+                               : std::random_device()()) {}
 
   int run();
 
@@ -124,7 +116,7 @@ class Runner {
   const Flags& flags_;
   const lab::Scenario scenario_;
   const fs::path folder_;
-  const std::optional<std::uint64_t> seed_;
+  const std::uint64_t seed_;
   std::optional<lab::RunRecord> kept_;  // the first that failed, else the last
   lab::PlayResult result_ = lab::PlayResult::kMet;
   std::uint32_t met_ = 0;
@@ -178,14 +170,13 @@ void Runner::show_progress(std::uint32_t played) const {
 }
 
 Result<void> Runner::play_all(ProcessStage& stage) {
-  const auto first = seed_ ? *seed_ : std::random_device()();
   for (std::uint32_t i = 0; i < scenario_.repeat; ++i) {
     if (i > 0) {
-      if (auto cleared = clear(stage); !cleared) {
+      if (auto cleared = lab::clear(stage); !cleared) {
         return cleared;
       }
     }
-    auto record = play_once(stage, first + i);
+    auto record = play_once(stage, seed_ + i);
     if (!record) {
       return tl::unexpected(std::move(record.error()));
     }
@@ -237,13 +228,20 @@ int Runner::conclude() {
 int Runner::run() {
   const auto cluster = folder_ / "cluster";
   std::error_code error;
-  if (fs::exists(folder_, error) && !fs::exists(folder_ / "verdict.txt", error) &&
-      !fs::is_empty(folder_, error)) {
+  if (fs::exists(folder_, error) && !fs::is_empty(folder_, error) &&
+      !fs::exists(folder_ / "verdict.txt", error) &&
+      !fs::exists(folder_ / "comparison.txt", error)) {
     return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
   }
   fs::remove_all(folder_, error);
   hold_signals();
   introduce();
+  if (flags_.compare) {
+    const auto delay = std::chrono::duration<double, std::milli>(flags_.delay_ms);
+    return compare_levels(
+        scenario_, {folder_, seed_, scenario_.repeat, std::chrono::duration_cast<Duration>(delay),
+                    flags_.budget()});
+  }
   auto stage = ProcessStage::start(scenario_, cluster.string());
   if (!stage) {
     return complain(stage.error().code == ErrorCode::kConfig ? kBadInput : kFailed,
@@ -277,6 +275,11 @@ void add_run_verb(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
   run->add_flag("--quiet", flags->quiet, "Only the verdict");
+  auto* compare = run->add_flag("--compare", flags->compare,
+                                "The same requests at eventual, sequential and linearizable");
+  run->add_option("--delay", flags->delay_ms, "Milliseconds for each message between nodes")
+      ->check(CLI::Range(0.0, 60'000.0))
+      ->needs(compare);
   run->callback([flags, &exit_code] {
     auto scenario = load(*flags);
     exit_code = scenario ? Runner(*flags, std::move(*scenario)).run()

@@ -282,6 +282,13 @@ Duration patience_of(const Scenario& scenario) {
   return kLeastPatience + 40 * most;
 }
 
+Result<void> clear(Stage& stage) {
+  if (const auto reply = ask(stage, {"FLUSHDB"}, false); !reply) {
+    return tl::unexpected(reply.error());
+  }
+  return {};
+}
+
 Result<RunRecord> play(const Scenario& scenario, Stage& stage, const PlayOptions& options) {
   return Play(scenario, stage, options).run();
 }
