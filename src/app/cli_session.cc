@@ -62,7 +62,8 @@ LineResult CliSession::run_command(std::span<const ByteView> args, const std::st
   }
   const auto connections = client_.connections();
   const auto before = client_.endpoint();
-  const auto reply = client_.call(args, is_repeatable(args));
+  const auto reply = client_.call(
+      args, is_repeatable(args) ? client::Repeat::kHarmless : client::Repeat::kNever);
   tell_move(connections, before);
   if (!reply) {
     return tell_failure(reply.error(), where);
