@@ -22,17 +22,18 @@ struct Options {
 enum class Repeat : unsigned char {
   kNever,     // a write
   kHarmless,  // a read, a question
-  kNumbered,  // a write under a request id: the nodes do it once, but only a reply tells that they did
+  kNumbered,  // a write under a request id: the nodes do it once, but only a reply tells that they
+              // did
 };
 
 class Client {
  public:
   explicit Client(Options options) : options_(std::move(options)) {}
 
-  // One request, one reply; an error reply of the node is a reply. A request that was not sent whole
-  // is sent to the next node; one that was sent is repeated once, if it may be. Errors: kUnknown, a
-  // write was sent and no reply came: it may have taken effect, now or later; kIo: nothing was done,
-  // and no node answers.
+  // One request, one reply; an error reply of the node is a reply. A request that was not sent
+  // whole is sent to the next node; one that was sent is repeated once, if it may be. Errors:
+  // kUnknown, a write was sent and no reply came: it may have taken effect, now or later; kIo:
+  // nothing was done, and no node answers.
   Result<wire::Reply> call(std::span<const ByteView> args, Repeat repeat);
   // Whether the last call sent its request whole a second time.
   bool repeated() const { return repeated_; }
