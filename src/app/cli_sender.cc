@@ -38,7 +38,9 @@ Result<wire::Reply> CliSender::send(std::span<const ByteView> args) {
     }
     return *leaderless ? call(args, client::Repeat::kNever, true) : send_numbered(args);
   }
-  const auto repeat = is_repeatable(args) ? client::Repeat::kHarmless : client::Repeat::kNever;
+  const auto repeat = is_numbered(args)     ? client::Repeat::kNumbered
+                      : is_repeatable(args) ? client::Repeat::kHarmless
+                                            : client::Repeat::kNever;
   auto reply = call(args, repeat, true);
   if (reply && !reply->is_error()) {
     remember_settings(args);

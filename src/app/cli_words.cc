@@ -116,6 +116,11 @@ bool is_repeatable(std::span<const ByteView> args) {
   }
 }
 
+bool is_numbered(std::span<const ByteView> args) {
+  const auto* spec = innermost(args);
+  return spec != nullptr && spec->verb == Verb::kKvOnce;
+}
+
 bool is_key_write(std::span<const ByteView> args) {
   const auto* spec = innermost(args);
   return spec != nullptr && spec->verb == Verb::kData &&

@@ -14,6 +14,9 @@ namespace kvorum::app {
 // KV.RECEIPT what they wrap counts. An unknown command is none.
 bool is_repeatable(std::span<const ByteView> args);
 
+// Whether it carries a request id of its own (KV.ONCE).
+bool is_numbered(std::span<const ByteView> args);
+
 // Whether it writes keys and may go under a request id. For KV.AT and KV.RECEIPT what they wrap
 // counts.
 bool is_key_write(std::span<const ByteView> args);

@@ -117,6 +117,8 @@ TEST(Numbered, TheIdStandsRightBeforeTheCommand) {
             (Args{"KV.ONCE", "7", "1", "APPEND", "k", "v"}));
   EXPECT_EQ(numbered(Args{"KV.RECEIPT", "KV.AT", "one", "SET", "k", "v"}, "7", "2"),
             (Args{"KV.RECEIPT", "KV.AT", "one", "KV.ONCE", "7", "2", "SET", "k", "v"}));
+  EXPECT_TRUE(is_numbered(Args{"KV.AT", "one", "KV.ONCE", "7", "1", "INCR", "k"}));
+  EXPECT_FALSE(is_numbered(Args{"INCR", "k"}));
   EXPECT_TRUE(is_key_write(Args{"kv.at", "one", "incr", "k"}));
   for (const auto& args : {Args{"GET", "k"}, {"FLUSHDB"}, {"KV.ONCE", "1", "1", "INCR", "k"}, {}}) {
     EXPECT_FALSE(is_key_write(args));
