@@ -52,7 +52,7 @@ Result<Counters> counters(const ProcessStage& stage) {
   for (const auto& endpoint : stage.endpoints()) {
     constexpr ByteView kInfo[] = {"INFO", "stats"};
     client::Client client({.endpoints = {endpoint}});
-    const auto reply = client.call(kInfo, true);
+    const auto reply = client.call(kInfo, client::Repeat::kHarmless);
     if (!reply) {
       return tl::unexpected(reply.error());
     }

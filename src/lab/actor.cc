@@ -96,7 +96,9 @@ void Actor::send(sim::Request& request) {
   record.client = client_.number;
   record.node = node().value();
   const auto number = recorder_.begin(record);
-  const auto reply = connection_.call(views_of(request.args), record.op == HistoryOp::kGet);
+  const auto reply = connection_.call(views_of(request.args), record.op == HistoryOp::kGet
+                                                                  ? client::Repeat::kHarmless
+                                                                  : client::Repeat::kNever);
   record.node = node().value();  // a read may have moved on
   if (reply) {
     sim::conclude(request, &*reply);
@@ -112,7 +114,7 @@ void Actor::send(sim::Request& request) {
 // What the session has seen is good at any node.
 void Actor::keep_place() {
   constexpr ByteView kSession[] = {"KV.SESSION"};
-  const auto token = connection_.call(kSession, true);
+  const auto token = connection_.call(kSession, client::Repeat::kHarmless);
   if (token && !token->is_error()) {
     const ByteView words[] = {"KV.SESSION", token->text};
     Bytes prelude;

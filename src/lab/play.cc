@@ -24,10 +24,11 @@ constexpr Duration kTurn = 20ms;  // between looks at what timed faults wait for
 constexpr std::uint32_t kFinalClients =
     1'000'000;  // those of the final reads are numbered from here
 
-Result<wire::Reply> ask(Stage& stage, const std::vector<std::string>& words, bool is_read) {
+Result<wire::Reply> ask(Stage& stage, const std::vector<std::string>& words,
+                        client::Repeat repeat) {
   client::Client client({.endpoints = stage.endpoints()});
   const std::vector<ByteView> views(words.begin(), words.end());
-  auto reply = client.call(views, is_read);
+  auto reply = client.call(views, repeat);
   if (reply && reply->is_error()) {
     return fail(ErrorCode::kGeneric, "{}: {}", fmt::join(words, " "), reply->text);
   }
@@ -47,7 +48,8 @@ std::vector<std::string> split(const std::string& words) {
 Result<void> put_links(Stage& stage, const std::string& words) {
   auto command = split(words);
   command.insert(command.begin(), "KV.FAULT");
-  if (const auto reply = ask(stage, command, true); !reply) {  // a rule put twice is one rule
+  if (const auto reply = ask(stage, command, client::Repeat::kHarmless);
+      !reply) {  // a rule put twice is one rule
     return tl::unexpected(reply.error());
   }
   return {};
@@ -77,7 +79,7 @@ Result<void> put_delays(const Scenario& scenario, Stage& stage, std::uint64_t se
 Result<NodeId> find_leader(Stage& stage, Duration patience) {
   const auto deadline = Clock::now() + patience;
   while (!stage.interrupted() && Clock::now() < deadline) {
-    const auto status = ask(stage, {"KV.STATUS"}, true);
+    const auto status = ask(stage, {"KV.STATUS"}, client::Repeat::kHarmless);
     const auto at = status ? status->text.find(" leader:") : std::string::npos;
     const auto id = at == std::string::npos ? 0 : std::atoi(status->text.c_str() + at + 8);
     if (id > 0) {
@@ -111,7 +113,7 @@ class Play {
 
 Result<void> Play::set_up() {
   for (const auto& [key, value] : scenario_.initial) {
-    if (const auto put = ask(stage_, {"SET", key, value}, false); !put) {
+    if (const auto put = ask(stage_, {"SET", key, value}, client::Repeat::kNever); !put) {
       return tl::unexpected(put.error());
     }
   }
@@ -283,7 +285,7 @@ Duration patience_of(const Scenario& scenario) {
 }
 
 Result<void> clear(Stage& stage) {
-  if (const auto reply = ask(stage, {"FLUSHDB"}, false); !reply) {
+  if (const auto reply = ask(stage, {"FLUSHDB"}, client::Repeat::kNever); !reply) {
     return tl::unexpected(reply.error());
   }
   return {};

@@ -55,7 +55,7 @@ Copy read_copy(const wire::Reply& answer) {
 
 Result<std::vector<Copy>> search(client::Client& client, const std::string& key) {
   const ByteView words[] = {"KV.SEARCH", key};
-  const auto reply = client.call(words, true);
+  const auto reply = client.call(words, client::Repeat::kHarmless);
   if (!reply) {
     return tl::unexpected(reply.error());
   }
