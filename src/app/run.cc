@@ -39,6 +39,7 @@ struct Flags {
   std::optional<std::uint32_t> repeat;
   double budget_s = 10;
   std::string feed;
+  std::string mode = "remote-write";
   bool quiet = false;
   bool compare = false;
   double delay_ms = 0;
@@ -91,6 +92,7 @@ Result<lab::Scenario> load(const Flags& flags) {
       return tl::unexpected(std::move(read.error()));
     }
   }
+  scenario->local_write = flags.mode == "local-write";
   scenario->repeat = flags.repeat.value_or(scenario->repeat);
   return scenario;
 }
@@ -293,6 +295,10 @@ void add_run_verb(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   run->add_option("--budget", flags->budget_s, "Seconds that each judge may take")
       ->check(CLI::Range(0.001, 1e6))
+      ->capture_default_str();
+  run->add_option("--mode", flags->mode,
+                  "Ordered keyspaces: a write goes to the leader, or the leadership to the write")
+      ->check(CLI::IsMember({"remote-write", "local-write"}))
       ->capture_default_str();
   run->add_option("--feed", flags->feed,
                   "HOST:PORT that is sent the servers' logs in datagrams, for an older picture "

@@ -28,6 +28,7 @@ std::vector<ByteView> views_of(const std::vector<std::string>& words) {
 Actor::Actor(const Scenario& scenario, ScenarioClient client, std::uint64_t seed,
              const std::vector<client::Endpoint>& endpoints, Recorder& recorder)
     : client_(std::move(client)),
+      local_write_(scenario.local_write),
       level_(client_.level.value_or(scenario.level)),
       prng_(seed * 1'000'003 + client_.number),
       endpoints_(endpoints),
@@ -81,6 +82,11 @@ void Actor::request(const Operation& operation) {
   if (connection_.connections() != std::exchange(connections_, connection_.connections())) {
     recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node(),
                   fmt::format("node {}", node().value()));
+  }
+  if (local_write_ && operation.op != HistoryOp::kGet) {
+    // Where it is refused, the write is forwarded as ever.
+    constexpr ByteView kLead[] = {"KV.LEAD"};
+    connection_.call(kLead, client::Repeat::kHarmless);
   }
   if (request.record.level.empty()) {
     request.record.level = to_string(level_);

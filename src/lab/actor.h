@@ -28,6 +28,7 @@ class Actor {
   NodeId node() const;
 
   const ScenarioClient client_;
+  const bool local_write_;
   const Level level_;
   Prng prng_;
   const std::vector<client::Endpoint>& endpoints_;
