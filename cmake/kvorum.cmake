@@ -71,6 +71,27 @@ function(kvorum_library folder)
   endif()
 endfunction()
 
+# kvorum_page(FOLDER NAME.html CONSTANT)
+#
+# The page becomes the string CONSTANT in FOLDER/NAME_html.h, which the library kvorum_FOLDER may
+# include. A line `@include FOLDER/FILE@` in it stands for that file.
+function(kvorum_page folder source constant)
+  file(READ ${source} page)
+  set(read ${source})
+  string(REGEX MATCHALL "@include [a-z_./]+@" marks "${page}")
+  foreach(mark IN LISTS marks)
+    string(REGEX REPLACE "@include (.*)@" "${CMAKE_SOURCE_DIR}/src/\\1" file "${mark}")
+    file(READ ${file} text)
+    string(REPLACE "${mark}\n" "${text}" page "${page}")
+    list(APPEND read ${file})
+  endforeach()
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${read})
+  get_filename_component(name ${source} NAME_WE)
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
+  configure_file(${CMAKE_SOURCE_DIR}/cmake/page.h.in ${generated}/${folder}/${name}_html.h @ONLY)
+  target_include_directories(kvorum_${folder} PRIVATE ${generated})
+endfunction()
+
 # kvorum_fuzz(NAME SOURCE [folders...])
 #
 # The libFuzzer program NAME from SOURCE, linked with the folders' libraries. Its seeds live in

@@ -35,7 +35,7 @@ std::optional<std::string> answer(const NodeConfig& node, const std::vector<Byte
   client::Client client({.endpoints = {endpoint_of(node)},
                          .connect_timeout = kConnectTimeout,
                          .request_timeout = kAnswerTimeout});
-  const auto reply = client.call(request, true);
+  const auto reply = client.call(request, client::Repeat::kHarmless);
   if (!reply || reply->is_error()) {
     return std::nullopt;
   }
@@ -120,6 +120,35 @@ Result<void> await(const ClusterDir& dir, const Member& member, Readiness readin
               why.empty() ? "it left no word in " + dir.log_path(id) : why);
 }
 
+Result<std::vector<Member>> start_all(const ClusterDir& dir, const ClusterConfig& config,
+                                      bool die_with_parent) {
+  std::vector<Member> members;
+  Result<void> serving;
+  for (const auto& node : config.nodes) {
+    auto process = dir.start(node.id, die_with_parent);
+    if (!process) {
+      serving = tl::unexpected(std::move(process.error()));
+      break;
+    }
+    members.push_back({node, std::move(*process)});
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
+  for (std::size_t i = 0; serving && i < members.size(); ++i) {
+    serving = await(dir, members[i], Readiness::kAnswers, deadline);
+  }
+  for (std::size_t i = 0; serving && i < members.size(); ++i) {
+    serving = await(dir, members[i], Readiness::kServes, deadline);
+  }
+  if (serving) {
+    return members;
+  }
+  stop_all(members);
+  for (const auto& node : config.nodes) {
+    dir.unmark_if_empty(node.id);
+  }
+  return tl::unexpected(std::move(serving.error()));
+}
+
 void hold_signals() {
   const auto set = held_set();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
@@ -138,7 +167,7 @@ Result<std::string> ask_status(const NodeConfig& node) {
   client::Client client({.endpoints = {endpoint_of(node)},
                          .connect_timeout = kConnectTimeout,
                          .request_timeout = kConnectTimeout});
-  auto reply = client.call(kRequest, true);
+  auto reply = client.call(kRequest, client::Repeat::kHarmless);
   if (!reply) {
     return tl::unexpected(std::move(reply.error()));
   }

@@ -40,6 +40,10 @@ enum class Readiness : std::uint8_t { kAnswers, kServes };
 Result<void> await(const ClusterDir& dir, const Member& member, Readiness readiness,
                    std::chrono::steady_clock::time_point deadline);
 
+// Starts every node; stops them again if one does not come to serve.
+Result<std::vector<Member>> start_all(const ClusterDir& dir, const ClusterConfig& config,
+                                      bool die_with_parent);
+
 // SIGINT, SIGTERM, SIGHUP and SIGCHLD stay pending from here on, to be waited for.
 void hold_signals();
 // A held signal other than SIGCHLD that arrives within the time-out; 0: none.

@@ -101,36 +101,6 @@ std::string list_ids(const std::vector<Member>& members) {
   return out;
 }
 
-// Starts every node; stops them again if one does not come to serve.
-Result<std::vector<Member>> start_all(const ClusterDir& dir, const ClusterConfig& config,
-                                      bool detach) {
-  std::vector<Member> members;
-  Result<void> serving;
-  for (const auto& node : config.nodes) {
-    auto process = dir.start(node.id, !detach);
-    if (!process) {
-      serving = tl::unexpected(std::move(process.error()));
-      break;
-    }
-    members.push_back({node, std::move(*process)});
-  }
-  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
-  for (std::size_t i = 0; serving && i < members.size(); ++i) {
-    serving = await(dir, members[i], Readiness::kAnswers, deadline);
-  }
-  for (std::size_t i = 0; serving && i < members.size(); ++i) {
-    serving = await(dir, members[i], Readiness::kServes, deadline);
-  }
-  if (serving) {
-    return members;
-  }
-  stop_all(members);
-  for (const auto& node : config.nodes) {
-    dir.unmark_if_empty(node.id);
-  }
-  return tl::unexpected(std::move(serving.error()));
-}
-
 void print_summary(const ClusterDir& dir, const ClusterConfig& config, bool detach) {
   const auto port = config.nodes[0].resp_port;
   const auto data = dir.shown() == "./kvorum-data" ? "" : " --data " + dir.shown();
@@ -205,7 +175,7 @@ int cluster_start(const StartOptions& options) {
     }
   }
   hold_signals();
-  auto members = start_all(dir, *config, options.detach);
+  auto members = start_all(dir, *config, !options.detach);
   if (!members) {
     return complain(kFailed, members.error().detail);
   }

@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   add_server_verb(app, exit_code);
   add_cluster_verb(app, exit_code);
   add_cli_verb(app, exit_code);
+  add_run_verb(app, exit_code);
   add_check_verb(app, exit_code);
   add_sim_verb(app, exit_code);
 #ifdef KVORUM_MUTANTS

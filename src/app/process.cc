@@ -125,6 +125,22 @@ bool Process::wait(Duration timeout) const {
 
 std::string own_path() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
+Result<std::uint16_t> free_port() {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  const int door = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool bound = ::bind(door, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                     ::getsockname(door, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  const int why = errno;
+  ::close(door);
+  if (!bound) {
+    return fail(ErrorCode::kIo, "no free port: {}", std::strerror(why));
+  }
+  return ntohs(address.sin_port);
+}
+
 bool port_is_free(const std::string& host, std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;

@@ -48,4 +48,7 @@ std::string own_path();
 // another errno.
 bool port_is_free(const std::string& host, std::uint16_t port);
 
+// A port of the loopback that nobody listens on now, chosen by the system.
+Result<std::uint16_t> free_port();
+
 }  // namespace kvorum::app

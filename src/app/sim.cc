@@ -7,16 +7,15 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "app/files.h"
 #include "app/sim_report.h"
 #include "app/verbs.h"
 #include "base/parse.h"
@@ -259,12 +258,11 @@ int Sweep::conclude() {
 }
 
 Result<sim::Options> read_scenario(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (!(text << file.rdbuf())) {
-    return fail(ErrorCode::kConfig, "cannot read {}", path);
+  const auto text = read_file(path);
+  if (!text) {
+    return tl::unexpected(text.error());
   }
-  auto options = lab::from_json(text.str());
+  auto options = lab::from_json(*text);
   if (!options) {
     return fail(ErrorCode::kConfig, "{}: {}", path, options.error().detail);
   }

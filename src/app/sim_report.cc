@@ -4,27 +4,17 @@
 
 #include <cstdio>
 #include <deque>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "app/files.h"
 #include "check/report.h"
 
 namespace kvorum::app {
 namespace {
 
 constexpr std::size_t kTraceTail = 40;
-
-Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
-  std::error_code ignored;
-  std::filesystem::create_directories(path.parent_path(), ignored);
-  std::ofstream file(path, std::ios::binary);
-  if (!(file << text) || !file.flush()) {
-    return fail(ErrorCode::kIo, "cannot write {}", path.string());
-  }
-  return {};
-}
 
 // Runs it again for its events; prints the last ones.
 void repeat(const sim::Options& options, std::string& trace, std::string& history) {

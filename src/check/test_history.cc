@@ -60,6 +60,8 @@ HistoryRecord read_operation(const std::string& line) {
       record.final = true;
     } else if (word.starts_with("level=")) {
       record.level = word.substr(6);
+    } else if (word.starts_with("node=")) {
+      record.node = static_cast<std::uint32_t>(std::stoul(word.substr(5)));
     } else if (word.starts_with("version=")) {
       record.version = std::stoull(word.substr(8));
     } else {
@@ -69,32 +71,56 @@ HistoryRecord read_operation(const std::string& line) {
   return record;
 }
 
-}  // namespace
-
-History small_history(std::string_view text) {
-  History history;
+// The lines that hold anything.
+std::vector<std::string> lines_of(std::string_view text) {
   std::string lines(text);
   for (auto& c : lines) {
     c = c == ';' ? '\n' : c;
   }
   std::istringstream in(lines);
+  std::vector<std::string> out;
   for (std::string line; std::getline(in, line);) {
-    std::istringstream words(line);
-    std::string word;
-    if (!(words >> word)) {
-      continue;
+    if (line.find_first_not_of(' ') != std::string::npos) {
+      out.push_back(line);
     }
-    if (word == "initial") {
-      CHECK(static_cast<bool>(words >> word), "initial of what?");
-      const auto equals = word.find('=');
-      CHECK(equals != std::string::npos, "not KEY=VALUE: {}", word);
-      history.initial[history.texts.add(word.substr(0, equals))] =
-          history.texts.add(word.substr(equals + 1));
-    } else {
+  }
+  return out;
+}
+
+// Whether the line states a key's first value, which then goes into the history.
+bool read_initial(const std::string& line, History& history) {
+  std::istringstream words(line);
+  std::string word;
+  words >> word;
+  if (word != "initial") {
+    return false;
+  }
+  CHECK(static_cast<bool>(words >> word), "initial of what?");
+  const auto equals = word.find('=');
+  CHECK(equals != std::string::npos, "not KEY=VALUE: {}", word);
+  history.initial[history.texts.add(word.substr(0, equals))] =
+      history.texts.add(word.substr(equals + 1));
+  return true;
+}
+
+}  // namespace
+
+History small_history(std::string_view text) {
+  History history;
+  for (const auto& line : lines_of(text)) {
+    if (!read_initial(line, history)) {
       history.add(read_operation(line));
     }
   }
   return history;
+}
+
+std::vector<HistoryRecord> small_records(std::string_view text) {
+  std::vector<HistoryRecord> out;
+  for (const auto& line : lines_of(text)) {
+    out.push_back(read_operation(line));
+  }
+  return out;
 }
 
 }  // namespace kvorum::check

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "check/history.h"
 
@@ -9,7 +10,7 @@ namespace kvorum::check {
 
 // One operation a line, or several separated by ';':
 //
-//   CLIENT OP KEY ARGS START-END [fail|err|final|level=L|version=V]...
+//   CLIENT OP KEY ARGS START-END [fail|err|final|level=L|node=N|version=V]...
 //
 //   0 put x 1 0-10          1 get x 1 5-8           2 get x - 9-9 (read absent)
 //   3 cas x 1>2 0-4         3 cas x 1>2 0-4 fail (compare failed)        3 cas x ->1 0-4
@@ -18,5 +19,7 @@ namespace kvorum::check {
 //
 // Times are ns. "initial x=0" states a key's first value. Anything else is a CHECK failure.
 History small_history(std::string_view text);
+// The operations alone; nothing else may be among them.
+std::vector<HistoryRecord> small_records(std::string_view text);
 
 }  // namespace kvorum::check

@@ -62,7 +62,7 @@ bool Actor::take(const Step& step) {
   }
   const auto time = draw(std::get<Sleep>(step).time, prng_);
   recorder_.add(EventKind::kSlept, static_cast<std::int32_t>(client_.number), NodeId(),
-                describe_sleep(time));
+                describe_time(time));
   return recorder_.sleep(time);
 }
 
@@ -75,7 +75,7 @@ void Actor::request(const Operation& operation) {
   }
   if (connection_.connections() != std::exchange(connections_, connection_.connections())) {
     recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node(),
-                  fmt::format("connected to node {}", node().value()));
+                  fmt::format("node {}", node().value()));
   }
   send(request);
   if (keeps_place(client_, scenario_) && request.record.ended != Ended::kUnknown) {
@@ -87,7 +87,9 @@ void Actor::send(sim::Request& request) {
   auto& record = request.record;
   record.node = node().value();
   const auto number = recorder_.begin(record);
-  const auto reply = connection_.call(views_of(request.args), record.op == HistoryOp::kGet);
+  const auto repeat =
+      record.op == HistoryOp::kGet ? client::Repeat::kHarmless : client::Repeat::kNever;
+  const auto reply = connection_.call(views_of(request.args), repeat);
   record.node = node().value();  // a read may have moved on
   conclude(request, reply);
   recorder_.end(number, std::move(record));
@@ -95,7 +97,7 @@ void Actor::send(sim::Request& request) {
 
 void Actor::keep_place() {
   constexpr ByteView kSession[] = {"KV.SESSION"};
-  const auto token = connection_.call(kSession, true);
+  const auto token = connection_.call(kSession, client::Repeat::kHarmless);
   if (token && !token->is_error()) {
     const ByteView words[] = {"KV.SESSION", token->text};
     Bytes prelude;

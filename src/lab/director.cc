@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lab/fault_log.h"
+#include "lab/nearest.h"
 #include "lab/quiet.h"
 #include "lab/requests.h"
 

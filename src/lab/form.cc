@@ -11,10 +11,12 @@ namespace {
 
 constexpr Duration kElectionTimeout = 300ms;
 constexpr Duration kHeartbeat = 50ms;
-constexpr Duration kRequestTimeout = 5s;
 // Elections must not be called for by the delays that the scenario puts on its links.
 constexpr std::int64_t kElectionPerDelay = 4;
 constexpr std::int64_t kHeartbeatsPerElection = 6;
+// Shorter than a server's own: who cuts nodes off wants to see what becomes of it.
+constexpr Duration kRequestTimeout = 2s;
+constexpr std::int64_t kRequestPerDelay = 20;
 
 // Ordered keyspaces serve `causal` and `session` as sequential, so that is what they are made with.
 MainWords words_of(const Scenario& scenario) {
@@ -45,10 +47,10 @@ Result<Formation> form(const Scenario& scenario) {
   }
   Formation formation;
   formation.main = std::move(*main);
-  formation.level = *parse_main_level(*words.level);  // described by it
+  formation.level = *words.level;
   formation.election_timeout = std::max(kElectionTimeout, kElectionPerDelay * most);
   formation.heartbeat = std::max(kHeartbeat, formation.election_timeout / kHeartbeatsPerElection);
-  formation.request_timeout = std::max(kRequestTimeout, patience_of(scenario) / 2);
+  formation.request_timeout = kRequestTimeout + kRequestPerDelay * most;
   return formation;
 }
 

@@ -1,17 +1,18 @@
 // The cluster that a scenario is to be played on.
 #pragma once
 
+#include <string>
+
 #include "base/error.h"
 #include "base/time.h"
 #include "lab/scenario.h"
 #include "model/keyspace.h"
-#include "model/level.h"
 
 namespace kvorum::lab {
 
 struct Formation {
   Keyspace main;
-  Level level;  // of reads that name none
+  std::string level;  // of requests that name none, in the words of `kvorum cluster start`
   Duration election_timeout{};
   Duration heartbeat{};
   Duration request_timeout{};

@@ -10,12 +10,20 @@
 #include "client/client.h"
 #include "lab/actor.h"
 #include "lab/director.h"
+#include "lab/nearest.h"
 #include "lab/requests.h"
 
 namespace kvorum::lab {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+
+Result<wire::Reply> ask_of(Stage& stage, const std::vector<std::string>& words, bool is_read) {
+  client::Client client({.endpoints = stage.endpoints()});
+  const std::vector<ByteView> views(words.begin(), words.end());
+  auto reply = client.call(views, is_read ? client::Repeat::kHarmless : client::Repeat::kNever);
+  return reply ? no_error(words, std::move(*reply)) : reply;
+}
 
 // Real processes; every client is a thread of its own.
 class Threads final : public Venue {
@@ -33,7 +41,9 @@ class Threads final : public Venue {
     return stage_.interrupted() ? fail(ErrorCode::kGeneric, "interrupted") : Result<void>();
   }
 
-  Result<wire::Reply> ask(const std::vector<std::string>& words, bool is_read) override;
+  Result<wire::Reply> ask(const std::vector<std::string>& words, bool is_read) override {
+    return ask_of(stage_, words, is_read);
+  }
   Result<void> put_links(const FaultCommand& command, const std::string& words) override;
   std::optional<NodeId> leader() override;
   Result<void> act(FaultVerb verb, NodeId node) override { return stage_.act(verb, node); }
@@ -51,13 +61,6 @@ class Threads final : public Venue {
   std::vector<Actor> actors_;
   std::vector<std::jthread> threads_;
 };
-
-Result<wire::Reply> Threads::ask(const std::vector<std::string>& words, bool is_read) {
-  client::Client client({.endpoints = stage_.endpoints()});
-  const std::vector<ByteView> views(words.begin(), words.end());
-  auto reply = client.call(views, is_read);
-  return reply ? no_error(words, std::move(*reply)) : reply;
-}
 
 Result<void> Threads::put_links(const FaultCommand&, const std::string& words) {
   auto command = split_words(words);
@@ -91,6 +94,13 @@ void Threads::begin(const std::vector<ScenarioClient>& cast, Recorder& recorder)
 Result<RunRecord> play(const Scenario& scenario, Stage& stage, const PlayOptions& options) {
   Threads venue(scenario, stage, options.seed);
   return conduct(scenario, venue, options);
+}
+
+Result<void> clear(Stage& stage) {
+  if (const auto reply = ask_of(stage, {"FLUSHDB"}, false); !reply) {
+    return tl::unexpected(reply.error());
+  }
+  return {};
 }
 
 }  // namespace kvorum::lab

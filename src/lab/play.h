@@ -23,6 +23,9 @@ struct PlayOptions {
 // somebody interrupted. Nothing goes on behind it when it returns.
 Result<RunRecord> play(const Scenario& scenario, Stage& stage, const PlayOptions& options);
 
+// Empties the keyspace of all that a play has left.
+Result<void> clear(Stage& stage);
+
 // How long a request may take in such a cluster, with its delays.
 Duration patience_of(const Scenario& scenario);
 

@@ -1,5 +1,7 @@
 #include "lab/recorder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -110,7 +112,7 @@ void Recorder::finished(std::int32_t client, NodeId node) {
   event.kind = EventKind::kFinished;
   event.client = client;
   event.node = node;
-  event.text = "finished";
+  event.text = fmt::format("after {:.3f} ms", static_cast<double>(now_ns()) / 1e6);
   push(std::move(event));
   ++finished_;
   changed_.notify_all();

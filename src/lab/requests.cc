@@ -178,16 +178,6 @@ std::vector<ScenarioClient> cast_of(const Scenario& scenario, std::uint64_t seed
   return cast;
 }
 
-std::vector<std::string> split_words(const std::string& words) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < words.size();) {
-    const auto end = std::min(words.find(' ', at), words.size());
-    out.push_back(words.substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
-}
-
 std::string describe(const HistoryRecord& record) {
   const auto key = check::shown(record.key);
   switch (record.op) {
@@ -217,8 +207,8 @@ std::string describe_outcome(const HistoryRecord& record) {
   return tells ? shown(record.value) : "ok";
 }
 
-std::string describe_sleep(Duration time) {
-  return fmt::format("sleeps {:.0f} ms", std::chrono::duration<double>(time).count() * 1e3);
+std::string describe_time(Duration time) {
+  return fmt::format("{:.0f} ms", std::chrono::duration<double>(time).count() * 1e3);
 }
 
 }  // namespace kvorum::lab

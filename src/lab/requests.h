@@ -42,14 +42,11 @@ std::vector<std::string> keys_of(const Scenario& scenario);
 // Clients with steps and those of the load, in the order of their numbers.
 std::vector<ScenarioClient> cast_of(const Scenario& scenario, std::uint64_t seed);
 
-// At blanks.
-std::vector<std::string> split_words(const std::string& words);
-
 // "put a = 10", "get a", "cas a from 1 to 2".
 std::string describe(const HistoryRecord& record);
 // What came of it: "ok", "10", "absent", "failed: ...", "unknown".
 std::string describe_outcome(const HistoryRecord& record);
-// "sleeps 20 ms"
-std::string describe_sleep(Duration time);
+// "20 ms"
+std::string describe_time(Duration time);
 
 }  // namespace kvorum::lab

@@ -63,7 +63,7 @@ bool SimActor::take(const Step& step) {
     fault_ = recorder_.want(*fault);
   } else {
     const auto time = draw(std::get<Sleep>(step).time, prng_);
-    recorder_.add(EventKind::kSlept, number(), NodeId(), describe_sleep(time));
+    recorder_.add(EventKind::kSlept, number(), NodeId(), describe_time(time));
     go_in(time);
   }
   return false;
@@ -83,8 +83,7 @@ void SimActor::request(const Operation& operation) {
     }
     if (connection_.connections() != std::exchange(connections_, connection_.connections())) {
       const auto node = connection_.node();
-      recorder_.add(EventKind::kConnected, number(), node,
-                    fmt::format("connected to node {}", node.value()));
+      recorder_.add(EventKind::kConnected, number(), node, fmt::format("node {}", node.value()));
     }
     send();
   });

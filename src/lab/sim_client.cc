@@ -76,16 +76,11 @@ void SimClient::call(const std::vector<std::string>& words, bool is_read, Done d
   Call call;
   call.request = encode(words);
   call.is_read = is_read;
-  // Every node may be met once by a connection that turns out to be dead, and once by a fresh one.
-  call.tries = nodes_ + 1;
   call.done = std::move(done);
   attempt(std::move(call));
 }
 
 void SimClient::attempt(Call call) {
-  if (call.tries-- == 0) {
-    return call.done(tl::unexpected(call.last));
-  }
   connect([this, call](const Result<void>& connected) {
     if (!connected) {
       return call.done(tl::unexpected(connected.error()));
@@ -100,8 +95,10 @@ void SimClient::attempt(Call call) {
                               "{}; the outcome is unknown: it may have taken effect",
                               reply.error().detail));
       }
+      if (std::exchange(call.repeated, true)) {
+        return call.done(reply);
+      }
       move_on();
-      call.last = reply.error();
       attempt(std::move(call));
     });
   });

@@ -43,7 +43,7 @@ class SimClient {
   SimClient(SimPort& port, std::uint32_t nodes, NodeId first, Duration patience)
       : port_(port), nodes_(nodes), node_(first), patience_(patience) {}
 
-  // One at a time. The results are those of client::Client.
+  // One at a time. The results are those of client::Client; reads may be repeated once.
   void connect(const Connected& done);
   void call(const std::vector<std::string>& words, bool is_read, Done done);
 
@@ -60,8 +60,7 @@ class SimClient {
   struct Call {
     Bytes request;
     bool is_read = false;
-    std::size_t tries = 0;  // left
-    Error last;
+    bool repeated = false;
     Done done;
   };
 

@@ -29,7 +29,7 @@ sim::Options options_of(const Scenario& scenario, const Formation& formation, st
   options.seed = seed;
   options.nodes = scenario.nodes;
   options.main = formation.main;
-  options.read_level = formation.level;
+  options.read_level = *parse_level(formation.level);  // `main` was described by it
   options.election_ms = in_ms(formation.election_timeout);
   options.heartbeat_ms = in_ms(formation.heartbeat);
   options.request_timeout_ms = in_ms(formation.request_timeout);

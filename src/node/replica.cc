@@ -281,24 +281,7 @@ void Replica::drain(Output& out, Now now) {
   for (const auto id : std::exchange(dropped_, {})) {
     batch.operations.push_back(store::DropPartition{id});
   }
-  bool waits = !batch.empty();
-  for (auto& [id, partition] : partitions_) {
-    waits = waits || partition->waits_for_disk();
-  }
-  waits = waits || leaderless_.waits_for_disk();
-  if (waits) {
-    const auto ticket = next_ticket_++;
-    syncs_ += batch.sync ? 1 : 0;
-    out.disk.push_back(WriteJob{ticket, std::move(batch)});
-    for (auto& [id, partition] : partitions_) {
-      if (partition->waits_for_disk()) {
-        partition->ticketed(ticket);
-      }
-    }
-    if (leaderless_.waits_for_disk()) {
-      leaderless_.ticketed(ticket);
-    }
-  }
+  hand_to_disk(std::move(batch), out);
   if (disk_low_ && now.mono >= disk_retry_at_) {
     out.disk.push_back(RetryJob{});
     disk_retry_at_ = now.mono + kDiskRetry;
@@ -339,6 +322,27 @@ void Replica::begin_shutdown(Now now) {
     if (partition->raft().role() == raft::Role::kLeader) {
       partition->raft().transfer(NodeId(), now);
     }
+  }
+}
+
+void Replica::hand_to_disk(store::Batch batch, Output& out) {
+  bool waits = !batch.empty() || leaderless_.waits_for_disk();
+  for (auto& [id, partition] : partitions_) {
+    waits = waits || partition->waits_for_disk();
+  }
+  if (!waits) {
+    return;
+  }
+  const auto ticket = next_ticket_++;
+  syncs_ += batch.sync ? 1 : 0;
+  out.disk.push_back(WriteJob{ticket, std::move(batch)});
+  for (auto& [id, partition] : partitions_) {
+    if (partition->waits_for_disk()) {
+      partition->ticketed(ticket);
+    }
+  }
+  if (leaderless_.waits_for_disk()) {
+    leaderless_.ticketed(ticket);
   }
 }
 

@@ -138,6 +138,12 @@ class Replica final : public Node, private Partition::Host {
                    const Command& command, ReplyWriter& reply);
   Result<Bytes> look_inside(const Query& query);
 
+  // tell.cc: texts for other nodes' logs
+  Result<std::vector<NodeId>> receivers(std::span<const ByteView> args) const;
+  void begin_sending(Session& session, Item& item);
+  void reply_sent(Session& session, const Item& item);
+  void note_text(NodeId from, const Command& command);
+
   // verbs.cc: what the node answers by itself
   void run_verb(Session& session, const Item& item);
   void begin_fault(Session& session, Item& item);
@@ -178,6 +184,7 @@ class Replica final : public Node, private Partition::Host {
   void refresh_meta();
   Result<void> open_partitions(const store::Store& store);
   void refresh_trust();
+  void hand_to_disk(store::Batch batch, Output& out);
   Result<void> add_partition(PartitionId id, const store::Store& store);
   raft::Config configuration() const;
   void watch_clock();

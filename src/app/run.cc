@@ -1,0 +1,290 @@
+// kvorum run: plays a scenario on a cluster of its own, judges what its clients saw, and leaves a
+// folder.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "app/files.h"
+#include "app/order_log.h"
+#include "app/process_stage.h"
+#include "app/run_compare.h"
+#include "app/run_folder.h"
+#include "app/verbs.h"
+#include "lab/expect.h"
+#include "lab/play.h"
+#include "lab/run_logs.h"
+
+namespace kvorum::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kUndecided = 3;
+
+struct Flags {
+  std::string scenario;
+  std::string out;
+  std::string links;  // an older system's file
+  std::string unit = "s";
+  std::optional<std::uint64_t> seed;
+  std::optional<std::uint32_t> repeat;
+  double budget_s = 10;
+  bool quiet = false;
+  bool compare = false;
+  double delay_ms = 0;
+
+  std::chrono::nanoseconds budget() const {
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(budget_s * 1e9));
+  }
+};
+
+int exit_code_of(lab::PlayResult result) {
+  switch (result) {
+    case lab::PlayResult::kMet:
+      return kOk;
+    case lab::PlayResult::kNotMet:
+      return kFailed;
+    case lab::PlayResult::kUndecided:
+      return kUndecided;
+  }
+  return kFailed;
+}
+
+// A file of delays is JSON with a matrix, or lines.
+Result<void> read_links(const Flags& flags, lab::Scenario& scenario) {
+  const auto text = read_file(flags.links);
+  if (!text) {
+    return tl::unexpected(text.error());
+  }
+  const auto first = text->find_first_not_of(" \t\r\n");
+  const bool json = first != std::string::npos && (*text)[first] == '{';
+  const Duration unit = flags.unit == "ms" ? Duration(1ms) : 1s;
+  auto read =
+      json ? lab::read_delay_matrix(*text, scenario) : lab::read_server_list(*text, unit, scenario);
+  if (!read) {
+    return fail(read.error().code, "{}: {}", flags.links, read.error().detail);
+  }
+  return {};
+}
+
+Result<lab::Scenario> load(const Flags& flags) {
+  const auto text = read_file(flags.scenario);
+  if (!text) {
+    return tl::unexpected(text.error());
+  }
+  auto scenario = lab::parse_scenario(*text, fs::path(flags.scenario).stem().string());
+  if (!scenario) {
+    return fail(scenario.error().code, "{}: {}", flags.scenario, scenario.error().detail);
+  }
+  if (!flags.links.empty()) {
+    if (auto read = read_links(flags, *scenario); !read) {
+      return tl::unexpected(std::move(read.error()));
+    }
+  }
+  scenario->repeat = flags.repeat.value_or(scenario->repeat);
+  return scenario;
+}
+
+class Runner {
+ public:
+  Runner(const Flags& flags, lab::Scenario scenario)
+      : flags_(flags),
+        scenario_(std::move(scenario)),
+        folder_(flags.out.empty() ? "kvorum-run/" + scenario_.name : flags.out),
+        seed_(flags.seed       ? *flags.seed
+              : scenario_.seed ? *scenario_.seed
+                               : std::random_device()()) {}
+
+  int run();
+
+ private:
+  void introduce() const;
+  Result<lab::RunRecord> play_once(ProcessStage& stage, std::uint64_t seed);
+  Result<void> play_all(ProcessStage& stage);
+  void take(lab::RunRecord record);
+  void show_progress(std::uint32_t played) const;
+  Result<void> leave(ProcessStage& stage);
+  int conclude();
+
+  const Flags& flags_;
+  const lab::Scenario scenario_;
+  const fs::path folder_;
+  const std::uint64_t seed_;
+  std::optional<lab::RunRecord> kept_;  // the first that failed, else the last
+  lab::PlayResult result_ = lab::PlayResult::kMet;
+  std::uint32_t met_ = 0;
+  std::vector<bool> seen_;  // of expect.once
+};
+
+void Runner::introduce() const {
+  fmt::print("{}: {} node{}, {}\n", scenario_.name, scenario_.nodes,
+             scenario_.nodes == 1 ? "" : "s", to_string(scenario_.level));
+  if (!scenario_.teaches.empty()) {
+    fmt::print("{}\n", scenario_.teaches);
+  }
+  std::fflush(stdout);
+}
+
+Result<lab::RunRecord> Runner::play_once(ProcessStage& stage, std::uint64_t seed) {
+  lab::PlayOptions options;
+  options.seed = seed;
+  if (!flags_.quiet && scenario_.repeat == 1) {
+    options.tell = [](const lab::Event& event) {
+      fmt::print("{}\n", lab::line(event));
+      std::fflush(stdout);
+    };
+  }
+  auto record = lab::play(scenario_, stage, options);
+  if (record) {
+    lab::judge(lab::history_of(*record), flags_.budget(), *record);
+  }
+  return record;
+}
+
+void Runner::take(lab::RunRecord record) {
+  const auto& once = scenario_.expect.once;
+  seen_.resize(once.size());
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    seen_[i] = seen_[i] || lab::was_seen(record, once[i]);
+  }
+  const auto result = lab::result_of(record);
+  met_ += result == lab::PlayResult::kMet ? 1 : 0;
+  if (result_ != lab::PlayResult::kNotMet) {
+    kept_ = std::move(record);
+    result_ = result == lab::PlayResult::kMet ? result_ : result;
+  }
+}
+
+void Runner::show_progress(std::uint32_t played) const {
+  if (scenario_.repeat > 1 && ::isatty(STDERR_FILENO) == 1) {
+    fmt::print(stderr, "\r{} of {} played, {} as expected{}", played, scenario_.repeat, met_,
+               played == scenario_.repeat ? "\n" : "");
+  }
+}
+
+Result<void> Runner::play_all(ProcessStage& stage) {
+  for (std::uint32_t i = 0; i < scenario_.repeat; ++i) {
+    if (i > 0) {
+      if (auto cleared = lab::clear(stage); !cleared) {
+        return cleared;
+      }
+    }
+    auto record = play_once(stage, seed_ + i);
+    if (!record) {
+      return tl::unexpected(std::move(record.error()));
+    }
+    take(std::move(*record));
+    show_progress(i + 1);
+  }
+  return {};
+}
+
+// The cluster is no more, and its logs and orders of writes are in the folder.
+Result<void> Runner::leave(ProcessStage& stage) {
+  stage.stop();
+  if (const auto written = write_folder(folder_, *kept_); !written) {
+    return written;
+  }
+  std::vector<std::string> paths;
+  for (std::uint32_t id = 1; id <= scenario_.nodes; ++id) {
+    paths.push_back(stage.dir().data_path(NodeId(id)));
+  }
+  const auto orders = read_orders(paths);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    std::error_code ignored;
+    fs::remove_all(paths[i], ignored);
+    if (orders && !(*orders)[i].empty()) {
+      const auto name = fmt::format("order_{}.txt", i + 1);
+      if (auto written = write_file(folder_ / name, (*orders)[i]); !written) {
+        return written;
+      }
+    }
+  }
+  return orders ? Result<void>() : tl::unexpected(orders.error());
+}
+
+int Runner::conclude() {
+  fmt::print("{}", verdict_text(folder_, *kept_));
+  const auto& once = scenario_.expect.once;
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    const bool seen = seen_[i];
+    fmt::print("{} once: {}\n", seen ? "yes " : "NO  ", lab::describe(once[i]));
+    result_ = seen ? result_ : lab::PlayResult::kNotMet;
+  }
+  if (scenario_.repeat > 1) {
+    fmt::print("{} of {} plays as expected\n", met_, scenario_.repeat);
+  }
+  fmt::print("seed {}; log, history, verdict and report.html: {}\n", kept_->seed, folder_.string());
+  return exit_code_of(result_);
+}
+
+int Runner::run() {
+  const auto cluster = folder_ / "cluster";
+  std::error_code error;
+  if (fs::exists(folder_, error) && !fs::is_empty(folder_, error) &&
+      !fs::exists(folder_ / "verdict.txt", error) &&
+      !fs::exists(folder_ / "comparison.txt", error)) {
+    return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
+  }
+  fs::remove_all(folder_, error);
+  hold_signals();
+  introduce();
+  if (flags_.compare) {
+    const auto delay = std::chrono::duration<double, std::milli>(flags_.delay_ms);
+    return compare_levels(
+        scenario_, {folder_, seed_, scenario_.repeat, std::chrono::duration_cast<Duration>(delay),
+                    flags_.budget()});
+  }
+  auto stage = ProcessStage::start(scenario_, cluster.string());
+  if (!stage) {
+    return complain(stage.error().code == ErrorCode::kConfig ? kBadInput : kFailed,
+                    stage.error().detail);
+  }
+  if (const auto played = play_all(**stage); !played) {
+    return complain(kFailed, played.error().detail);
+  }
+  if (const auto left = leave(**stage); !left) {
+    return complain(kFailed, left.error().detail);
+  }
+  return conclude();
+}
+
+}  // namespace
+
+void add_run_verb(CLI::App& app, int& exit_code) {
+  auto* run = app.add_subcommand("run", "Play a scenario on a cluster of its own and judge it");
+  const auto flags = std::make_shared<Flags>();
+  run->add_option("scenario", flags->scenario, "The file (docs/scenarios.md)")->required();
+  run->add_option("--out", flags->out, "The folder that it leaves (default kvorum-run/NAME)");
+  run->add_option("--seed", flags->seed, "Of random requests, sleeps and delays");
+  run->add_option("--repeat", flags->repeat, "Play it so often, each with the next seed")
+      ->check(CLI::Range(1u, 1'000'000u));
+  run->add_option("--links", flags->links,
+                  "A file of servers and message delays, as two of the older systems had them");
+  run->add_option("--unit", flags->unit, "Of the delays in a list of servers")
+      ->check(CLI::IsMember({"s", "ms"}))
+      ->capture_default_str();
+  run->add_option("--budget", flags->budget_s, "Seconds that each judge may take")
+      ->check(CLI::Range(0.001, 1e6))
+      ->capture_default_str();
+  run->add_flag("--quiet", flags->quiet, "Only the verdict");
+  auto* compare = run->add_flag("--compare", flags->compare,
+                                "The same requests at eventual, sequential and linearizable");
+  run->add_option("--delay", flags->delay_ms, "Milliseconds for each message between nodes")
+      ->check(CLI::Range(0.0, 60'000.0))
+      ->needs(compare);
+  run->callback([flags, &exit_code] {
+    auto scenario = load(*flags);
+    exit_code = scenario ? Runner(*flags, std::move(*scenario)).run()
+                         : complain(kBadInput, scenario.error().detail);
+  });
+}
+
+}  // namespace kvorum::app
