@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -265,6 +268,30 @@ TEST(SimPlay, TimedFaultsComeAtTheirTimeAndAfterWhatTheyWaitFor) {
   EXPECT_EQ(record.events[1].at_ns, 7'000'000);
   EXPECT_EQ(record.events[2].at_ns, 8'000'000);
   EXPECT_EQ(record.events[6].at_ns, record.events[5].at_ns);
+}
+
+// What they are expected to show, they show in simulated time, too.
+TEST(SimPlay, TheScenariosOfTheRepository) {
+  for (const auto& file : std::filesystem::directory_iterator(KVORUM_SOURCE_DIR "/scenarios")) {
+    SCOPED_TRACE(file.path().filename());
+    std::ifstream stream(file.path());
+    const std::string text{std::istreambuf_iterator<char>(stream), {}};
+    const auto scenario = parse_scenario(text, file.path().stem().string());
+    ASSERT_TRUE(scenario.has_value()) << to_string(scenario.error());
+    std::vector<bool> seen(scenario->expect.once.size());
+    const auto plays = std::max<std::uint32_t>(scenario->repeat, 20);
+    for (std::uint64_t seed = 1; seed <= plays; ++seed) {
+      SCOPED_TRACE(seed);
+      const auto record = played(*scenario, seed);
+      expect_met(record);
+      for (std::size_t i = 0; i < seen.size(); ++i) {
+        seen[i] = seen[i] || was_seen(record, scenario->expect.once[i]);
+      }
+    }
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      EXPECT_TRUE(seen[i]) << describe(scenario->expect.once[i]);
+    }
+  }
 }
 
 TEST(SimPlay, WhatCannotBePlayedIsAnError) {
