@@ -161,6 +161,27 @@ TEST(SimPlay, ALoadSurvivesTheDeathOfItsLeader) {
   }
 }
 
+TEST(SimPlay, ManyFaultsAtOnceLeaveALoadLinearizable) {
+  auto scenario = loaded();
+  scenario.load->operations = 100;
+  scenario.faults = {{50ms, {}, links("drop 1 * 20% for 2s")},
+                     {80ms, {}, {FaultVerb::kPause, {}, {}}},
+                     {400ms, {}, links("cut 2 3 for 300ms")},
+                     {500ms, {}, {FaultVerb::kStop, {}, {}}},
+                     {900ms, {}, links("delay 3 * 30ms jitter 20ms unordered")},
+                     {1s, {}, fault(FaultVerb::kResume, 1)},
+                     {1s, {}, fault(FaultVerb::kRestart, 1)},
+                     {1s, {}, fault(FaultVerb::kResume, 2)},
+                     {1s, {}, fault(FaultVerb::kRestart, 2)},
+                     {1200ms, {}, {FaultVerb::kKill, {}, {}}},
+                     {1300ms, {}, fault(FaultVerb::kResume, 3)},
+                     {1300ms, {}, fault(FaultVerb::kRestart, 3)}};
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_met(played(scenario, seed));
+  }
+}
+
 TEST(SimPlay, TheSameSeedPlaysTheSame) {
   auto scenario = loaded();
   scenario.delays = {{NodeId(1), NodeId(2), {1ms, 5ms}}};
