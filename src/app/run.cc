@@ -22,6 +22,7 @@
 #include "lab/expect.h"
 #include "lab/play.h"
 #include "lab/run_logs.h"
+#include "lab/sim_play.h"
 
 namespace kvorum::app {
 namespace {
@@ -41,6 +42,7 @@ struct Flags {
   std::string feed;
   std::string mode = "remote-write";
   bool quiet = false;
+  bool sim = false;
   bool compare = false;
   double delay_ms = 0;
 
@@ -97,6 +99,10 @@ Result<lab::Scenario> load(const Flags& flags) {
   return scenario;
 }
 
+int complain_of(const Error& error) {
+  return complain(error.code == ErrorCode::kConfig ? kBadInput : kFailed, error.detail);
+}
+
 class Runner {
  public:
   Runner(const Flags& flags, lab::Scenario scenario)
@@ -111,11 +117,12 @@ class Runner {
 
  private:
   void introduce() const;
-  Result<lab::RunRecord> play_once(ProcessStage& stage, std::uint64_t seed);
-  Result<void> play_all(ProcessStage& stage);
+  // On real processes, or, without a stage, simulated.
+  Result<lab::RunRecord> play_once(ProcessStage* stage, std::uint64_t seed);
+  Result<void> play_all(ProcessStage* stage);
   void take(lab::RunRecord record);
   void show_progress(std::uint32_t played) const;
-  Result<void> leave(ProcessStage& stage);
+  Result<void> leave_orders(const ProcessStage& stage);
   int conclude();
 
   const Flags& flags_;
@@ -137,7 +144,7 @@ void Runner::introduce() const {
   std::fflush(stdout);
 }
 
-Result<lab::RunRecord> Runner::play_once(ProcessStage& stage, std::uint64_t seed) {
+Result<lab::RunRecord> Runner::play_once(ProcessStage* stage, std::uint64_t seed) {
   lab::PlayOptions options;
   options.seed = seed;
   if (!flags_.quiet && scenario_.repeat == 1) {
@@ -146,7 +153,8 @@ Result<lab::RunRecord> Runner::play_once(ProcessStage& stage, std::uint64_t seed
       std::fflush(stdout);
     };
   }
-  auto record = lab::play(scenario_, stage, options);
+  auto record = stage != nullptr ? lab::play(scenario_, *stage, options)
+                                 : lab::play_simulated(scenario_, options);
   if (record) {
     lab::judge(lab::history_of(*record), flags_.budget(), *record);
   }
@@ -174,10 +182,10 @@ void Runner::show_progress(std::uint32_t played) const {
   }
 }
 
-Result<void> Runner::play_all(ProcessStage& stage) {
+Result<void> Runner::play_all(ProcessStage* stage) {
   for (std::uint32_t i = 0; i < scenario_.repeat; ++i) {
-    if (i > 0) {
-      if (auto cleared = lab::clear(stage); !cleared) {
+    if (i > 0 && stage != nullptr) {
+      if (auto cleared = lab::clear(*stage); !cleared) {
         return cleared;
       }
     }
@@ -191,12 +199,8 @@ Result<void> Runner::play_all(ProcessStage& stage) {
   return {};
 }
 
-// The cluster is no more, and its logs and orders of writes are in the folder.
-Result<void> Runner::leave(ProcessStage& stage) {
-  stage.stop();
-  if (const auto written = write_folder(folder_, *kept_); !written) {
-    return written;
-  }
+// In which order each node applied writes. What was stopped there is no more.
+Result<void> Runner::leave_orders(const ProcessStage& stage) {
   std::vector<std::string> paths;
   for (std::uint32_t id = 1; id <= scenario_.nodes; ++id) {
     paths.push_back(stage.dir().data_path(NodeId(id)));
@@ -256,7 +260,9 @@ int Runner::run() {
     return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
   }
   fs::remove_all(folder_, error);
-  hold_signals();
+  if (!flags_.sim) {
+    hold_signals();  // there are processes to stop
+  }
   introduce();
   if (flags_.compare) {
     const auto delay = std::chrono::duration<double, std::milli>(flags_.delay_ms);
@@ -264,16 +270,27 @@ int Runner::run() {
         scenario_, {folder_, seed_, scenario_.repeat, std::chrono::duration_cast<Duration>(delay),
                     flags_.budget()});
   }
-  auto stage = ProcessStage::start(scenario_, cluster.string());
-  if (!stage) {
-    return complain(stage.error().code == ErrorCode::kConfig ? kBadInput : kFailed,
-                    stage.error().detail);
+  std::unique_ptr<ProcessStage> stage;
+  if (!flags_.sim) {
+    auto started = ProcessStage::start(scenario_, cluster.string());
+    if (!started) {
+      return complain_of(started.error());
+    }
+    stage = std::move(*started);
   }
-  if (const auto played = play_all(**stage); !played) {
-    return complain(kFailed, played.error().detail);
+  if (const auto played = play_all(stage.get()); !played) {
+    return complain_of(played.error());
   }
-  if (const auto left = leave(**stage); !left) {
-    return complain(kFailed, left.error().detail);
+  if (stage) {
+    stage->stop();
+  }
+  if (const auto left = write_folder(folder_, *kept_); !left) {
+    return complain_of(left.error());
+  }
+  if (stage) {
+    if (const auto left = leave_orders(*stage); !left) {
+      return complain_of(left.error());
+    }
   }
   return conclude();
 }
@@ -304,8 +321,11 @@ void add_run_verb(CLI::App& app, int& exit_code) {
                   "HOST:PORT that is sent the servers' logs in datagrams, for an older picture "
                   "program (its own: 127.0.0.1:1234)");
   run->add_flag("--quiet", flags->quiet, "Only the verdict");
+  auto* sim = run->add_flag("--sim", flags->sim,
+                            "On a simulated cluster, in simulated time: the same seed, the same");
   auto* compare = run->add_flag("--compare", flags->compare,
-                                "The same requests at eventual, sequential and linearizable");
+                                "The same requests at eventual, sequential and linearizable")
+                      ->excludes(sim);
   run->add_option("--delay", flags->delay_ms, "Milliseconds for each message between nodes")
       ->check(CLI::Range(0.0, 60'000.0))
       ->needs(compare);

@@ -27,10 +27,9 @@ std::vector<ByteView> views_of(const std::vector<std::string>& words) {
 
 Actor::Actor(const Scenario& scenario, ScenarioClient client, std::uint64_t seed,
              const std::vector<client::Endpoint>& endpoints, Recorder& recorder)
-    : client_(std::move(client)),
-      local_write_(scenario.local_write),
-      level_(client_.level.value_or(scenario.level)),
-      prng_(seed * 1'000'003 + client_.number),
+    : scenario_(scenario),
+      client_(std::move(client)),
+      prng_(chance_of(client_, seed)),
       endpoints_(endpoints),
       recorder_(recorder),
       connection_(
@@ -59,65 +58,48 @@ bool Actor::take(const Step& step) {
     return recorder_.wait_for(*await);
   }
   if (const auto* fault = std::get_if<FaultAction>(&step)) {
-    return recorder_.ask_for(*fault);
+    return recorder_.wait_for_grant(recorder_.want(*fault));
   }
-  const auto& sleep = std::get<Sleep>(step).time;
-  const auto spread = static_cast<std::uint64_t>((sleep.most - sleep.least).count());
-  const auto time = sleep.least + Duration(static_cast<std::int64_t>(prng_.below(spread + 1)));
+  const auto time = draw(std::get<Sleep>(step).time, prng_);
   recorder_.add(EventKind::kSlept, static_cast<std::int32_t>(client_.number), NodeId(),
-                fmt::format("{:.0f} ms", std::chrono::duration<double>(time).count() * 1e3));
+                describe_time(time));
   return recorder_.sleep(time);
 }
 
 void Actor::request(const Operation& operation) {
-  const auto level = operation.level ? operation.level : client_.level;
-  auto request = make_request(operation, level);
+  auto request = make_request(operation, client_, scenario_);
   if (const auto connected = connection_.connect(); !connected) {
-    request.record.client = client_.number;
     const auto number = recorder_.begin(request.record);
-    request.record.ended = Ended::kFailed;
-    request.record.err = connected.error().detail;
+    conclude(request, tl::unexpected(connected.error()));
     return recorder_.end(number, std::move(request.record));
   }
   if (connection_.connections() != std::exchange(connections_, connection_.connections())) {
     recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node(),
                   fmt::format("node {}", node().value()));
   }
-  if (local_write_ && operation.op != HistoryOp::kGet) {
+  if (scenario_.local_write && operation.op != HistoryOp::kGet) {
     // Where it is refused, the write is forwarded as ever.
     constexpr ByteView kLead[] = {"KV.LEAD"};
     connection_.call(kLead, client::Repeat::kHarmless);
   }
-  if (request.record.level.empty()) {
-    request.record.level = to_string(level_);
-  }
   send(request);
-  if (level_.kind == LevelKind::kSequential && request.record.ended != Ended::kUnknown) {
+  if (keeps_place(client_, scenario_) && request.record.ended != Ended::kUnknown) {
     keep_place();
   }
 }
 
 void Actor::send(sim::Request& request) {
   auto& record = request.record;
-  record.client = client_.number;
   record.node = node().value();
   const auto number = recorder_.begin(record);
-  const auto reply = connection_.call(views_of(request.args), record.op == HistoryOp::kGet
-                                                                  ? client::Repeat::kHarmless
-                                                                  : client::Repeat::kNever);
+  const auto repeat =
+      record.op == HistoryOp::kGet ? client::Repeat::kHarmless : client::Repeat::kNever;
+  const auto reply = connection_.call(views_of(request.args), repeat);
   record.node = node().value();  // a read may have moved on
-  if (reply) {
-    sim::conclude(request, &*reply);
-  } else if (reply.error().code == ErrorCode::kUnknown) {
-    sim::conclude(request, nullptr);
-  } else {
-    record.ended = Ended::kFailed;
-    record.err = reply.error().detail;
-  }
+  conclude(request, reply);
   recorder_.end(number, std::move(record));
 }
 
-// What the session has seen is good at any node.
 void Actor::keep_place() {
   constexpr ByteView kSession[] = {"KV.SESSION"};
   const auto token = connection_.call(kSession, client::Repeat::kHarmless);

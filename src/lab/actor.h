@@ -27,9 +27,8 @@ class Actor {
   void keep_place();
   NodeId node() const;
 
+  const Scenario& scenario_;
   const ScenarioClient client_;
-  const bool local_write_;
-  const Level level_;
   Prng prng_;
   const std::vector<client::Endpoint>& endpoints_;
   Recorder& recorder_;
