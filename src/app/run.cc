@@ -16,7 +16,9 @@
 #include "app/process_stage.h"
 #include "app/run_compare.h"
 #include "app/run_folder.h"
+#include "app/udp_feed.h"
 #include "app/verbs.h"
+#include "base/parse.h"
 #include "lab/expect.h"
 #include "lab/play.h"
 #include "lab/run_logs.h"
@@ -37,6 +39,7 @@ struct Flags {
   std::optional<std::uint64_t> seed;
   std::optional<std::uint32_t> repeat;
   double budget_s = 10;
+  std::string feed;
   bool quiet = false;
   bool sim = false;
   bool compare = false;
@@ -214,6 +217,18 @@ Result<void> Runner::leave_orders(const ProcessStage& stage) {
   return orders ? Result<void>() : tl::unexpected(orders.error());
 }
 
+// Empty: "HOST:PORT" it is not.
+std::optional<client::Endpoint> parse_endpoint(const std::string& text) {
+  const auto colon = text.rfind(':');
+  const auto port = colon == std::string::npos
+                        ? std::nullopt
+                        : parse_number<std::uint16_t>(ByteView(text).substr(colon + 1));
+  if (!port || *port == 0 || colon == 0) {
+    return std::nullopt;
+  }
+  return client::Endpoint{text.substr(0, colon), *port};
+}
+
 int Runner::conclude() {
   fmt::print("{}", verdict_text(folder_, *kept_));
   const auto& once = scenario_.expect.once;
@@ -224,6 +239,11 @@ int Runner::conclude() {
   }
   if (scenario_.repeat > 1) {
     fmt::print("{} of {} plays as expected\n", met_, scenario_.repeat);
+  }
+  if (const auto to = parse_endpoint(flags_.feed)) {
+    if (const auto sent = send_lines(*to, lab::visualizer_lines(*kept_)); !sent) {
+      return complain(kFailed, sent.error().detail);
+    }
   }
   fmt::print("seed {}; log, history, verdict and report.html: {}\n", kept_->seed, folder_.string());
   return exit_code_of(result_);
@@ -291,6 +311,9 @@ void add_run_verb(CLI::App& app, int& exit_code) {
   run->add_option("--budget", flags->budget_s, "Seconds that each judge may take")
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
+  run->add_option("--feed", flags->feed,
+                  "HOST:PORT that is sent the servers' logs in datagrams, for an older picture "
+                  "program (its own: 127.0.0.1:1234)");
   run->add_flag("--quiet", flags->quiet, "Only the verdict");
   auto* sim = run->add_flag("--sim", flags->sim,
                             "On a simulated cluster, in simulated time: the same seed, the same");
@@ -301,6 +324,10 @@ void add_run_verb(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 60'000.0))
       ->needs(compare);
   run->callback([flags, &exit_code] {
+    if (!flags->feed.empty() && !parse_endpoint(flags->feed)) {
+      exit_code = complain(kBadInput, "--feed takes HOST:PORT, not '" + flags->feed + "'");
+      return;
+    }
     auto scenario = load(*flags);
     exit_code = scenario ? Runner(*flags, std::move(*scenario)).run()
                          : complain(kBadInput, scenario.error().detail);
