@@ -138,7 +138,7 @@ std::optional<Process> ClusterDir::find(NodeId node) const {
   return Process::find(pid, {"--data", data_path(node)});
 }
 
-Result<Process> ClusterDir::start(NodeId node, bool die_with_parent) const {
+Result<Process> ClusterDir::start(NodeId node, Orphan orphan) const {
   std::vector<std::string> command = {
       own_path(), "server",      "--node", std::to_string(node.value()),
       "--config", config_path(), "--data", data_path(node),
@@ -150,7 +150,7 @@ Result<Process> ClusterDir::start(NodeId node, bool die_with_parent) const {
   if (*first_start) {
     command.push_back("--init");
   }
-  auto process = Process::spawn(command, log_path(node), die_with_parent);
+  auto process = Process::spawn(command, log_path(node), orphan);
   if (process) {
     auto written = replace_file(file(node, ".pid"), std::to_string(process->pid()) + "\n");
     if (!written) {

@@ -42,7 +42,7 @@ class ClusterDir {
 
   // The node's server process, if it runs.
   std::optional<Process> find(NodeId node) const;
-  Result<Process> start(NodeId node, bool die_with_parent) const;
+  Result<Process> start(NodeId node, Orphan orphan) const;
 
   // The end of the node's log: why it stopped.
   std::string last_log_line(NodeId node) const;

@@ -128,7 +128,7 @@ int cluster_restart(const std::string& data, NodeId id) {
     return complain(kFailed, *taken);
   }
   hold_signals();
-  auto process = dir.start(id, false);
+  auto process = dir.start(id, Orphan::kLives);
   if (!process) {
     return complain(kFailed, process.error().detail);
   }

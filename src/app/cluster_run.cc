@@ -121,18 +121,20 @@ Result<void> await(const ClusterDir& dir, const Member& member, Readiness readin
 }
 
 Result<std::vector<Member>> start_all(const ClusterDir& dir, const ClusterConfig& config,
-                                      bool die_with_parent) {
+                                      Orphan orphan) {
   std::vector<Member> members;
   Result<void> serving;
   for (const auto& node : config.nodes) {
-    auto process = dir.start(node.id, die_with_parent);
+    auto process = dir.start(node.id, orphan);
     if (!process) {
       serving = tl::unexpected(std::move(process.error()));
       break;
     }
     members.push_back({node, std::move(*process)});
   }
-  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
+  // Nobody leads before an election, and one may fail.
+  const auto elections = 4 * std::chrono::milliseconds(config.election_timeout_ms);
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience + elections;
   for (std::size_t i = 0; serving && i < members.size(); ++i) {
     serving = await(dir, members[i], Readiness::kAnswers, deadline);
   }

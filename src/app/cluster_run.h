@@ -42,7 +42,7 @@ Result<void> await(const ClusterDir& dir, const Member& member, Readiness readin
 
 // Starts every node; stops them again if one does not come to serve.
 Result<std::vector<Member>> start_all(const ClusterDir& dir, const ClusterConfig& config,
-                                      bool die_with_parent);
+                                      Orphan orphan);
 
 // SIGINT, SIGTERM, SIGHUP and SIGCHLD stay pending from here on, to be waited for.
 void hold_signals();

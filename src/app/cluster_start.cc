@@ -175,7 +175,7 @@ int cluster_start(const StartOptions& options) {
     }
   }
   hold_signals();
-  auto members = start_all(dir, *config, !options.detach);
+  auto members = start_all(dir, *config, options.detach ? Orphan::kLives : Orphan::kStops);
   if (!members) {
     return complain(kFailed, members.error().detail);
   }

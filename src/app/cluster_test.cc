@@ -95,7 +95,7 @@ TEST_F(ClusterDirTest, AProcessIsFoundByItsArgumentsSignalledAndAwaited) {
   const auto pipe = (path_ / "pipe").string();
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   const auto log = (path_ / "log").string();
-  auto process = Process::spawn({"/bin/sh", script, pipe, "--data", "here"}, log, true);
+  auto process = Process::spawn({"/bin/sh", script, pipe, "--data", "here"}, log, Orphan::kDies);
   ASSERT_TRUE(process);
   EXPECT_FALSE(process->wait(Duration(0)));
   // Between fork and exec the child still shows our own command line.

@@ -28,10 +28,13 @@ namespace {
 constexpr int kExecFailed = 127;
 
 // The child's side of spawn(): only calls that are safe between fork and exec.
-[[noreturn]] void become(char* const* arguments, int log, bool die_with_parent) {
+[[noreturn]] void become(char* const* arguments, int log, pid_t parent, Orphan orphan) {
   ::setsid();
-  if (die_with_parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (orphan != Orphan::kLives) {
+    ::prctl(PR_SET_PDEATHSIG, orphan == Orphan::kStops ? SIGTERM : SIGKILL);
+    if (::getppid() != parent) {
+      ::_exit(kExecFailed);  // it ended before that was asked for
+    }
   }
   sigset_t none;
   ::sigemptyset(&none);
@@ -68,7 +71,7 @@ std::optional<Process> Process::find(pid_t pid, const std::vector<std::string>& 
 }
 
 Result<Process> Process::spawn(const std::vector<std::string>& command, const std::string& log_path,
-                               bool die_with_parent) {
+                               Orphan orphan) {
   const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (log < 0) {
     return fail(ErrorCode::kIo, "{}: {}", log_path, std::strerror(errno));
@@ -78,9 +81,10 @@ Result<Process> Process::spawn(const std::vector<std::string>& command, const st
     arguments.push_back(const_cast<char*>(word.c_str()));
   }
   arguments.push_back(nullptr);
+  const pid_t self = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
-    become(arguments.data(), log, die_with_parent);
+    become(arguments.data(), log, self, orphan);
   }
   const int fork_errno = errno;
   ::close(log);

@@ -13,6 +13,13 @@
 
 namespace kvorum::app {
 
+// What becomes of a process when the one that started it ends, however that ends.
+enum class Orphan : std::uint8_t {
+  kLives,
+  kStops,  // SIGTERM; one that is frozen stays
+  kDies,   // SIGKILL
+};
+
 // A running process, held by a descriptor: a number that the system gives to another process
 // later is never mistaken for it.
 class Process {
@@ -21,9 +28,9 @@ class Process {
   static std::optional<Process> find(pid_t pid, const std::vector<std::string>& arguments);
 
   // Starts `command`, its output appended to `log_path`, in a session of its own, so that a Ctrl-C
-  // at the terminal does not reach it. With die_with_parent it gets SIGTERM when this process ends.
+  // at the terminal does not reach it. The calling thread must live as long as this process.
   static Result<Process> spawn(const std::vector<std::string>& command, const std::string& log_path,
-                               bool die_with_parent);
+                               Orphan orphan);
 
   Process(Process&& other) noexcept;
   Process& operator=(Process&& other) noexcept;

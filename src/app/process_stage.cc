@@ -13,6 +13,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr Duration kLookInterval = 5ms;
+
 std::int64_t in_ms(Duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
 }
@@ -77,7 +79,7 @@ Result<std::unique_ptr<ProcessStage>> ProcessStage::start(const lab::Scenario& s
   if (auto written = stage->dir_.write_config(stage->config_); !written) {
     return tl::unexpected(std::move(written.error()));
   }
-  auto members = start_all(stage->dir_, stage->config_, true);
+  auto members = start_all(stage->dir_, stage->config_, Orphan::kDies);
   if (!members) {
     return tl::unexpected(std::move(members.error()));
   }
@@ -85,7 +87,33 @@ Result<std::unique_ptr<ProcessStage>> ProcessStage::start(const lab::Scenario& s
     const auto id = one.config.id;
     stage->member(id) = std::move(one);
   }
+  if (auto whole = stage->await_whole(); !whole) {
+    return tl::unexpected(std::move(whole.error()));
+  }
   return stage;
+}
+
+// Until every replica may answer by itself. Before that, a scenario that keeps nodes apart would
+// find replicas that think the others may know more.
+Result<void> ProcessStage::await_whole() {
+  const auto deadline = Clock::now() + kStartPatience;
+  for (const auto& node : config_.nodes) {
+    for (;;) {
+      const auto status = ask_status(node);
+      if (status && status->find(" refilling:0") != std::string::npos) {
+        break;
+      }
+      if (interrupted()) {
+        return fail(ErrorCode::kGeneric, "interrupted");
+      }
+      if (Clock::now() >= deadline) {
+        return fail(ErrorCode::kTimeout, "node {} does not serve yet: {}", node.id.value(),
+                    status ? "it lacks rows of other replicas" : status.error().detail);
+      }
+      interrupted_ = held_signal(kLookInterval) != 0;
+    }
+  }
+  return {};
 }
 
 ProcessStage::~ProcessStage() { stop(); }
@@ -123,7 +151,7 @@ Result<void> ProcessStage::run(NodeId node) {
   if (one) {
     return {};
   }
-  auto process = dir_.start(node, true);
+  auto process = dir_.start(node, Orphan::kDies);
   if (!process) {
     return tl::unexpected(std::move(process.error()));
   }

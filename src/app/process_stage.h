@@ -32,6 +32,7 @@ class ProcessStage final : public lab::Stage {
  private:
   ProcessStage(const std::string& directory, ClusterConfig config);
   Result<void> run(NodeId node);
+  Result<void> await_whole();
   void end(NodeId node, int signal);
   std::optional<Member>& member(NodeId node) { return members_[node.value() - 1]; }
 

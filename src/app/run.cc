@@ -260,6 +260,12 @@ int Runner::run() {
     return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
   }
   fs::remove_all(folder_, error);
+  // First of all, so that the folder is a run's even if it does not come to an end.
+  const auto sign = folder_ / (flags_.compare ? "comparison.txt" : "verdict.txt");
+  fs::create_directories(folder_, error);
+  if (auto written = write_file(sign, "the run did not come to its end\n"); !written) {
+    return complain(kBadInput, written.error().detail);
+  }
   if (!flags_.sim) {
     hold_signals();  // there are processes to stop
   }

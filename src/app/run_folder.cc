@@ -10,8 +10,24 @@
 #include "lab/expect.h"
 #include "lab/run_logs.h"
 #include "lab/run_page.h"
+#include "model/history.h"
 
 namespace kvorum::app {
+namespace {
+
+// What the keys held before the first operation, for the judge; empty if that is nothing.
+std::string initial_line(const lab::Scenario& scenario) {
+  std::string line;
+  for (const auto& [key, value] : scenario.initial) {
+    line += line.empty() ? R"({"initial":{)" : ",";
+    append_json_string(key, line);
+    line += ':';
+    append_json_string(value, line);
+  }
+  return line.empty() ? line : line + "}}\n";
+}
+
+}  // namespace
 
 std::string verdict_text(const std::filesystem::path& folder, const lab::RunRecord& record) {
   std::string text;
@@ -33,7 +49,7 @@ std::string verdict_text(const std::filesystem::path& folder, const lab::RunReco
 
 Result<void> write_folder(const std::filesystem::path& folder, const lab::RunRecord& record) {
   std::vector<std::pair<std::string, std::string>> files;
-  std::string history;
+  std::string history = initial_line(record.scenario);
   for (const auto& operation : record.history) {
     append_json(operation, history);
   }

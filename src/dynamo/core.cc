@@ -326,6 +326,7 @@ Stats Core::Impl::stats() const {
   for (const auto& [id, partition] : partitions_) {
     stats.rows += partition.table.rows();
     stats.tombstones += partition.table.tombstones();
+    stats.refilling += partition.mine && !partition.refilled ? 1 : 0;
   }
   return stats;
 }

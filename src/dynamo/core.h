@@ -194,6 +194,7 @@ struct Stats {
   std::uint64_t conflicts = 0;  // losers ever
   std::uint64_t old_news = 0;   // siblings that the cut covered
   std::uint64_t rows = 0;
+  std::uint64_t refilling = 0;  // partitions of ours whose rows may not all be here yet
 };
 
 class Core {

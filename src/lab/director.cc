@@ -229,9 +229,11 @@ Result<RunRecord> Director::run() {
   recorder.stop();
   venue_.dismiss();
   recorder.take(record);
-  const auto ended = end(record);
-  if (!attended || !ended) {
-    return tl::unexpected(attended ? ended.error() : attended.error());
+  if (!attended) {
+    return tl::unexpected(attended.error());
+  }
+  if (const auto ended = end(record); !ended) {
+    return tl::unexpected(ended.error());
   }
   return record;
 }

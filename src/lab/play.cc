@@ -51,7 +51,7 @@ class Threads final : public Venue {
 
   void begin(const std::vector<ScenarioClient>& cast, Recorder& recorder) override;
   void attend(Duration at_most) override { recorder_->await_wanted(at_most, actors_.size()); }
-  void dismiss() override { threads_.clear(); }
+  void dismiss() override;
 
  private:
   const Scenario& scenario_;
@@ -87,6 +87,15 @@ void Threads::begin(const std::vector<ScenarioClient>& cast, Recorder& recorder)
   for (auto& actor : actors_) {
     threads_.emplace_back([&actor] { actor.run(); });
   }
+}
+
+void Threads::dismiss() {
+  if (stage_.interrupted()) {
+    for (std::uint32_t id = 1; id <= scenario_.nodes; ++id) {
+      stage_.act(FaultVerb::kKill, NodeId(id));  // so that no client waits for an answer
+    }
+  }
+  threads_.clear();
 }
 
 }  // namespace

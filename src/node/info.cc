@@ -36,10 +36,11 @@ std::string Replica::status() const {
   const auto stats = leaderless_.core().stats();
   text += fmt::format(
       "leaderless: rows:{} tombstones:{} tombstones-dropped:{} conflicts:{} hints:{} "
-      "hints-dropped:{} read-repairs:{} sync-rounds:{} sync-rows:{} sync-bytes:{} old-news:{}{}\n",
+      "hints-dropped:{} read-repairs:{} sync-rounds:{} sync-rows:{} sync-bytes:{} old-news:{} "
+      "refilling:{}{}\n",
       stats.rows, stats.tombstones, stats.tombstones_dropped, stats.conflicts, stats.hints,
       stats.hints_dropped, stats.read_repairs, stats.sync_rounds, stats.sync_rows_sent,
-      stats.sync_bytes_sent, stats.old_news, checked_ ? " in-doubt:yes" : "");
+      stats.sync_bytes_sent, stats.old_news, stats.refilling, checked_ ? " in-doubt:yes" : "");
   const auto progress = raft.progress();
   for (const auto node : options_.members) {
     if (node == options_.self) {
