@@ -1,5 +1,6 @@
 """Real kvorum processes for tests: a RESP client, a cluster in a temporary directory, waiting."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -93,14 +94,13 @@ def wait_for(condition, what, deadline=DEADLINE):
     raise AssertionError(f"gave up waiting for {what} (last error: {last})")
 
 
-_next_base = [int(os.environ.get("KVORUM_TEST_PORT", "17001"))]
+_next_base = itertools.count(int(os.environ.get("KVORUM_TEST_PORT", "17001")), 10)
 
 
 def free_base_port(nodes=3):
-    """A base port whose client, peer and HTTP ports are all free."""
+    """A base port whose client, peer and HTTP ports are all free. Threads may ask, too."""
     while True:
-        base = _next_base[0]
-        _next_base[0] += 10
+        base = next(_next_base)
         try:
             for offset in (0, 1000, 2000):
                 for i in range(nodes):
