@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <random>
+#include <set>
 #include <utility>
 
 #include "lab/form.h"
@@ -34,16 +35,19 @@ Result<ClusterConfig> configure(const lab::Scenario& scenario) {
   config.election_timeout_ms = in_ms(formation->election_timeout);
   config.heartbeat_ms = in_ms(formation->heartbeat);
   config.request_timeout_ms = in_ms(formation->request_timeout);
+  std::set<std::uint16_t> used(scenario.ports.begin(), scenario.ports.end());
   for (std::uint32_t id = 1; id <= scenario.nodes; ++id) {
     NodeConfig node;
     node.id = NodeId(id);
     const auto asked = id <= scenario.ports.size() ? scenario.ports[id - 1] : std::uint16_t{0};
     for (auto* port : {&node.resp_port, &node.peer_port}) {
-      const auto free = free_port();
-      if (!free) {
-        return tl::unexpected(free.error());
-      }
-      *port = *free;
+      do {  // the system may choose the same one again
+        const auto free = free_port();
+        if (!free) {
+          return tl::unexpected(free.error());
+        }
+        *port = *free;
+      } while (!used.insert(*port).second);
     }
     node.resp_port = asked != 0 ? asked : node.resp_port;
     config.nodes.push_back(node);

@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 
-from harness import Cluster, RespError, run  # noqa: E402  behind the path that leads there
+from harness import Cluster, RespError, run, wait_for  # noqa: E402  behind its path
 
 
 @dataclass
@@ -104,8 +104,12 @@ class Lab:
         return self.path(name)
 
     def cluster(self, nodes=3, *extra):
-        self.clusters.append(Cluster(nodes, *extra))
-        return self.clusters[-1]
+        """A cluster whose replicas are whole: each may answer by itself."""
+        cluster = Cluster(nodes, *extra)
+        self.clusters.append(cluster)
+        wait_for(lambda: all(" refilling:0" in cluster.ask(node, "KV.STATUS")
+                             for node in range(1, nodes + 1)), "whole replicas")
+        return cluster
 
     def play(self, scenario, *flags):
         """Plays a file of scenarios/, or what a file would hold."""
