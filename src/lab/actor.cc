@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "lab/play.h"
-#include "lab/requests.h"
-#include "wire/resp.h"
 
 namespace kvorum::lab {
 namespace {
@@ -19,24 +17,27 @@ std::vector<client::Endpoint> from(const std::vector<client::Endpoint>& endpoint
   return out;
 }
 
-std::vector<ByteView> views_of(const std::vector<std::string>& words) {
-  return {words.begin(), words.end()};
-}
-
 }  // namespace
 
 Actor::Actor(const Scenario& scenario, ScenarioClient client, std::uint64_t seed,
-             const std::vector<client::Endpoint>& endpoints, Recorder& recorder)
+             const Stage& stage, Recorder& recorder)
     : client_(std::move(client)),
       level_(client_.level.value_or(scenario.level)),
       prng_(seed * 1'000'003 + client_.number),
-      endpoints_(endpoints),
+      endpoints_(stage.endpoints()),
       recorder_(recorder),
-      connection_(
-          {.endpoints = from(endpoints, client_.node), .request_timeout = patience_of(scenario)}) {}
+      dialect_(stage.dialect()),
+      connection_({.endpoints = from(endpoints_, dialect_.first(HistoryOp::kPut, client_.node)),
+                   .request_timeout = patience_of(scenario)}) {
+  const auto reads = dialect_.first(HistoryOp::kGet, client_.node);
+  if (reads != dialect_.first(HistoryOp::kPut, client_.node)) {
+    reads_.emplace(client::Options{.endpoints = from(endpoints_, reads),
+                                   .request_timeout = patience_of(scenario)});
+  }
+}
 
-NodeId Actor::node() const {
-  const auto at = std::find(endpoints_.begin(), endpoints_.end(), connection_.endpoint());
+NodeId Actor::node_of(const client::Client& connection) const {
+  const auto at = std::find(endpoints_.begin(), endpoints_.end(), connection.endpoint());
   return NodeId(1 + static_cast<std::uint32_t>(at - endpoints_.begin()));
 }
 
@@ -46,7 +47,7 @@ void Actor::run() {
       return;
     }
   }
-  recorder_.finished(static_cast<std::int32_t>(client_.number), node());
+  recorder_.finished(static_cast<std::int32_t>(client_.number), node_of(connection_));
 }
 
 bool Actor::take(const Step& step) {
@@ -69,56 +70,34 @@ bool Actor::take(const Step& step) {
 }
 
 void Actor::request(const Operation& operation) {
-  const auto level = operation.level ? operation.level : client_.level;
-  auto request = make_request(operation, level);
-  if (const auto connected = connection_.connect(); !connected) {
-    request.record.client = client_.number;
+  const auto asked = operation.level ? operation.level : client_.level;
+  auto request = dialect_.request(operation, asked, level_);
+  request.record.client = client_.number;
+  auto& connection = operation.op == HistoryOp::kGet && reads_ ? *reads_ : connection_;
+  if (const auto connected = connection.connect(); !connected) {
     const auto number = recorder_.begin(request.record);
     request.record.ended = Ended::kFailed;
     request.record.err = connected.error().detail;
     return recorder_.end(number, std::move(request.record));
   }
-  if (connection_.connections() != std::exchange(connections_, connection_.connections())) {
-    recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node(),
-                  fmt::format("node {}", node().value()));
+  const auto connections = connection_.connections() + (reads_ ? reads_->connections() : 0);
+  if (connections != std::exchange(connections_, connections)) {
+    const auto node = node_of(connection);
+    recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node,
+                  fmt::format("node {}", node.value()));
   }
-  if (request.record.level.empty()) {
-    request.record.level = to_string(level_);
-  }
-  send(request);
-  if (level_.kind == LevelKind::kSequential && request.record.ended != Ended::kUnknown) {
-    keep_place();
+  send(connection, request);
+  if (request.record.ended != Ended::kUnknown) {
+    dialect_.settle(connection, level_);
   }
 }
 
-void Actor::send(sim::Request& request) {
-  auto& record = request.record;
-  record.client = client_.number;
-  record.node = node().value();
-  const auto number = recorder_.begin(record);
-  const auto reply = connection_.call(views_of(request.args), record.op == HistoryOp::kGet);
-  record.node = node().value();  // a read may have moved on
-  if (reply) {
-    sim::conclude(request, &*reply);
-  } else if (reply.error().code == ErrorCode::kUnknown) {
-    sim::conclude(request, nullptr);
-  } else {
-    record.ended = Ended::kFailed;
-    record.err = reply.error().detail;
-  }
-  recorder_.end(number, std::move(record));
-}
-
-// What the session has seen is good at any node.
-void Actor::keep_place() {
-  constexpr ByteView kSession[] = {"KV.SESSION"};
-  const auto token = connection_.call(kSession, true);
-  if (token && !token->is_error()) {
-    const ByteView words[] = {"KV.SESSION", token->text};
-    Bytes prelude;
-    wire::append_request(words, prelude);
-    connection_.set_prelude({std::move(prelude)});
-  }
+void Actor::send(client::Client& connection, sim::Request& request) {
+  request.record.node = node_of(connection).value();
+  const auto number = recorder_.begin(request.record);
+  dialect_.send(connection, request);
+  request.record.node = node_of(connection).value();  // a read may have moved on
+  recorder_.end(number, std::move(request.record));
 }
 
 }  // namespace kvorum::lab

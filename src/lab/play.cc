@@ -6,9 +6,9 @@
 #include <thread>
 #include <utility>
 
-#include "client/client.h"
 #include "lab/actor.h"
 #include "lab/fault_log.h"
+#include "lab/nearest.h"
 #include "lab/quiet.h"
 #include "lab/recorder.h"
 #include "lab/requests.h"
@@ -24,33 +24,14 @@ constexpr Duration kTurn = 20ms;  // between looks at what timed faults wait for
 constexpr std::uint32_t kFinalClients =
     1'000'000;  // those of the final reads are numbered from here
 
-Result<wire::Reply> ask(Stage& stage, const std::vector<std::string>& words, bool is_read) {
-  client::Client client({.endpoints = stage.endpoints()});
-  const std::vector<ByteView> views(words.begin(), words.end());
-  auto reply = client.call(views, is_read);
-  if (reply && reply->is_error()) {
-    return fail(ErrorCode::kGeneric, "{}: {}", fmt::join(words, " "), reply->text);
+Result<FaultCommand> put_links(const Scenario& scenario, Stage& stage, const std::string& words) {
+  auto command = parse_links(scenario, words);
+  if (command) {
+    if (auto put = stage.put_links(*command, words); !put) {
+      return tl::unexpected(std::move(put.error()));
+    }
   }
-  return reply;
-}
-
-std::vector<std::string> split(const std::string& words) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < words.size();) {
-    const auto end = std::min(words.find(' ', at), words.size());
-    out.push_back(words.substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
-}
-
-Result<void> put_links(Stage& stage, const std::string& words) {
-  auto command = split(words);
-  command.insert(command.begin(), "KV.FAULT");
-  if (const auto reply = ask(stage, command, true); !reply) {  // a rule put twice is one rule
-    return tl::unexpected(reply.error());
-  }
-  return {};
+  return command;
 }
 
 std::string in_us(Duration time) {
@@ -67,8 +48,8 @@ Result<void> put_delays(const Scenario& scenario, Stage& stage, std::uint64_t se
     const auto words = fmt::format("delay {} {} {} jitter {}{} oneway seed {}", link.from.value(),
                                    link.to.value(), in_us(middle), in_us(link.delay.most - middle),
                                    scenario.fifo ? "" : " unordered", seed);
-    if (auto put = put_links(stage, words); !put) {
-      return put;
+    if (auto put = put_links(scenario, stage, words); !put) {
+      return tl::unexpected(std::move(put.error()));
     }
   }
   return {};
@@ -77,11 +58,8 @@ Result<void> put_delays(const Scenario& scenario, Stage& stage, std::uint64_t se
 Result<NodeId> find_leader(Stage& stage, Duration patience) {
   const auto deadline = Clock::now() + patience;
   while (!stage.interrupted() && Clock::now() < deadline) {
-    const auto status = ask(stage, {"KV.STATUS"}, true);
-    const auto at = status ? status->text.find(" leader:") : std::string::npos;
-    const auto id = at == std::string::npos ? 0 : std::atoi(status->text.c_str() + at + 8);
-    if (id > 0) {
-      return NodeId(static_cast<std::uint32_t>(id));
+    if (const auto leader = stage.leader()) {
+      return *leader;
     }
     std::this_thread::sleep_for(kTurn);
   }
@@ -111,7 +89,7 @@ class Play {
 
 Result<void> Play::set_up() {
   for (const auto& [key, value] : scenario_.initial) {
-    if (const auto put = ask(stage_, {"SET", key, value}, false); !put) {
+    if (const auto put = stage_.ask({"SET", key, value}, false); !put) {
       return tl::unexpected(put.error());
     }
   }
@@ -125,19 +103,10 @@ Result<void> Play::set_up() {
 }
 
 Result<void> Play::act_on_links(Recorder& recorder, const std::string& words) {
-  std::vector<NodeId> members;
-  for (std::uint32_t id = 1; id <= scenario_.nodes; ++id) {
-    members.emplace_back(id);
-  }
-  const auto parts = split(words);
-  const std::vector<ByteView> views(parts.begin(), parts.end());
-  const auto command = parse_fault(views, members);
+  recorder.add(EventKind::kFault, -1, NodeId(), words);
+  const auto command = put_links(scenario_, stage_, words);
   if (!command) {
     return tl::unexpected(command.error());
-  }
-  recorder.add(EventKind::kFault, -1, NodeId(), words);
-  if (auto put = put_links(stage_, words); !put) {
-    return put;
   }
   faults_.links(*command, words, recorder.now_ns());
   return {};
@@ -198,8 +167,8 @@ Result<void> Play::end(RunRecord& record) {
   if (auto mended = stage_.mend(); !mended) {
     return mended;
   }
-  if (const auto healed = put_links(stage_, "reset"); !healed) {
-    return healed;
+  if (auto healed = put_links(scenario_, stage_, "reset"); !healed) {
+    return tl::unexpected(std::move(healed.error()));
   }
   if (!scenario_.until_quiet) {
     return {};
@@ -237,7 +206,7 @@ Result<RunRecord> Play::run() {
   std::vector<Actor> actors;
   actors.reserve(cast.size());
   for (const auto& client : cast) {
-    actors.emplace_back(scenario_, client, options_.seed, stage_.endpoints(), recorder);
+    actors.emplace_back(scenario_, client, options_.seed, stage_, recorder);
   }
   std::vector<std::jthread> threads;
   for (auto& actor : actors) {
@@ -272,6 +241,16 @@ const char* to_string(FaultVerb verb) {
       break;
   }
   return "links";
+}
+
+Result<FaultCommand> parse_links(const Scenario& scenario, const std::string& words) {
+  std::vector<NodeId> members;
+  for (std::uint32_t id = 1; id <= scenario.nodes; ++id) {
+    members.emplace_back(id);
+  }
+  const auto parts = split_words(words);
+  const std::vector<ByteView> views(parts.begin(), parts.end());
+  return parse_fault(views, members);
 }
 
 Duration patience_of(const Scenario& scenario) {

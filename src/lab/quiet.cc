@@ -8,8 +8,6 @@
 #include <thread>
 #include <utility>
 
-#include "client/client.h"
-
 namespace kvorum::lab {
 namespace {
 
@@ -53,14 +51,10 @@ Copy read_copy(const wire::Reply& answer) {
   return copy;
 }
 
-Result<std::vector<Copy>> search(client::Client& client, const std::string& key) {
-  const ByteView words[] = {"KV.SEARCH", key};
-  const auto reply = client.call(words, true);
+Result<std::vector<Copy>> search(Stage& stage, const std::string& key) {
+  const auto reply = stage.search(key);
   if (!reply) {
     return tl::unexpected(reply.error());
-  }
-  if (reply->is_error()) {
-    return fail(ErrorCode::kGeneric, "KV.SEARCH {}: {}", key, reply->text);
   }
   std::vector<Copy> copies;
   for (const auto& answer : reply->elements) {
@@ -89,12 +83,11 @@ std::string describe(const std::vector<Copy>& copies) {
 
 Result<std::vector<Held>> wait_until_quiet(Stage& stage, const std::vector<std::string>& keys,
                                            Duration patience) {
-  client::Client client({.endpoints = stage.endpoints()});
   const auto deadline = Clock::now() + patience;
   std::vector<Held> held;
   auto interval = kLookInterval;
   for (std::size_t at = 0; at < keys.size();) {
-    const auto copies = search(client, keys[at]);
+    const auto copies = search(stage, keys[at]);
     if (copies && agree(*copies)) {
       for (const auto& copy : *copies) {
         held.push_back({copy.node, keys[at], copy.value});
