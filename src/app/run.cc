@@ -15,11 +15,12 @@
 #include "app/order_log.h"
 #include "app/process_stage.h"
 #include "app/run_folder.h"
+#include "app/target_stage.h"
 #include "app/verbs.h"
-#include "client/client.h"
 #include "lab/expect.h"
 #include "lab/play.h"
 #include "lab/run_logs.h"
+#include "lab/side_by_side.h"
 
 namespace kvorum::app {
 namespace {
@@ -37,6 +38,10 @@ struct Flags {
   std::optional<std::uint32_t> repeat;
   double budget_s = 10;
   bool quiet = false;
+  std::string target;
+  std::uint32_t wait = 0;
+  bool replica_reads = false;
+  bool beside = false;
 
   std::chrono::nanoseconds budget() const {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(budget_s * 1e9));
@@ -90,36 +95,31 @@ Result<lab::Scenario> load(const Flags& flags) {
   return scenario;
 }
 
-// Everything that the play before left.
-Result<void> clear(ProcessStage& stage) {
-  constexpr ByteView kFlush[] = {"FLUSHDB"};
-  client::Client client({.endpoints = stage.endpoints()});
-  const auto reply = client.call(kFlush, false);
-  if (!reply || reply->is_error()) {
-    return fail(ErrorCode::kGeneric, "the cluster could not be emptied: {}",
-                reply ? reply->text : reply.error().detail);
-  }
-  return {};
-}
-
 class Runner {
  public:
-  Runner(const Flags& flags, lab::Scenario scenario)
+  Runner(const Flags& flags, lab::Scenario scenario, fs::path folder)
       : flags_(flags),
         scenario_(std::move(scenario)),
-        folder_(flags.out.empty() ? "kvorum-run/" + scenario_.name : flags.out),
+        folder_(std::move(folder)),
         seed_(flags.seed ? flags.seed : scenario_.seed) {}
 
-  int run();
+  // The exit code.
+  int run_on_processes();
+  int run_on_target(const Target& target);
+
+  bool concluded() const { return concluded_; }
+  const lab::Side& side() const { return side_; }  // what is compared with others
 
  private:
-  void introduce() const;
-  Result<lab::RunRecord> play_once(ProcessStage& stage, std::uint64_t seed);
-  Result<void> play_all(ProcessStage& stage);
+  bool may_write_folder() const;
+  void introduce(const std::string& where) const;
+  Result<lab::RunRecord> play_once(lab::Stage& stage, std::uint64_t seed);
+  Result<void> play_all(lab::Stage& stage);
   void take(lab::RunRecord record);
   void show_progress(std::uint32_t played) const;
   Result<void> leave(ProcessStage& stage);
   int conclude();
+  static int complain_of(const Error& error);
 
   const Flags& flags_;
   const lab::Scenario scenario_;
@@ -129,18 +129,20 @@ class Runner {
   lab::PlayResult result_ = lab::PlayResult::kMet;
   std::uint32_t met_ = 0;
   std::vector<bool> seen_;  // of expect.once
+  lab::Side side_;
+  bool concluded_ = false;
 };
 
-void Runner::introduce() const {
+void Runner::introduce(const std::string& where) const {
   fmt::print("{}: {} node{}, {}\n", scenario_.name, scenario_.nodes,
-             scenario_.nodes == 1 ? "" : "s", to_string(scenario_.level));
+             scenario_.nodes == 1 ? "" : "s", where);
   if (!scenario_.teaches.empty()) {
     fmt::print("{}\n", scenario_.teaches);
   }
   std::fflush(stdout);
 }
 
-Result<lab::RunRecord> Runner::play_once(ProcessStage& stage, std::uint64_t seed) {
+Result<lab::RunRecord> Runner::play_once(lab::Stage& stage, std::uint64_t seed) {
   lab::PlayOptions options;
   options.seed = seed;
   if (!flags_.quiet && scenario_.repeat == 1) {
@@ -177,17 +179,21 @@ void Runner::show_progress(std::uint32_t played) const {
   }
 }
 
-Result<void> Runner::play_all(ProcessStage& stage) {
+Result<void> Runner::play_all(lab::Stage& stage) {
   const auto first = seed_ ? *seed_ : std::random_device()();
   for (std::uint32_t i = 0; i < scenario_.repeat; ++i) {
     if (i > 0) {
-      if (auto cleared = clear(stage); !cleared) {
-        return cleared;
+      if (auto cleared = stage.clear(); !cleared) {
+        return fail(ErrorCode::kGeneric, "what the play before left could not be cleared: {}",
+                    cleared.error().detail);
       }
     }
     auto record = play_once(stage, first + i);
     if (!record) {
       return tl::unexpected(std::move(record.error()));
+    }
+    if (flags_.beside) {
+      lab::add_play(*record, flags_.budget(), side_);
     }
     take(std::move(*record));
     show_progress(i + 1);
@@ -220,6 +226,7 @@ Result<void> Runner::leave(ProcessStage& stage) {
 }
 
 int Runner::conclude() {
+  concluded_ = true;
   fmt::print("{}", verdict_text(folder_, *kept_));
   const auto& once = scenario_.expect.once;
   for (std::size_t i = 0; i < once.size(); ++i) {
@@ -234,21 +241,29 @@ int Runner::conclude() {
   return exit_code_of(result_);
 }
 
-int Runner::run() {
-  const auto cluster = folder_ / "cluster";
+int Runner::complain_of(const Error& error) {
+  return complain(error.code == ErrorCode::kConfig ? kBadInput : kFailed, error.detail);
+}
+
+bool Runner::may_write_folder() const {
   std::error_code error;
-  if (fs::exists(folder_, error) && !fs::exists(folder_ / "verdict.txt", error) &&
-      !fs::is_empty(folder_, error)) {
+  return !fs::exists(folder_, error) || fs::exists(folder_ / "verdict.txt", error) ||
+         fs::is_empty(folder_, error);
+}
+
+int Runner::run_on_processes() {
+  if (!may_write_folder()) {
     return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
   }
-  fs::remove_all(folder_, error);
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
   hold_signals();
-  introduce();
-  auto stage = ProcessStage::start(scenario_, cluster.string());
+  introduce(to_string(scenario_.level));
+  auto stage = ProcessStage::start(scenario_, (folder_ / "cluster").string());
   if (!stage) {
-    return complain(stage.error().code == ErrorCode::kConfig ? kBadInput : kFailed,
-                    stage.error().detail);
+    return complain_of(stage.error());
   }
+  side_.system = "kvorum, " + to_string(scenario_.level);
   if (const auto played = play_all(**stage); !played) {
     return complain(kFailed, played.error().detail);
   }
@@ -256,6 +271,62 @@ int Runner::run() {
     return complain(kFailed, left.error().detail);
   }
   return conclude();
+}
+
+int Runner::run_on_target(const Target& target) {
+  if (!may_write_folder()) {
+    return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
+  }
+  hold_signals();
+  const auto stage = TargetStage::open(scenario_, target);
+  if (!stage) {
+    return complain_of(stage.error());
+  }
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+  side_.system =
+      fmt::format("target{}{}", target.wait > 0 ? fmt::format(", WAIT {}", target.wait) : "",
+                  target.replica_reads ? ", replica reads" : "");
+  introduce(flags_.target + ", which knows no levels");
+  if (const auto played = play_all(**stage); !played) {
+    return complain(kFailed, played.error().detail);
+  }
+  if (const auto written = write_folder(folder_, *kept_); !written) {
+    return complain(kFailed, written.error().detail);
+  }
+  return conclude();
+}
+
+// On a target, and then perhaps on a cluster of our own with the same seeds.
+int run_on_target(Flags flags, lab::Scenario scenario, const fs::path& folder) {
+  const auto endpoints = parse_target(flags.target);
+  if (!endpoints) {
+    return complain(kBadInput, endpoints.error().detail);
+  }
+  scenario.until_quiet = true;  // what was acknowledged and is lost shows in the end
+  scenario.seed = scenario.seed ? scenario.seed : std::random_device()();
+  Runner theirs(flags, scenario, folder);
+  const int code = theirs.run_on_target({*endpoints, flags.wait, flags.replica_reads});
+  if (!flags.beside || !theirs.concluded()) {
+    return code;
+  }
+  fmt::print("\n");
+  Runner ours(flags, scenario, folder / "kvorum");
+  if (const int own = ours.run_on_processes(); !ours.concluded()) {
+    return own;
+  }
+  const auto table = lab::side_by_side({theirs.side(), ours.side()});
+  if (const auto written = write_file(folder / "beside.txt", table); !written) {
+    return complain(kFailed, written.error().detail);
+  }
+  fmt::print("\n{}", table);
+  return code;
+}
+
+int run_scenario(const Flags& flags, lab::Scenario scenario) {
+  const fs::path folder = flags.out.empty() ? "kvorum-run/" + scenario.name : flags.out;
+  return flags.target.empty() ? Runner(flags, std::move(scenario), folder).run_on_processes()
+                              : run_on_target(flags, std::move(scenario), folder);
 }
 
 }  // namespace
@@ -276,10 +347,19 @@ void add_run_verb(CLI::App& app, int& exit_code) {
   run->add_option("--budget", flags->budget_s, "Seconds that each judge may take")
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
+  auto* target = run->add_option("--target", flags->target,
+                                 "Play on a running Redis or Valkey instead: "
+                                 "redis://host:port,host:port,..., the master first");
+  run->add_option("--wait", flags->wait, "Replicas that must acknowledge each write (WAIT)")
+      ->needs(target);
+  run->add_flag("--replica-reads", flags->replica_reads, "Clients read at their own node")
+      ->needs(target);
+  run->add_flag("--beside", flags->beside, "Play on a cluster of our own as well, and compare")
+      ->needs(target);
   run->add_flag("--quiet", flags->quiet, "Only the verdict");
   run->callback([flags, &exit_code] {
     auto scenario = load(*flags);
-    exit_code = scenario ? Runner(*flags, std::move(*scenario)).run()
+    exit_code = scenario ? run_scenario(*flags, std::move(*scenario))
                          : complain(kBadInput, scenario.error().detail);
   });
 }
