@@ -4,12 +4,12 @@
 
 #include <cctype>
 #include <cstdlib>
+#include <thread>
 
 #include "app/cli_words.h"
+#include "app/shell_replies.h"
 #include "app/verbs.h"
-#include "node/command_table.h"
 #include "wire/inline_args.h"
-#include "wire/resp.h"
 
 namespace kvorum::app {
 namespace {
@@ -60,25 +60,101 @@ LineResult CliSession::run_command(std::span<const ByteView> args, const std::st
   if (is_local(args, result)) {
     return result;
   }
-  const auto connections = client_.connections();
-  const auto before = client_.endpoint();
-  const auto reply = client_.call(args, is_repeatable(args));
-  tell_move(connections, before);
+  const auto planned = plan(args, options_.rules);
+  if (!planned) {
+    return tell_failure(planned.error(), where);
+  }
+  if (*planned) {
+    return run_plan(**planned, where);
+  }
+  const auto reply = sender_.send(args);
+  const Style style{.colour = options_.colour, .raw_text = answers_text(args)};
+  return tell(reply, where, [&] { return format_reply(*reply, style); });
+}
+
+LineResult CliSession::run_plan(const Plan& plan, const std::string& where) {
+  const auto reply = carry_out(plan);
+  return tell(reply, where, [&] {
+    switch (plan.word) {
+      case Word::kShowAll:
+        return format_pairs(*reply);
+      case Word::kSend:
+      case Word::kBcast:
+        return format_deliveries(*reply);
+      default:
+        return format_reply(*reply, {.colour = options_.colour, .raw_text = true});
+    }
+  });
+}
+
+Result<wire::Reply> CliSession::carry_out(const Plan& plan) {
+  if (plan.word == Word::kDelay) {
+    std::fflush(out_);
+    std::this_thread::sleep_for(plan.delay);
+    return status_reply("OK");
+  }
+  if (!plan.check.empty()) {
+    return check_and_write(plan);
+  }
+  auto reply = send(plan.command);
+  if (reply && !reply->is_error() && plan.word == Word::kShowAll) {
+    return pairs_of(*reply);
+  }
+  return reply;
+}
+
+// Atomically where there is one order of writes; else it looks first, and says so.
+Result<wire::Reply> CliSession::check_and_write(const Plan& plan) {
+  std::optional<wire::Reply> refused;
+  const auto leaderless = sender_.is_leaderless(refused);
+  if (!leaderless) {
+    return tl::unexpected(leaderless.error());
+  }
+  if (refused) {
+    return std::move(*refused);
+  }
+  if (!*leaderless) {
+    auto reply = send(plan.command);
+    if (!reply || reply->is_error()) {
+      return reply;
+    }
+    const bool done = plan.word == Word::kDelete ? reply->integer != 0 : !reply->is_nil();
+    return done ? status_reply("OK") : refusal_of(plan);
+  }
+  auto found = send(plan.check);
+  if (!found || found->is_error()) {
+    return found;
+  }
+  if ((found->integer != 0) == (plan.word == Word::kInsert)) {
+    return refusal_of(plan);
+  }
+  auto reply = send(plan.unchecked);
+  return !reply || reply->is_error() ? reply : status_reply("OK (checked, not atomic)");
+}
+
+Result<wire::Reply> CliSession::send(const std::vector<Bytes>& words) {
+  return sender_.send(std::vector<ByteView>(words.begin(), words.end()));
+}
+
+// `text` makes the reply readable, if it is no error.
+template <class Text>
+LineResult CliSession::tell(const Result<wire::Reply>& reply, const std::string& where, Text text) {
   if (!reply) {
     return tell_failure(reply.error(), where);
   }
-  const Style style{.colour = options_.colour, .raw_text = answers_text(args)};
-  const auto text = options_.json ? format_json(*reply) : format_reply(*reply, style);
   if (!reply->is_error()) {
-    remember_settings(args);
-    fmt::print(out_, "{}\n", text);
+    fmt::print(out_, "{}\n", options_.json ? format_json(*reply) : text());
     return LineResult::kDone;
   }
+  const auto error = format_reply(*reply, {.colour = options_.colour});
   if (where.empty() || options_.json) {
-    fmt::print(out_, "{}\n", text);
+    fmt::print(out_, "{}\n", options_.json ? format_json(*reply) : error);
   }
   if (!where.empty()) {
-    say(where + format_reply(*reply, style));
+    say(where + error);
+  }
+  if (reply->text.starts_with("ERR unknown command") && !options_.json) {
+    say("help lists the commands");
   }
   return LineResult::kFailed;
 }
@@ -100,44 +176,6 @@ LineResult CliSession::tell_failure(const Error& error, const std::string& where
   return error.code == ErrorCode::kIo ? LineResult::kNoNode : LineResult::kFailed;
 }
 
-// A new connection starts at the default level: what was set on the old one is set again.
-void CliSession::remember_settings(std::span<const ByteView> args) {
-  const auto* spec = node::find_command(args[0]);
-  if (spec == nullptr || args.size() < 2) {
-    if (spec != nullptr && spec->verb == node::Verb::kReset) {
-      select_.clear();
-      levels_.clear();
-    }
-  } else if (spec->verb == node::Verb::kSelect) {
-    select_.clear();
-    wire::append_request(args, select_);
-  } else if (spec->verb == node::Verb::kKvLevel) {
-    Bytes request;
-    wire::append_request(args, request);
-    std::erase(levels_, request);
-    levels_.push_back(std::move(request));
-  } else {
-    return;
-  }
-  auto prelude = levels_;
-  if (!select_.empty()) {
-    prelude.insert(prelude.begin(), select_);
-  }
-  client_.set_prelude(std::move(prelude));
-}
-
-void CliSession::tell_move(std::size_t connections_before, const client::Endpoint& before) {
-  const bool moved = !(client_.endpoint() == before);
-  if (client_.connections() == connections_before || (connections_before == 0 && !moved)) {
-    return;
-  }
-  if (!moved) {
-    say(fmt::format("(connected again to {})", to_string(before)));
-  } else {
-    say(fmt::format("({} is gone; now on {})", to_string(before), to_string(client_.endpoint())));
-  }
-}
-
 int CliSession::run_script(std::FILE* in) {
   bool failed = false;
   char* line = nullptr;
@@ -149,6 +187,7 @@ int CliSession::run_script(std::FILE* in) {
     }
     const auto result =
         run_line(ByteView(line, static_cast<std::size_t>(size)), fmt::format("line {}: ", number));
+    std::fflush(out_);  // a program at the other end of a pipe may wait for it
     failed = failed || result == LineResult::kFailed || result == LineResult::kNoNode;
     if (result == LineResult::kLeave || result == LineResult::kNoNode) {
       break;
@@ -159,7 +198,7 @@ int CliSession::run_script(std::FILE* in) {
 }
 
 bool CliSession::connect() {
-  const auto connected = client_.connect();
+  const auto connected = sender_.connect();
   if (!connected) {
     tell_failure(connected.error(), {});
   }
@@ -167,7 +206,7 @@ bool CliSession::connect() {
 }
 
 std::string CliSession::prompt() {
-  return client_.connected() ? to_string(client_.endpoint()) + "> " : "not connected> ";
+  return sender_.connected() ? to_string(sender_.endpoint()) + "> " : "not connected> ";
 }
 
 }  // namespace kvorum::app

@@ -7,12 +7,15 @@
 #include <vector>
 
 #include "app/cli_format.h"
-#include "client/client.h"
+#include "app/cli_sender.h"
+#include "app/shell_words.h"
 
 namespace kvorum::app {
 
 struct CliOptions {
-  std::vector<client::Endpoint> endpoints;  // the one asked for first
+  std::vector<client::Endpoint> endpoints;   // the one asked for first, each before its stand-in
+  std::vector<std::uint32_t> node_ids = {};  // of these; empty: not known
+  Rules rules = Rules::kPlain;
   bool json = false;
   bool colour = false;
 };
@@ -27,7 +30,11 @@ enum class LineResult : unsigned char {
 class CliSession {
  public:
   CliSession(const CliOptions& options, std::FILE* out, std::FILE* err)
-      : options_(options), client_({.endpoints = options.endpoints}), out_(out), err_(err) {}
+      : options_(options),
+        sender_(options.endpoints, options.node_ids,
+                [this](const std::string& text) { say(text); }),
+        out_(out),
+        err_(err) {}
 
   // `where` stands in front of what goes to stderr: "line 3: ", or nothing.
   LineResult run_line(ByteView line, const std::string& where);
@@ -42,18 +49,20 @@ class CliSession {
   std::string prompt();
 
  private:
-  void remember_settings(std::span<const ByteView> args);
-  void tell_move(std::size_t connections_before, const client::Endpoint& before);
+  LineResult run_plan(const Plan& plan, const std::string& where);
+  Result<wire::Reply> carry_out(const Plan& plan);
+  Result<wire::Reply> check_and_write(const Plan& plan);
+  Result<wire::Reply> send(const std::vector<Bytes>& words);
+  template <class Text>
+  LineResult tell(const Result<wire::Reply>& reply, const std::string& where, Text text);
   void say(const std::string& text);
   LineResult tell_failure(const Error& error, const std::string& where);
   bool is_local(std::span<const ByteView> args, LineResult& result);
 
   CliOptions options_;
-  client::Client client_;
+  CliSender sender_;
   std::FILE* out_;
   std::FILE* err_;
-  Bytes select_;  // the last successful SELECT and KV.LEVEL, to begin a new connection with
-  std::vector<Bytes> levels_;
 };
 
 }  // namespace kvorum::app

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "app/shell_words.h"
 #include "node/command_table.h"
 
 namespace kvorum::app {
@@ -15,6 +16,7 @@ using node::Verb;
 constexpr ByteView kShellWords[] = {"help", "exit", "quit"};
 constexpr ByteView kLevelWords[] = {"linearizable", "sequential", "prefix", "bounded:", "session",
                                     "causal",       "eventual",   "quorum", "one",      "all"};
+constexpr ByteView kShellGroup = "shell";
 constexpr node::Group kGroups[] = {node::Group::kString, node::Group::kGeneric,
                                    node::Group::kKvorum, node::Group::kConnection,
                                    node::Group::kServer};
@@ -38,11 +40,16 @@ std::size_t wrapper_words(std::span<const ByteView> args) {
   return two ? 2 : spec->verb == Verb::kKvReceipt ? 1 : 0;
 }
 
-const node::CommandSpec* innermost(std::span<const ByteView> args) {
+std::span<const ByteView> unwrapped(std::span<const ByteView> args) {
   for (auto words = wrapper_words(args); words != 0 && words < args.size();
        words = wrapper_words(args)) {
     args = args.subspan(words);
   }
+  return args;
+}
+
+const node::CommandSpec* innermost(std::span<const ByteView> args) {
+  args = unwrapped(args);
   return args.empty() ? nullptr : node::find_command(args[0]);
 }
 
@@ -60,8 +67,34 @@ void offer_commands(std::vector<std::string>& out, ByteView typed) {
   }
 }
 
-std::string one_line(const node::CommandSpec& spec) {
-  return fmt::format("  {:<13} {}\n", upper(spec.name), spec.summary);
+void offer_levels(std::vector<std::string>& out, ByteView typed) {
+  for (const auto level : kLevelWords) {
+    offer(out, level, typed, true);
+  }
+}
+
+// Where a level may stand: behind all other arguments of a word that takes one.
+bool may_name_level(std::span<const ByteView> words) {
+  const auto* spec = words.empty() ? nullptr : find_word(words[0]);
+  return spec != nullptr && spec->syntax.ends_with("[level]") && words.size() == spec->most;
+}
+
+std::string one_line(const std::string& name, ByteView summary) {
+  return fmt::format("  {:<13} {}\n", name, summary);
+}
+
+std::string help_word(const WordSpec& spec) {
+  return fmt::format("  {}{}{}\n  {}\n  group: {}\n", spec.name, spec.syntax.empty() ? "" : " ",
+                     spec.syntax, spec.summary, kShellGroup);
+}
+
+// A group with a headline, if it is asked for: by name, or with all others.
+template <class Lines>
+void help_group(std::string& out, ByteView topic, ByteView group, Lines lines) {
+  if (topic.empty() || lower(topic) == group) {
+    out += fmt::format("{}{}:\n", out.empty() ? "" : "\n", group);
+    lines();
+  }
 }
 
 }  // namespace
@@ -76,10 +109,30 @@ bool is_repeatable(std::span<const ByteView> args) {
       return (spec->traits & node::trait::kReadOnly) != 0;
     case Verb::kKvKeyspace:
     case Verb::kKvFault:
+    case Verb::kKvSend:
       return false;
     default:
       return true;  // KV.ONCE too: that is what its number is for
   }
+}
+
+bool is_numbered(std::span<const ByteView> args) {
+  const auto* spec = innermost(args);
+  return spec != nullptr && spec->verb == Verb::kKvOnce;
+}
+
+bool is_key_write(std::span<const ByteView> args) {
+  const auto* spec = innermost(args);
+  return spec != nullptr && spec->verb == Verb::kData &&
+         (spec->traits & node::trait::kWrite) != 0 && spec->first_key != 0;
+}
+
+std::vector<ByteView> numbered(std::span<const ByteView> args, ByteView id, ByteView seq) {
+  const auto command = unwrapped(args);
+  std::vector<ByteView> out(args.begin(), command.begin());
+  out.insert(out.end(), {"KV.ONCE", id, seq});
+  out.insert(out.end(), command.begin(), command.end());
+  return out;
 }
 
 bool answers_text(std::span<const ByteView> args) {
@@ -105,9 +158,7 @@ std::vector<std::string> complete(ByteView line) {
   while (const auto wrapped = wrapper_words(before)) {
     if (before.size() < wrapped) {  // KV.AT, and then a level; or KV.CONTEXT
       if (lower(before[0]) == "kv.at") {
-        for (const auto level : kLevelWords) {
-          offer(out, level, typed, true);
-        }
+        offer_levels(out, typed);
       }
       return out;
     }
@@ -117,15 +168,18 @@ std::vector<std::string> complete(ByteView line) {
   if (first || (before.size() == 1 && lower(before[0]) == "help")) {
     offer_commands(out, typed);
   }
-  if (first && words.empty()) {
+  if (words.empty() || (words.size() == 1 && lower(words[0]) == "help")) {
+    for (const auto& spec : shell_words()) {
+      offer(out, spec.name, typed, false);
+    }
+  }
+  if (words.empty()) {
     for (const auto word : kShellWords) {
       offer(out, word, typed, true);
     }
   }
-  if (!before.empty() && lower(before[0]) == "kv.level") {
-    for (const auto level : kLevelWords) {
-      offer(out, level, typed, true);
-    }
+  if ((!before.empty() && lower(before[0]) == "kv.level") || may_name_level(words)) {
+    offer_levels(out, typed);
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
@@ -133,19 +187,28 @@ std::vector<std::string> complete(ByteView line) {
 }
 
 std::string help(ByteView topic) {
-  if (const auto* spec = node::find_command(topic)) {
-    return fmt::format("  {} {}\n  {}\n  group: {}\n", upper(spec->name), spec->syntax,
-                       spec->summary, to_string(spec->group));
-  }
   std::string out;
+  if (const auto* spec = find_word(topic)) {
+    out = help_word(*spec);
+  }
+  if (const auto* spec = node::find_command(topic)) {
+    out += fmt::format("{}  {} {}\n  {}\n  group: {}\n", out.empty() ? "" : "\n", upper(spec->name),
+                       spec->syntax, spec->summary, to_string(spec->group));
+  }
+  if (!out.empty()) {
+    return out;
+  }
+  help_group(out, topic, kShellGroup, [&] {
+    for (const auto& spec : shell_words()) {
+      out += one_line(std::string(spec.name), spec.summary);
+    }
+  });
   for (const auto group : kGroups) {
-    if (!topic.empty() && lower(topic) != to_string(group)) {
-      continue;
-    }
-    out += fmt::format("{}{}:\n", out.empty() ? "" : "\n", to_string(group));
-    for (const auto& spec : node::command_table()) {
-      out += spec.group == group ? one_line(spec) : "";
-    }
+    help_group(out, topic, to_string(group), [&] {
+      for (const auto& spec : node::command_table()) {
+        out += spec.group == group ? one_line(upper(spec.name), spec.summary) : "";
+      }
+    });
   }
   if (out.empty()) {
     return fmt::format("no help for '{}'; try help\n", topic);

@@ -35,7 +35,7 @@ std::optional<std::string> answer(const NodeConfig& node, const std::vector<Byte
   client::Client client({.endpoints = {endpoint_of(node)},
                          .connect_timeout = kConnectTimeout,
                          .request_timeout = kAnswerTimeout});
-  const auto reply = client.call(request, true);
+  const auto reply = client.call(request, client::Repeat::kHarmless);
   if (!reply || reply->is_error()) {
     return std::nullopt;
   }
@@ -167,7 +167,7 @@ Result<std::string> ask_status(const NodeConfig& node) {
   client::Client client({.endpoints = {endpoint_of(node)},
                          .connect_timeout = kConnectTimeout,
                          .request_timeout = kConnectTimeout});
-  auto reply = client.call(kRequest, true);
+  auto reply = client.call(kRequest, client::Repeat::kHarmless);
   if (!reply) {
     return tl::unexpected(std::move(reply.error()));
   }

@@ -14,9 +14,12 @@
 #include "app/files.h"
 #include "app/order_log.h"
 #include "app/process_stage.h"
+#include "app/run_compare.h"
 #include "app/run_folder.h"
 #include "app/target_stage.h"
+#include "app/udp_feed.h"
 #include "app/verbs.h"
+#include "base/parse.h"
 #include "lab/expect.h"
 #include "lab/play.h"
 #include "lab/run_logs.h"
@@ -37,11 +40,14 @@ struct Flags {
   std::optional<std::uint64_t> seed;
   std::optional<std::uint32_t> repeat;
   double budget_s = 10;
+  std::string feed;
   bool quiet = false;
-  std::string target;
+  std::optional<std::string> target;
   std::uint32_t wait = 0;
   bool replica_reads = false;
   bool beside = false;
+  bool compare = false;
+  double delay_ms = 0;
 
   std::chrono::nanoseconds budget() const {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(budget_s * 1e9));
@@ -101,7 +107,9 @@ class Runner {
       : flags_(flags),
         scenario_(std::move(scenario)),
         folder_(std::move(folder)),
-        seed_(flags.seed ? flags.seed : scenario_.seed) {}
+        seed_(flags.seed       ? *flags.seed
+              : scenario_.seed ? *scenario_.seed
+                               : std::random_device()()) {}
 
   // The exit code.
   int run_on_processes();
@@ -124,7 +132,7 @@ class Runner {
   const Flags& flags_;
   const lab::Scenario scenario_;
   const fs::path folder_;
-  const std::optional<std::uint64_t> seed_;
+  const std::uint64_t seed_;
   std::optional<lab::RunRecord> kept_;  // the first that failed, else the last
   lab::PlayResult result_ = lab::PlayResult::kMet;
   std::uint32_t met_ = 0;
@@ -180,7 +188,6 @@ void Runner::show_progress(std::uint32_t played) const {
 }
 
 Result<void> Runner::play_all(lab::Stage& stage) {
-  const auto first = seed_ ? *seed_ : std::random_device()();
   for (std::uint32_t i = 0; i < scenario_.repeat; ++i) {
     if (i > 0) {
       if (auto cleared = stage.clear(); !cleared) {
@@ -188,7 +195,7 @@ Result<void> Runner::play_all(lab::Stage& stage) {
                     cleared.error().detail);
       }
     }
-    auto record = play_once(stage, first + i);
+    auto record = play_once(stage, seed_ + i);
     if (!record) {
       return tl::unexpected(std::move(record.error()));
     }
@@ -225,6 +232,18 @@ Result<void> Runner::leave(ProcessStage& stage) {
   return orders ? Result<void>() : tl::unexpected(orders.error());
 }
 
+// Empty: "HOST:PORT" it is not.
+std::optional<client::Endpoint> parse_endpoint(const std::string& text) {
+  const auto colon = text.rfind(':');
+  const auto port = colon == std::string::npos
+                        ? std::nullopt
+                        : parse_number<std::uint16_t>(ByteView(text).substr(colon + 1));
+  if (!port || *port == 0 || colon == 0) {
+    return std::nullopt;
+  }
+  return client::Endpoint{text.substr(0, colon), *port};
+}
+
 int Runner::conclude() {
   concluded_ = true;
   fmt::print("{}", verdict_text(folder_, *kept_));
@@ -237,6 +256,11 @@ int Runner::conclude() {
   if (scenario_.repeat > 1) {
     fmt::print("{} of {} plays as expected\n", met_, scenario_.repeat);
   }
+  if (const auto to = parse_endpoint(flags_.feed)) {
+    if (const auto sent = send_lines(*to, lab::visualizer_lines(*kept_)); !sent) {
+      return complain(kFailed, sent.error().detail);
+    }
+  }
   fmt::print("seed {}; log, history, verdict and report.html: {}\n", kept_->seed, folder_.string());
   return exit_code_of(result_);
 }
@@ -247,8 +271,9 @@ int Runner::complain_of(const Error& error) {
 
 bool Runner::may_write_folder() const {
   std::error_code error;
-  return !fs::exists(folder_, error) || fs::exists(folder_ / "verdict.txt", error) ||
-         fs::is_empty(folder_, error);
+  return !fs::exists(folder_, error) || fs::is_empty(folder_, error) ||
+         fs::exists(folder_ / "verdict.txt", error) ||
+         fs::exists(folder_ / "comparison.txt", error);
 }
 
 int Runner::run_on_processes() {
@@ -259,6 +284,12 @@ int Runner::run_on_processes() {
   fs::remove_all(folder_, ignored);
   hold_signals();
   introduce(to_string(scenario_.level));
+  if (flags_.compare) {
+    const auto delay = std::chrono::duration<double, std::milli>(flags_.delay_ms);
+    return compare_levels(
+        scenario_, {folder_, seed_, scenario_.repeat, std::chrono::duration_cast<Duration>(delay),
+                    flags_.budget()});
+  }
   auto stage = ProcessStage::start(scenario_, (folder_ / "cluster").string());
   if (!stage) {
     return complain_of(stage.error());
@@ -287,7 +318,7 @@ int Runner::run_on_target(const Target& target) {
   side_.system =
       fmt::format("target{}{}", target.wait > 0 ? fmt::format(", WAIT {}", target.wait) : "",
                   target.replica_reads ? ", replica reads" : "");
-  introduce(flags_.target + ", which knows no levels");
+  introduce(*flags_.target + ", which knows no levels");
   if (const auto played = play_all(**stage); !played) {
     return complain(kFailed, played.error().detail);
   }
@@ -298,8 +329,8 @@ int Runner::run_on_target(const Target& target) {
 }
 
 // On a target, and then perhaps on a cluster of our own with the same seeds.
-int run_on_target(Flags flags, lab::Scenario scenario, const fs::path& folder) {
-  const auto endpoints = parse_target(flags.target);
+int run_on_target(const Flags& flags, lab::Scenario scenario, const fs::path& folder) {
+  const auto endpoints = parse_target(*flags.target);
   if (!endpoints) {
     return complain(kBadInput, endpoints.error().detail);
   }
@@ -325,8 +356,8 @@ int run_on_target(Flags flags, lab::Scenario scenario, const fs::path& folder) {
 
 int run_scenario(const Flags& flags, lab::Scenario scenario) {
   const fs::path folder = flags.out.empty() ? "kvorum-run/" + scenario.name : flags.out;
-  return flags.target.empty() ? Runner(flags, std::move(scenario), folder).run_on_processes()
-                              : run_on_target(flags, std::move(scenario), folder);
+  return flags.target ? run_on_target(flags, std::move(scenario), folder)
+                      : Runner(flags, std::move(scenario), folder).run_on_processes();
 }
 
 }  // namespace
@@ -356,8 +387,21 @@ void add_run_verb(CLI::App& app, int& exit_code) {
       ->needs(target);
   run->add_flag("--beside", flags->beside, "Play on a cluster of our own as well, and compare")
       ->needs(target);
+  run->add_option("--feed", flags->feed,
+                  "HOST:PORT that is sent the servers' logs in datagrams, for an older picture "
+                  "program (its own: 127.0.0.1:1234)");
   run->add_flag("--quiet", flags->quiet, "Only the verdict");
+  auto* compare = run->add_flag("--compare", flags->compare,
+                                "The same requests at eventual, sequential and linearizable")
+                      ->excludes(target);
+  run->add_option("--delay", flags->delay_ms, "Milliseconds for each message between nodes")
+      ->check(CLI::Range(0.0, 60'000.0))
+      ->needs(compare);
   run->callback([flags, &exit_code] {
+    if (!flags->feed.empty() && !parse_endpoint(flags->feed)) {
+      exit_code = complain(kBadInput, "--feed takes HOST:PORT, not '" + flags->feed + "'");
+      return;
+    }
     auto scenario = load(*flags);
     exit_code = scenario ? run_scenario(*flags, std::move(*scenario))
                          : complain(kBadInput, scenario.error().detail);

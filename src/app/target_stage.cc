@@ -164,23 +164,23 @@ TargetStage::~TargetStage() {
   if (ours_) {  // as well as it goes
     broken_.clear();
     arrange();
-    ask_node(master_, {"FLUSHDB"}, false);
+    ask_node(master_, {"FLUSHDB"}, client::Repeat::kNever);
   }
 }
 
 // A master, replicas that follow it, and nothing in them.
 Result<void> TargetStage::look() {
   for (const auto id : running()) {
-    if (const auto pong = ask_node(id, {"PING"}, true); !pong) {
+    if (const auto pong = ask_node(id, {"PING"}, client::Repeat::kHarmless); !pong) {
       return tl::unexpected(pong.error());
     }
   }
-  const auto role = ask_node(master_, {"ROLE"}, true);
+  const auto role = ask_node(master_, {"ROLE"}, client::Repeat::kHarmless);
   if (!role || role->elements.empty() || role->elements[0].text != "master") {
     return fail(ErrorCode::kGeneric, "{} is no master; it must be named first",
                 to_string(endpoints_.front()));
   }
-  const auto size = ask_node(master_, {"DBSIZE"}, true);
+  const auto size = ask_node(master_, {"DBSIZE"}, client::Repeat::kHarmless);
   if (!size || size->integer != 0) {
     return fail(ErrorCode::kGeneric, "{} holds keys; a scenario is played on an empty one",
                 to_string(endpoints_.front()));
@@ -196,7 +196,7 @@ Result<void> TargetStage::look() {
 Result<void> TargetStage::await_replica(NodeId id) {
   const auto name = to_string(endpoints_[id.value() - 1]);
   const auto follows = [&]() -> Result<bool> {
-    const auto role = ask_node(id, {"ROLE"}, true);
+    const auto role = ask_node(id, {"ROLE"}, client::Repeat::kHarmless);
     if (!role) {
       return tl::unexpected(role.error());
     }
@@ -209,9 +209,9 @@ Result<void> TargetStage::await_replica(NodeId id) {
 }
 
 Result<wire::Reply> TargetStage::ask_node(NodeId id, const std::vector<std::string>& words,
-                                          bool is_read) {
+                                          client::Repeat repeat) {
   const std::vector<ByteView> views(words.begin(), words.end());
-  auto reply = node(id).client.call(views, is_read);
+  auto reply = node(id).client.call(views, repeat);
   if (reply && reply->is_error()) {
     return fail(ErrorCode::kGeneric, "{} at {}: {}", words.front(),
                 to_string(endpoints_[id.value() - 1]), reply->text);
@@ -262,9 +262,9 @@ Result<void> TargetStage::act(lab::FaultVerb verb, NodeId id) {
 Result<void> TargetStage::kill(NodeId id) {
   // NOW: a crash does not wait until replicas have caught up. Redis before 7.0 never waits, and
   // does not know the word.
-  auto reply = ask_node(id, {"SHUTDOWN", "NOSAVE", "NOW"}, false);
+  auto reply = ask_node(id, {"SHUTDOWN", "NOSAVE", "NOW"}, client::Repeat::kNever);
   if (!reply && reply.error().code == ErrorCode::kGeneric) {
-    reply = ask_node(id, {"SHUTDOWN", "NOSAVE"}, false);
+    reply = ask_node(id, {"SHUTDOWN", "NOSAVE"}, client::Repeat::kNever);
   }
   if (reply || reply.error().code == ErrorCode::kGeneric) {  // whoever dies does not answer
     return fail(ErrorCode::kGeneric, "{} does not shut down: {}",
@@ -304,7 +304,7 @@ Result<void> TargetStage::follow(NodeId id, NodeId master) {
     const auto& endpoint = endpoints_[master.value() - 1];
     words = {"REPLICAOF", endpoint.host, fmt::to_string(endpoint.port)};
   }
-  if (const auto reply = ask_node(id, words, false); !reply) {
+  if (const auto reply = ask_node(id, words, client::Repeat::kHarmless); !reply) {
     return tl::unexpected(reply.error());
   }
   node(id).follows = master;
@@ -334,7 +334,7 @@ Result<void> TargetStage::put_links(const FaultCommand& command, const std::stri
 Result<wire::Reply> TargetStage::search(const std::string& key) {
   std::vector<wire::Reply> copies;
   for (const auto id : running()) {
-    const auto held = ask_node(id, {"GET", key}, true);
+    const auto held = ask_node(id, {"GET", key}, client::Repeat::kHarmless);
     std::vector<wire::Reply> copy = {integer(id.value())};
     if (!held) {
       copy.push_back(bulk(held.error().detail));
@@ -347,12 +347,12 @@ Result<wire::Reply> TargetStage::search(const std::string& key) {
 }
 
 Result<void> TargetStage::clear() {
-  if (const auto reply = ask_node(master_, {"FLUSHDB"}, false); !reply) {
+  if (const auto reply = ask_node(master_, {"FLUSHDB"}, client::Repeat::kNever); !reply) {
     return tl::unexpected(reply.error());
   }
   const auto empty = [&]() -> Result<bool> {
     for (const auto id : running()) {
-      const auto size = ask_node(id, {"DBSIZE"}, true);
+      const auto size = ask_node(id, {"DBSIZE"}, client::Repeat::kHarmless);
       if (!size || size->integer != 0) {
         return false;  // it may be loading what its master has
       }

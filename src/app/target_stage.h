@@ -57,7 +57,8 @@ class TargetStage final : public lab::Stage {
   Result<void> arrange();
   Result<void> follow(NodeId node, NodeId master);
   Result<void> await(const std::function<Result<bool>()>& condition, const std::string& what);
-  Result<wire::Reply> ask_node(NodeId node, const std::vector<std::string>& words, bool is_read);
+  Result<wire::Reply> ask_node(NodeId node, const std::vector<std::string>& words,
+                               client::Repeat repeat);
   Node& node(NodeId id) { return nodes_[id.value() - 1]; }
   std::vector<NodeId> running() const;
 

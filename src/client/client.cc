@@ -52,33 +52,53 @@ Result<void> Client::connect() {
   return tl::unexpected(std::move(last));
 }
 
-Result<wire::Reply> Client::call(std::span<const ByteView> args, bool is_read) {
+Result<wire::Reply> Client::call(std::span<const ByteView> args, Repeat repeat) {
   Bytes request;
   wire::append_request(args, request);
   Error last;
+  bool sent_before = false;
+  repeated_ = false;
+  const auto lost = [&]() -> Result<wire::Reply> {
+    if (sent_before && repeat != Repeat::kHarmless) {
+      return fail(ErrorCode::kUnknown, "{}; the outcome is unknown: it may have taken effect",
+                  last.detail);
+    }
+    return tl::unexpected(last);
+  };
   // Every node may be met once by a connection that turns out to be dead, and once by a fresh one.
   for (std::size_t tries = 0; tries < options_.endpoints.size() + 1; ++tries) {
     if (auto connection = connect(); !connection) {
-      return tl::unexpected(std::move(connection.error()));
+      last = std::move(connection.error());
+      return lost();
     }
     if (auto sent = connection_->send(request, options_.request_timeout); !sent) {
       last = std::move(sent.error());
     } else {
+      repeated_ = sent_before;
+      sent_before = true;
       auto reply = connection_->receive(options_.request_timeout);
       if (reply) {
         return reply;
       }
       last = std::move(reply.error());
-      if (!is_read) {
-        connection_.reset();
-        return fail(ErrorCode::kUnknown, "{}; the outcome is unknown: it may have taken effect",
-                    last.detail);
-      }
     }
     connection_.reset();
+    if (sent_before && (repeat == Repeat::kNever || repeated_)) {
+      break;
+    }
     current_ = (current_ + 1) % options_.endpoints.size();
   }
-  return tl::unexpected(std::move(last));
+  return lost();
+}
+
+void Client::part_with(std::span<const ByteView> args) {
+  if (connected()) {
+    Bytes request;
+    wire::append_request(args, request);
+    // Whether it arrives is not our concern any more.
+    static_cast<void>(connection_->send(request, options_.request_timeout));
+    connection_.reset();
+  }
 }
 
 }  // namespace kvorum::client

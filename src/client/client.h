@@ -18,15 +18,28 @@ struct Options {
   Duration request_timeout = 15s;  // longer than the nodes' own, so that they answer first
 };
 
+// What a request whose reply never came means for sending it again.
+enum class Repeat : unsigned char {
+  kNever,     // a write
+  kHarmless,  // a read, a question
+  kNumbered,  // a write under a request id: the nodes do it once, but only a reply tells that they
+              // did
+};
+
 class Client {
  public:
   explicit Client(Options options) : options_(std::move(options)) {}
 
-  // One request, one reply; an error reply of the node is a reply. A request is sent again, perhaps
-  // to another node, only if it was not sent whole, or is a read. Errors: kUnknown, a write was
-  // sent and no reply came: it may have taken effect, now or later; kIo: nothing was done, and no
-  // node answers.
-  Result<wire::Reply> call(std::span<const ByteView> args, bool is_read);
+  // One request, one reply; an error reply of the node is a reply. A request that was not sent
+  // whole is sent to the next node; one that was sent is repeated once, if it may be. Errors:
+  // kUnknown, a write was sent and no reply came: it may have taken effect, now or later; kIo:
+  // nothing was done, and no node answers.
+  Result<wire::Reply> call(std::span<const ByteView> args, Repeat repeat);
+  // Whether the last call sent its request whole a second time.
+  bool repeated() const { return repeated_; }
+
+  // Hands a request to the node if it is connected, waits for nothing, and closes the connection.
+  void part_with(std::span<const ByteView> args);
 
   // Connects if need be.
   Result<void> connect();
@@ -51,6 +64,7 @@ class Client {
   std::vector<Bytes> prelude_;
   std::size_t current_ = 0;
   std::size_t connections_ = 0;
+  bool repeated_ = false;
   std::optional<Connection> connection_;
 };
 

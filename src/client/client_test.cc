@@ -86,7 +86,7 @@ TEST(Client, GetsTheReplyHoweverItIsCut) {
     }
   }});
   Client client({.endpoints = {node.endpoint()}});
-  const auto reply = client.call(kGet, true);
+  const auto reply = client.call(kGet, Repeat::kHarmless);
   ASSERT_TRUE(reply) << reply.error().detail;
   EXPECT_EQ(reply->text, "abc");
 }
@@ -94,7 +94,7 @@ TEST(Client, GetsTheReplyHoweverItIsCut) {
 TEST(Client, PassesOverANodeThatIsDown) {
   FakeNode node({answer(encoded(kSet), "+OK\r\n")});
   Client client({.endpoints = {closed_port(), node.endpoint()}});
-  const auto reply = client.call(kSet, false);
+  const auto reply = client.call(kSet, Repeat::kNever);
   ASSERT_TRUE(reply) << reply.error().detail;
   EXPECT_EQ(reply->text, "OK");
   EXPECT_EQ(client.endpoint(), node.endpoint());
@@ -104,7 +104,7 @@ TEST(Client, AReadIsRepeatedElsewhereWhenTheNodeDies) {
   FakeNode dies({answer(encoded(kGet), "$3\r\na")});
   FakeNode lives({answer(encoded(kGet), "$1\r\nb\r\n")});
   Client client({.endpoints = {dies.endpoint(), lives.endpoint()}});
-  const auto reply = client.call(kGet, true);
+  const auto reply = client.call(kGet, Repeat::kHarmless);
   ASSERT_TRUE(reply) << reply.error().detail;
   EXPECT_EQ(reply->text, "b");
 }
@@ -112,15 +112,63 @@ TEST(Client, AReadIsRepeatedElsewhereWhenTheNodeDies) {
 TEST(Client, AWriteThatWasSentIsUnknownAndIsNotRepeated) {
   FakeNode dies({answer(encoded(kSet), "")});
   Client client({.endpoints = {dies.endpoint(), closed_port()}});
-  const auto reply = client.call(kSet, false);
+  const auto reply = client.call(kSet, Repeat::kNever);
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code, ErrorCode::kUnknown);
   EXPECT_EQ(outcome_of(reply.error().code), Outcome::kUnknown);
 }
 
+TEST(Client, ANumberedWriteIsRepeatedOnceAndUnknownWithoutAReply) {
+  FakeNode first({answer(encoded(kSet), "")});
+  FakeNode second({answer(encoded(kSet), "+OK\r\n"), answer(encoded(kSet), "")});
+  FakeNode third({answer(encoded(kSet), "")});
+  Client client({.endpoints = {first.endpoint(), second.endpoint(), third.endpoint()}});
+  const auto reply = client.call(kSet, Repeat::kNumbered);
+  ASSERT_TRUE(reply) << reply.error().detail;
+  EXPECT_EQ(reply->text, "OK");
+  EXPECT_TRUE(client.repeated());
+  while (client.connected()) {
+    std::this_thread::yield();
+  }
+  const auto lost = client.call(kSet, Repeat::kNumbered);
+  ASSERT_FALSE(lost) << "two nodes took it and died: there is no third try";
+  EXPECT_EQ(lost.error().code, ErrorCode::kUnknown);
+}
+
+TEST(Client, AReadIsRepeatedOnceOnly) {
+  FakeNode first({answer(encoded(kGet), "")});
+  FakeNode second({answer(encoded(kGet), "")});
+  Client client({.endpoints = {first.endpoint(), second.endpoint(), closed_port()}});
+  const auto reply = client.call(kGet, Repeat::kHarmless);
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(outcome_of(reply.error().code), Outcome::kDefinite);
+  EXPECT_TRUE(client.repeated());
+}
+
+TEST(Client, ANumberedWriteThatNobodyTookIsDefinite) {
+  Client client({.endpoints = {closed_port()}});
+  const auto reply = client.call(kSet, Repeat::kNumbered);
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(outcome_of(reply.error().code), Outcome::kDefinite);
+}
+
+TEST(Client, PartingWaitsForNothing) {
+  FakeNode node({[](tcp::socket& socket) {
+    answer(encoded(kGet), "$1\r\na\r\n")(socket);
+    std::string got(encoded(kSet).size(), '\0');
+    asio::read(socket, asio::buffer(got));
+    EXPECT_EQ(got, encoded(kSet));
+  }});
+  Client client({.endpoints = {node.endpoint()}});
+  client.part_with(kSet);  // not connected: to nobody
+  ASSERT_TRUE(client.call(kGet, Repeat::kHarmless));
+  client.part_with(kSet);
+  EXPECT_FALSE(client.connected());
+}
+
 TEST(Client, AWriteIsDefiniteWhenNoNodeAnswers) {
   Client client({.endpoints = {closed_port()}});
-  const auto reply = client.call(kSet, false);
+  const auto reply = client.call(kSet, Repeat::kNever);
   ASSERT_FALSE(reply);
   EXPECT_EQ(outcome_of(reply.error().code), Outcome::kDefinite);
 }
@@ -135,7 +183,7 @@ TEST(Client, ASilentNodeTimesOut) {
     EXPECT_EQ(error, asio::error::eof);
   }});
   Client client({.endpoints = {silent.endpoint()}, .request_timeout = 50ms});
-  const auto reply = client.call(kSet, false);
+  const auto reply = client.call(kSet, Repeat::kNever);
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code, ErrorCode::kUnknown);
   EXPECT_NE(reply.error().detail.find("timed out"), std::string::npos);
@@ -144,12 +192,12 @@ TEST(Client, ASilentNodeTimesOut) {
 TEST(Client, AClosedConnectionIsSeenBeforeAWriteIsSent) {
   FakeNode node({answer(encoded(kGet), "$1\r\na\r\n"), answer(encoded(kSet), "+OK\r\n")});
   Client client({.endpoints = {node.endpoint()}});
-  ASSERT_TRUE(client.call(kGet, true));
+  ASSERT_TRUE(client.call(kGet, Repeat::kHarmless));
   while (
       client.connected()) {  // the node's close is on its way; the test's time-out is the deadline
     std::this_thread::yield();
   }
-  const auto reply = client.call(kSet, false);
+  const auto reply = client.call(kSet, Repeat::kNever);
   ASSERT_TRUE(reply) << reply.error().detail;
   EXPECT_EQ(client.connections(), 2u);
 }
@@ -163,7 +211,7 @@ TEST(Client, APreludeBeginsEveryConnection) {
   FakeNode refuses({answer(encoded(kLevel), "-LEVEL no\r\n")});
   Client client({.endpoints = {refuses.endpoint(), node.endpoint()}});
   client.set_prelude({encoded(kLevel)});
-  const auto reply = client.call(kGet, true);
+  const auto reply = client.call(kGet, Repeat::kHarmless);
   ASSERT_TRUE(reply) << reply.error().detail;
   EXPECT_EQ(reply->text, "a");
   EXPECT_EQ(client.endpoint(), node.endpoint());
@@ -172,7 +220,7 @@ TEST(Client, APreludeBeginsEveryConnection) {
 TEST(Client, GarbageIsAnErrorNotAReply) {
   FakeNode node({answer(encoded(kSet), "hello\r\n")});
   Client client({.endpoints = {node.endpoint()}});
-  const auto reply = client.call(kSet, false);
+  const auto reply = client.call(kSet, Repeat::kNever);
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code, ErrorCode::kUnknown);
 }

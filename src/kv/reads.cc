@@ -82,6 +82,7 @@ Arity arity(Op op) {
     case Op::kRandomKey:
     case Op::kDump:
     case Op::kDigest:
+    case Op::kTell:  // no machine's business
       return {0, 0};
     case Op::kScan:
       return {0, 1};

@@ -21,7 +21,8 @@ constexpr const char* kCompareAndSet =
 void exchange(client::Client& client, sim::Request& request) {
   const std::vector<ByteView> words(request.args.begin(), request.args.end());
   auto& record = request.record;
-  const auto reply = client.call(words, record.op == HistoryOp::kGet);
+  const auto reply = client.call(
+      words, record.op == HistoryOp::kGet ? client::Repeat::kHarmless : client::Repeat::kNever);
   if (reply) {
     sim::conclude(request, &*reply);
   } else if (reply.error().code == ErrorCode::kUnknown) {
@@ -55,7 +56,7 @@ class KvorumDialect final : public Dialect {
       return;
     }
     constexpr ByteView kSession[] = {"KV.SESSION"};
-    const auto token = client.call(kSession, true);
+    const auto token = client.call(kSession, client::Repeat::kHarmless);
     if (token && !token->is_error()) {
       const ByteView words[] = {"KV.SESSION", token->text};
       Bytes prelude;
@@ -100,7 +101,7 @@ bool RedisDialect::replicas_have_it(client::Client& client) const {
   const auto count = fmt::to_string(wait_);
   const auto patience = fmt::to_string(kWaitMs);
   const ByteView words[] = {"WAIT", count, patience};
-  const auto reply = client.call(words, false);
+  const auto reply = client.call(words, client::Repeat::kNever);
   // WAIT is about what its own connection has written: a new one's answer says nothing.
   return reply && client.connections() == connections &&
          reply->type == wire::Reply::Type::kInteger && reply->integer >= wait_;

@@ -89,7 +89,7 @@ class Play {
 
 Result<void> Play::set_up() {
   for (const auto& [key, value] : scenario_.initial) {
-    if (const auto put = stage_.ask({"SET", key, value}, false); !put) {
+    if (const auto put = stage_.ask({"SET", key, value}, client::Repeat::kNever); !put) {
       return tl::unexpected(put.error());
     }
   }

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
-#include "client/connection.h"
+#include "client/client.h"
 #include "lab/dialect.h"
 #include "lab/scenario.h"
 #include "model/fault.h"
@@ -43,7 +43,7 @@ class Stage {
   virtual Result<void> clear();
 
   // Any node that answers is asked. An answer that is an error is one here, too.
-  Result<wire::Reply> ask(const std::vector<std::string>& words, bool is_read);
+  Result<wire::Reply> ask(const std::vector<std::string>& words, client::Repeat repeat);
 };
 
 }  // namespace kvorum::lab

@@ -53,6 +53,7 @@ enum class Op : std::uint8_t {
   kDump = 76,       // KV.DUMP: every row with version and deadline
   kSearch = 77,     // args key: [[value, version, deadline ms or -1]], or []
   kDigest = 78,     // KV.DIGEST: 16 hex digits over every row (key, value, version, deadline)
+  kTell = 79,       // args text; number = when it was sent, ms: a node's message to another's log
 };
 
 constexpr bool is_write(Op op) { return static_cast<std::uint8_t>(op) < 64; }

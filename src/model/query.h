@@ -1,4 +1,4 @@
-// What one node asks another about rows that it does not hold itself, and the answer.
+// What one node asks another about rows that it does not hold itself, or tells it, and the answer.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace kvorum {
 
-// A command that looks at rows, for those that the receiver holds.
+// A command that looks at rows, for those that the receiver holds; or Op::kTell, of no keyspace.
 struct Query {
   NodeId from;
   NodeId to;

@@ -149,6 +149,32 @@ TEST(Ask, SearchInAnOrderedKeyspaceTellsOfEveryNodesRow) {
   EXPECT_THAT(cluster.ask(1, "KV.SEARCH k"), HasSubstr(" [2 \"down\"] [3 [\"v\" "));
 }
 
+TEST(Tell, ATextReachesTheLogsAndTheTimesOfBothEndsComeBack) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  const auto one = cluster.ask(1, "KV.SEND 2 hello");
+  EXPECT_THAT(one, StartsWith("[[2 "));
+  EXPECT_THAT(cluster.node(2).notes, HasSubstr("message from node 1: hello (sent at "));
+  EXPECT_THAT(cluster.node(3).notes, testing::Not(HasSubstr("hello")));
+  const auto all = cluster.ask(3, "KV.SEND * all\x01");
+  EXPECT_THAT(all, AllOf(StartsWith("[[1 "), HasSubstr("] [2 "), HasSubstr("] [3 ")));
+  for (std::uint32_t id = 1; id <= 3; ++id) {
+    EXPECT_THAT(cluster.node(id).notes, HasSubstr("message from node 3: all\\x01 (sent at "));
+  }
+}
+
+TEST(Tell, WhoDoesNotAnswerIsNamed) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  EXPECT_EQ(cluster.ask(1, "KV.SEND 9 hello"), "-ERR no node '9' in this cluster");
+  EXPECT_EQ(cluster.ask(1, "KV.SEND x hello"), "-ERR no node 'x' in this cluster");
+  EXPECT_THAT(cluster.ask(1, "KV.SEND 2 " + std::string(1025, 'x')), StartsWith("-ERR "));
+  cluster.isolate(2);
+  EXPECT_EQ(cluster.ask(1, "KV.SEND 2 hello"), "[[2 \"silent\"]]");
+  cluster.crash(3);
+  EXPECT_EQ(cluster.ask(1, "KV.SEND 3 hello"), "[[3 \"down\"]]");
+}
+
 TEST(Ask, TooLongAnAnswerIsAnErrorThatSaysSo) {
   const auto large = Answer::kMaxBytes;
   TestCluster cluster(2, 1, [&](Options& options) { options.kv.max_value_bytes = 2 * large; });

@@ -168,6 +168,8 @@ constexpr CommandSpec kTable[] = {
      "RELEASE a b [ONEWAY] | HEAL [a b] | RESET | STATUS",
      "Puts faults on the links between nodes; only for servers started with --faults", kKv,
      Verb::kKvFault, -2, trait::kAdmin | trait::kLoading},
+    {"kv.send", "node|* text", "Writes a text into the log of a node, or of all, and tells when",
+     kKv, Verb::kKvSend, 3, trait::kLoading},
 };
 
 constexpr std::size_t kSlots = 256;  // a power of two, some four times the table

@@ -40,6 +40,7 @@ enum class Verb : std::uint8_t {
   kKvDigest,
   kKvKeyspace,
   kKvFault,
+  kKvSend,
   kKvContext,
   kKvConflicts,
 };

@@ -250,6 +250,8 @@ void Replica::advance(Session& session) {
       begin(session, head, command);
     } else if (head.kind == Item::Kind::kVerb && head.verb == Verb::kKvFault && !head.begun) {
       begin_fault(session, head);
+    } else if (head.kind == Item::Kind::kVerb && head.verb == Verb::kKvSend && !head.begun) {
+      begin_sending(session, head);
     }
     if (!servable(session, head)) {
       break;

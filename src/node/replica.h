@@ -138,6 +138,12 @@ class Replica final : public Node, private Partition::Host {
                    const Command& command, ReplyWriter& reply);
   Result<Bytes> look_inside(const Query& query);
 
+  // tell.cc: texts for other nodes' logs
+  Result<std::vector<NodeId>> receivers(std::span<const ByteView> args) const;
+  void begin_sending(Session& session, Item& item);
+  void reply_sent(Session& session, const Item& item);
+  void note_text(NodeId from, const Command& command);
+
   // verbs.cc: what the node answers by itself
   void run_verb(Session& session, const Item& item);
   void begin_fault(Session& session, Item& item);

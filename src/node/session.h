@@ -46,7 +46,8 @@ struct Item {
   Level met;
   PartitionId partition;
   std::uint64_t tag = 0;            // kRead: confirmed once the partition's confirmed() >= it;
-                                    // kWrite: the outbox's seals() when it was handed in
+                                    // kWrite: the outbox's seals() when it was handed in;
+                                    // KV.SEND: the wall clock then
   Index at_least;                   // kRead: and applied >= this
   std::vector<std::uint64_t> tags;  // everywhere: per partition of the keyspace
   std::size_t outstanding = 0;      // everywhere, kWrite: partitions that have not applied it
@@ -58,7 +59,7 @@ struct Item {
   bool leaderless = false;
   bool remote = false;                  // begun: its coordinator is another node
   std::optional<dynamo::Context> seen;  // KV.CONTEXT: what its writer has seen
-  // It looks at rows of other nodes, too (ask.cc), and runs alone.
+  // It asks other nodes (ask.cc, tell.cc), and runs alone.
   bool asks = false;
   // A change of the table of keyspaces: goes through group 0, again until it finds the table as it
   // was.

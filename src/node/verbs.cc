@@ -90,6 +90,8 @@ void Replica::run_verb(Session& session, const Item& item) {
       return refuse(reply, "wrong number of arguments for 'kv.context' command");
     case Verb::kKvFault:
       return faults_.finish(session.id, reply, now_);
+    case Verb::kKvSend:
+      return reply_sent(session, item);
     case Verb::kKvAt:
       return refuse(reply, "wrong number of arguments for 'kv.at' command");
     default:

@@ -162,9 +162,16 @@ void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {
     }
     note(server, key, sibling, before, row);
   }
+  // A write of its own, that lost to what came within the same turn, may have replaced it before.
+  const ReplicaId self{server.id(), server.node().replica()};
+  const Dot own{self, row.context.of(self)};
+  const bool wrote = own.counter > before.context.of(self) && !holds(row, own);
   for (const auto& sibling : before.siblings) {
     if (!holds(row, sibling.dot)) {
       life.let_go.insert(sibling.dot);
+      if (wrote) {
+        replaced_.insert(sibling.dot);
+      }
     }
   }
   for (const auto& dot : key.dots) {

@@ -170,6 +170,7 @@ class Refused(Target):
 
     def test_urls(self):
         for url, wanted in [("http://127.0.0.1:1", "it must be redis://host:port"),
+                            ("", "it must be redis://host:port"),
                             ("redis://127.0.0.1:x", "'x' is no port"),
                             ("redis://127.0.0.1:0", "'0' is no port"),
                             ("redis://a:1,,b:2", "'' is no host:port"),
@@ -183,6 +184,7 @@ class Refused(Target):
         self.assertIn("--wait 3: there are 2 replicas", self.refuse("--target", url, "--wait", 3))
         self.assertIn("--target", self.refuse("--wait", 1))
         self.assertIn("--target", self.refuse("--beside"))
+        self.assertIn("--target", self.refuse("--target", url, "--compare"))
         self.assertIn("use --repeat 1",
                       self.refuse("--target", url, "--repeat", 2, file=FAILOVER))
 
