@@ -41,6 +41,7 @@ struct Flags {
   std::optional<std::uint32_t> repeat;
   double budget_s = 10;
   std::string feed;
+  std::string mode = "remote-write";
   bool quiet = false;
   std::optional<std::string> target;
   std::uint32_t wait = 0;
@@ -97,6 +98,7 @@ Result<lab::Scenario> load(const Flags& flags) {
       return tl::unexpected(std::move(read.error()));
     }
   }
+  scenario->local_write = flags.mode == "local-write";
   scenario->repeat = flags.repeat.value_or(scenario->repeat);
   return scenario;
 }
@@ -387,6 +389,11 @@ void add_run_verb(CLI::App& app, int& exit_code) {
       ->needs(target);
   run->add_flag("--beside", flags->beside, "Play on a cluster of our own as well, and compare")
       ->needs(target);
+  run->add_option("--mode", flags->mode,
+                  "Ordered keyspaces: a write goes to the leader, or the leadership to the write")
+      ->check(CLI::IsMember({"remote-write", "local-write"}))
+      ->capture_default_str()
+      ->excludes(target);
   run->add_option("--feed", flags->feed,
                   "HOST:PORT that is sent the servers' logs in datagrams, for an older picture "
                   "program (its own: 127.0.0.1:1234)");

@@ -83,6 +83,7 @@ Arity arity(Op op) {
     case Op::kDump:
     case Op::kDigest:
     case Op::kTell:  // no machine's business
+    case Op::kLead:
       return {0, 0};
     case Op::kScan:
       return {0, 1};

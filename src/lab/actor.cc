@@ -22,6 +22,7 @@ std::vector<client::Endpoint> from(const std::vector<client::Endpoint>& endpoint
 Actor::Actor(const Scenario& scenario, ScenarioClient client, std::uint64_t seed,
              const Stage& stage, Recorder& recorder)
     : client_(std::move(client)),
+      local_write_(scenario.local_write),
       level_(client_.level.value_or(scenario.level)),
       prng_(seed * 1'000'003 + client_.number),
       endpoints_(stage.endpoints()),
@@ -85,6 +86,11 @@ void Actor::request(const Operation& operation) {
     const auto node = node_of(connection);
     recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node,
                   fmt::format("node {}", node.value()));
+  }
+  if (local_write_ && operation.op != HistoryOp::kGet) {
+    // Where it is refused, the write is forwarded as ever.
+    constexpr ByteView kLead[] = {"KV.LEAD"};
+    connection.call(kLead, client::Repeat::kHarmless);
   }
   send(connection, request);
   if (request.record.ended != Ended::kUnknown) {

@@ -29,6 +29,7 @@ class Actor {
   NodeId node_of(const client::Client& connection) const;
 
   const ScenarioClient client_;
+  const bool local_write_;
   const Level level_;
   Prng prng_;
   const std::vector<client::Endpoint>& endpoints_;

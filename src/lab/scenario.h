@@ -131,6 +131,9 @@ struct Scenario {
   std::vector<ScenarioClient> clients;
   std::optional<RandomLoad> load;
   std::vector<TimedFault> faults;
+  // Before each write its client has the node lead (KV.LEAD); not in the file, but how it is
+  // played.
+  bool local_write = false;
   bool until_quiet = false;  // wait for equal replicas at the end; always so with `final`
   Expectations expect;
   std::uint32_t repeat = 1;

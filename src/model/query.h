@@ -11,7 +11,8 @@
 
 namespace kvorum {
 
-// A command that looks at rows, for those that the receiver holds; or Op::kTell, of no keyspace.
+// A command that looks at rows, for those that the receiver holds; or
+// Op::kTell, of no keyspace, or Op::kLead.
 struct Query {
   NodeId from;
   NodeId to;

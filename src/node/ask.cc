@@ -251,10 +251,12 @@ Result<Bytes> Replica::look_inside(const Query& query) {
   const bool walks =
       decoded && keyspace->leaderless() &&
       (command.op == Op::kKeys || command.op == Op::kDbSize || command.op == Op::kScan);
-  if (!walks && !one_key) {
+  const bool leads = decoded && !keyspace->leaderless() && command.op == Op::kLead;
+  if (!walks && !one_key && !leads) {
     return fail(ErrorCode::kRefused, "it does not answer that");
   }
-  if (query.partitions.size() != 1 && command.op != Op::kKeys && command.op != Op::kDbSize) {
+  if (!leads && query.partitions.size() != 1 && command.op != Op::kKeys &&
+      command.op != Op::kDbSize) {
     return fail(ErrorCode::kRefused, "it does not answer that");
   }
   if (const auto sure = check_doubt(); !sure && walks) {
@@ -264,6 +266,10 @@ Result<Bytes> Replica::look_inside(const Query& query) {
     if (!keyspace->has(partition) || !holds(*keyspace, partition)) {
       return fail(ErrorCode::kNoQuorum, "it does not hold partition {}", partition.value());
     }
+  }
+  if (leads) {
+    recorder.integer(hand_over(query));
+    return recorded;
   }
   read_inside(*keyspace, query.partitions, command, recorder);
   if (recorded.size() > Answer::kMaxBytes) {

@@ -261,6 +261,30 @@ TEST(Cluster, OneConnectionKeepsItsOrderOverPartitions) {
               ElementsAre("OK", "OK", "\"1\"", "OK", "\"1\"", "\"1\"", "3"));
 }
 
+TEST(Cluster, ANodeThatAsksForItLeads) {
+  TestCluster cluster(3, 1, [](Options& options) { options.main.partitions = 4; });
+  const auto leader = cluster.wait_leader();
+  const auto asked = other_than(leader);
+  ASSERT_EQ(cluster.ask(leader, "SET k 1"), "OK");
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.ask(asked, "KV.LEAD") == "OK"; }));
+  ASSERT_TRUE(cluster.run_until([&] {
+    const auto status = cluster.ask(asked, "KV.STATUS");
+    for (const auto* partition : {"1", "2", "3", "4"}) {
+      const auto led = fmt::format("partition:{} leader:{} ", partition, asked);
+      if (status.find(led) == std::string::npos) {
+        return false;
+      }
+    }
+    return true;
+  }));
+  EXPECT_EQ(cluster.ask(asked, "KV.LEAD"), "OK");
+  EXPECT_EQ(cluster.ask(leader, "SET k 2"), "OK");
+  const auto conn = cluster.connect(asked);
+  cluster.send(asked, conn, words("SELECT 1"));
+  cluster.send(asked, conn, words("KV.LEAD"));
+  EXPECT_THAT(cluster.replies(asked, conn).back(), StartsWith("-REFUSED"));
+}
+
 TEST(Cluster, AWipedNodeReturnsAsALearnerAndNothingIsLost) {
   TestCluster cluster(3);
   const auto leader = cluster.wait_leader();

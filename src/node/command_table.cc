@@ -170,6 +170,8 @@ constexpr CommandSpec kTable[] = {
      Verb::kKvFault, -2, trait::kAdmin | trait::kLoading},
     {"kv.send", "node|* text", "Writes a text into the log of a node, or of all, and tells when",
      kKv, Verb::kKvSend, 3, trait::kLoading},
+    {"kv.lead", "", "Has the leaders of this keyspace hand over to the node asked", kKv,
+     Verb::kKvLead, 1, trait::kAdmin},
 };
 
 constexpr std::size_t kSlots = 256;  // a power of two, some four times the table

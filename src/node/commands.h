@@ -41,6 +41,7 @@ enum class Verb : std::uint8_t {
   kKvKeyspace,
   kKvFault,
   kKvSend,
+  kKvLead,
   kKvContext,
   kKvConflicts,
 };

@@ -252,6 +252,8 @@ void Replica::advance(Session& session) {
       begin_fault(session, head);
     } else if (head.kind == Item::Kind::kVerb && head.verb == Verb::kKvSend && !head.begun) {
       begin_sending(session, head);
+    } else if (head.kind == Item::Kind::kVerb && head.verb == Verb::kKvLead && !head.begun) {
+      begin_leading(session, head);
     }
     if (!servable(session, head)) {
       break;

@@ -138,6 +138,10 @@ class Replica final : public Node, private Partition::Host {
                    const Command& command, ReplyWriter& reply);
   Result<Bytes> look_inside(const Query& query);
 
+  // lead.cc: leadership on request
+  void begin_leading(Session& session, Item& item);
+  void reply_led(Session& session);
+  std::int64_t hand_over(const Query& query);
   // tell.cc: texts for other nodes' logs
   Result<std::vector<NodeId>> receivers(std::span<const ByteView> args) const;
   void begin_sending(Session& session, Item& item);

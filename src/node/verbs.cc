@@ -92,6 +92,8 @@ void Replica::run_verb(Session& session, const Item& item) {
       return faults_.finish(session.id, reply, now_);
     case Verb::kKvSend:
       return reply_sent(session, item);
+    case Verb::kKvLead:
+      return reply_led(session);
     case Verb::kKvAt:
       return refuse(reply, "wrong number of arguments for 'kv.at' command");
     default:
