@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint16_t kRedisPort = 6379;
 constexpr Duration kPatience = 30s;
-constexpr Duration kTurn = 20ms;
+constexpr auto kTurn = 20ms;
 
 using Type = wire::Reply::Type;
 
@@ -190,7 +190,7 @@ Result<void> TargetStage::look() {
       return ready;
     }
   }
-  return {};
+  return clear();  // a replica may be connected for a second before it is sent what is written
 }
 
 Result<void> TargetStage::await_replica(NodeId id) {
@@ -350,16 +350,14 @@ Result<void> TargetStage::clear() {
   if (const auto reply = ask_node(master_, {"FLUSHDB"}, client::Repeat::kNever); !reply) {
     return tl::unexpected(reply.error());
   }
-  const auto empty = [&]() -> Result<bool> {
-    for (const auto id : running()) {
-      const auto size = ask_node(id, {"DBSIZE"}, client::Repeat::kHarmless);
-      if (!size || size->integer != 0) {
-        return false;  // it may be loading what its master has
-      }
-    }
-    return true;
+  const auto replicas = static_cast<std::int64_t>(running().size()) - 1;
+  const auto patience = fmt::to_string(kTurn.count());
+  const auto heard = [&]() -> Result<bool> {
+    const auto count =
+        ask_node(master_, {"WAIT", fmt::to_string(replicas), patience}, client::Repeat::kHarmless);
+    return count ? Result<bool>(count->integer >= replicas) : tl::unexpected(count.error());
   };
-  return await(empty, "the replicas to be empty");
+  return await(heard, "the replicas to hear of their master");
 }
 
 }  // namespace kvorum::app
