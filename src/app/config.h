@@ -11,7 +11,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "model/keyspace.h"
-#include "model/level.h"
+#include "model/main_words.h"
 
 namespace kvorum::app {
 
@@ -46,20 +46,6 @@ inline constexpr std::uint32_t kMaxNodes = 99;
 
 bool is_log_level(const std::string& word);  // debug, info, warn, error
 bool is_store(const std::string& word);      // rocks, mem
-
-// What is said about the keyspace `main`, by flags or by the file; the rest follows from it.
-struct MainWords {
-  std::optional<std::string> level = {};
-  std::optional<std::uint32_t> partitions = {};
-  std::optional<std::uint32_t> n = {}, w = {}, r = {};
-  std::optional<std::string> conflict = {}, durability = {};
-};
-
-// linearizable, sequential, prefix (ordered), or eventual, one, quorum, all and counts
-// (leaderless). Otherwise the error says why not.
-Result<Level> parse_main_level(const std::string& word);
-bool is_ordered(const Level& level);
-Result<Keyspace> describe_main(const MainWords& words, std::size_t members);
 
 // Errors are one line and name file, line and key: "cluster.toml:12: unknown key 'prot' in
 // [[node]]".

@@ -6,60 +6,32 @@
 #include <random>
 #include <utility>
 
+#include "lab/form.h"
+
 namespace kvorum::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Elections must not be called for by the delays that the scenario puts on its links.
-constexpr std::int64_t kElectionPerDelay = 4;
-constexpr std::int64_t kHeartbeatsPerElection = 6;
-// Shorter than a server's own: who cuts nodes off wants to see what becomes of it.
-constexpr std::int64_t kRequestTimeoutMs = 2000;
-constexpr std::int64_t kRequestPerDelay = 20;
-
 std::int64_t in_ms(Duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
 }
 
-// `main` in the words of `kvorum cluster start`. Ordered keyspaces serve `causal` and `session` as
-// sequential, so that is what they are made with.
-MainWords words_of(const lab::Scenario& scenario) {
-  MainWords words;
-  const auto kind = scenario.level.kind;
-  const bool by_order = kind == LevelKind::kCausal || kind == LevelKind::kSession;
-  words.level = by_order ? "sequential" : to_string(scenario.level);
-  words.partitions = scenario.partitions;
-  words.n = scenario.n;
-  words.w = scenario.w;
-  words.r = scenario.r;
-  words.conflict = scenario.conflict;
-  words.durability = scenario.durability;
-  return words;
-}
-
-Result<ClusterConfig> form(const lab::Scenario& scenario) {
+Result<ClusterConfig> configure(const lab::Scenario& scenario) {
+  auto formation = lab::form(scenario);
+  if (!formation) {
+    return tl::unexpected(std::move(formation.error()));
+  }
   ClusterConfig config;
   std::random_device random;
   while (!config.cluster) {
     config.cluster = ClusterId(std::uint64_t{random()} << 32 | random());
   }
-  const auto words = words_of(scenario);
-  config.level = *words.level;
-  auto main = describe_main(words, scenario.nodes);
-  if (!main) {
-    return tl::unexpected(std::move(main.error()));
-  }
-  config.main = std::move(*main);
-  Duration most{};
-  for (const auto& link : scenario.delays) {
-    most = std::max(most, link.delay.most);
-  }
-  config.election_timeout_ms =
-      std::max(config.election_timeout_ms, kElectionPerDelay * in_ms(most));
-  config.heartbeat_ms =
-      std::max(config.heartbeat_ms, config.election_timeout_ms / kHeartbeatsPerElection);
-  config.request_timeout_ms = kRequestTimeoutMs + kRequestPerDelay * in_ms(most);
+  config.level = formation->level;
+  config.main = std::move(formation->main);
+  config.election_timeout_ms = in_ms(formation->election_timeout);
+  config.heartbeat_ms = in_ms(formation->heartbeat);
+  config.request_timeout_ms = in_ms(formation->request_timeout);
   for (std::uint32_t id = 1; id <= scenario.nodes; ++id) {
     NodeConfig node;
     node.id = NodeId(id);
@@ -89,7 +61,7 @@ ProcessStage::ProcessStage(const std::string& directory, ClusterConfig config)
 
 Result<std::unique_ptr<ProcessStage>> ProcessStage::start(const lab::Scenario& scenario,
                                                           const std::string& directory) {
-  auto config = form(scenario);
+  auto config = configure(scenario);
   if (!config) {
     return tl::unexpected(std::move(config.error()));
   }

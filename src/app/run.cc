@@ -24,6 +24,7 @@
 #include "lab/play.h"
 #include "lab/run_logs.h"
 #include "lab/side_by_side.h"
+#include "lab/sim_play.h"
 
 namespace kvorum::app {
 namespace {
@@ -47,6 +48,7 @@ struct Flags {
   std::uint32_t wait = 0;
   bool replica_reads = false;
   bool beside = false;
+  bool sim = false;
   bool compare = false;
   double delay_ms = 0;
 
@@ -103,6 +105,10 @@ Result<lab::Scenario> load(const Flags& flags) {
   return scenario;
 }
 
+int complain_of(const Error& error) {
+  return complain(error.code == ErrorCode::kConfig ? kBadInput : kFailed, error.detail);
+}
+
 class Runner {
  public:
   Runner(const Flags& flags, lab::Scenario scenario, fs::path folder)
@@ -114,7 +120,7 @@ class Runner {
                                : std::random_device()()) {}
 
   // The exit code.
-  int run_on_processes();
+  int run_here();  // on our own processes, or simulated
   int run_on_target(const Target& target);
 
   bool concluded() const { return concluded_; }
@@ -123,13 +129,13 @@ class Runner {
  private:
   bool may_write_folder() const;
   void introduce(const std::string& where) const;
-  Result<lab::RunRecord> play_once(lab::Stage& stage, std::uint64_t seed);
-  Result<void> play_all(lab::Stage& stage);
+  // Without a stage, simulated.
+  Result<lab::RunRecord> play_once(lab::Stage* stage, std::uint64_t seed);
+  Result<void> play_all(lab::Stage* stage);
   void take(lab::RunRecord record);
   void show_progress(std::uint32_t played) const;
-  Result<void> leave(ProcessStage& stage);
+  Result<void> leave_orders(const ProcessStage& stage);
   int conclude();
-  static int complain_of(const Error& error);
 
   const Flags& flags_;
   const lab::Scenario scenario_;
@@ -152,7 +158,7 @@ void Runner::introduce(const std::string& where) const {
   std::fflush(stdout);
 }
 
-Result<lab::RunRecord> Runner::play_once(lab::Stage& stage, std::uint64_t seed) {
+Result<lab::RunRecord> Runner::play_once(lab::Stage* stage, std::uint64_t seed) {
   lab::PlayOptions options;
   options.seed = seed;
   if (!flags_.quiet && scenario_.repeat == 1) {
@@ -161,7 +167,8 @@ Result<lab::RunRecord> Runner::play_once(lab::Stage& stage, std::uint64_t seed) 
       std::fflush(stdout);
     };
   }
-  auto record = lab::play(scenario_, stage, options);
+  auto record = stage != nullptr ? lab::play(scenario_, *stage, options)
+                                 : lab::play_simulated(scenario_, options);
   if (record) {
     lab::judge(lab::history_of(*record), flags_.budget(), *record);
   }
@@ -189,10 +196,10 @@ void Runner::show_progress(std::uint32_t played) const {
   }
 }
 
-Result<void> Runner::play_all(lab::Stage& stage) {
+Result<void> Runner::play_all(lab::Stage* stage) {
   for (std::uint32_t i = 0; i < scenario_.repeat; ++i) {
-    if (i > 0) {
-      if (auto cleared = stage.clear(); !cleared) {
+    if (i > 0 && stage != nullptr) {
+      if (auto cleared = stage->clear(); !cleared) {
         return fail(ErrorCode::kGeneric, "what the play before left could not be cleared: {}",
                     cleared.error().detail);
       }
@@ -210,12 +217,8 @@ Result<void> Runner::play_all(lab::Stage& stage) {
   return {};
 }
 
-// The cluster is no more, and its logs and orders of writes are in the folder.
-Result<void> Runner::leave(ProcessStage& stage) {
-  stage.stop();
-  if (const auto written = write_folder(folder_, *kept_); !written) {
-    return written;
-  }
+// In which order each node applied writes. What was stopped there is no more.
+Result<void> Runner::leave_orders(const ProcessStage& stage) {
   std::vector<std::string> paths;
   for (std::uint32_t id = 1; id <= scenario_.nodes; ++id) {
     paths.push_back(stage.dir().data_path(NodeId(id)));
@@ -267,10 +270,6 @@ int Runner::conclude() {
   return exit_code_of(result_);
 }
 
-int Runner::complain_of(const Error& error) {
-  return complain(error.code == ErrorCode::kConfig ? kBadInput : kFailed, error.detail);
-}
-
 bool Runner::may_write_folder() const {
   std::error_code error;
   return !fs::exists(folder_, error) || fs::is_empty(folder_, error) ||
@@ -278,13 +277,15 @@ bool Runner::may_write_folder() const {
          fs::exists(folder_ / "comparison.txt", error);
 }
 
-int Runner::run_on_processes() {
+int Runner::run_here() {
   if (!may_write_folder()) {
     return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
   }
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
-  hold_signals();
+  if (!flags_.sim) {
+    hold_signals();  // there are processes to stop
+  }
   introduce(to_string(scenario_.level));
   if (flags_.compare) {
     const auto delay = std::chrono::duration<double, std::milli>(flags_.delay_ms);
@@ -292,16 +293,28 @@ int Runner::run_on_processes() {
         scenario_, {folder_, seed_, scenario_.repeat, std::chrono::duration_cast<Duration>(delay),
                     flags_.budget()});
   }
-  auto stage = ProcessStage::start(scenario_, (folder_ / "cluster").string());
-  if (!stage) {
-    return complain_of(stage.error());
-  }
   side_.system = "kvorum, " + to_string(scenario_.level);
-  if (const auto played = play_all(**stage); !played) {
-    return complain(kFailed, played.error().detail);
+  std::unique_ptr<ProcessStage> stage;
+  if (!flags_.sim) {
+    auto started = ProcessStage::start(scenario_, (folder_ / "cluster").string());
+    if (!started) {
+      return complain_of(started.error());
+    }
+    stage = std::move(*started);
   }
-  if (const auto left = leave(**stage); !left) {
-    return complain(kFailed, left.error().detail);
+  if (const auto played = play_all(stage.get()); !played) {
+    return complain_of(played.error());
+  }
+  if (stage) {
+    stage->stop();
+  }
+  if (const auto left = write_folder(folder_, *kept_); !left) {
+    return complain_of(left.error());
+  }
+  if (stage) {
+    if (const auto left = leave_orders(*stage); !left) {
+      return complain_of(left.error());
+    }
   }
   return conclude();
 }
@@ -321,11 +334,11 @@ int Runner::run_on_target(const Target& target) {
       fmt::format("target{}{}", target.wait > 0 ? fmt::format(", WAIT {}", target.wait) : "",
                   target.replica_reads ? ", replica reads" : "");
   introduce(*flags_.target + ", which knows no levels");
-  if (const auto played = play_all(**stage); !played) {
-    return complain(kFailed, played.error().detail);
+  if (const auto played = play_all(stage->get()); !played) {
+    return complain_of(played.error());
   }
   if (const auto written = write_folder(folder_, *kept_); !written) {
-    return complain(kFailed, written.error().detail);
+    return complain_of(written.error());
   }
   return conclude();
 }
@@ -345,7 +358,7 @@ int run_on_target(const Flags& flags, lab::Scenario scenario, const fs::path& fo
   }
   fmt::print("\n");
   Runner ours(flags, scenario, folder / "kvorum");
-  if (const int own = ours.run_on_processes(); !ours.concluded()) {
+  if (const int own = ours.run_here(); !ours.concluded()) {
     return own;
   }
   const auto table = lab::side_by_side({theirs.side(), ours.side()});
@@ -359,7 +372,7 @@ int run_on_target(const Flags& flags, lab::Scenario scenario, const fs::path& fo
 int run_scenario(const Flags& flags, lab::Scenario scenario) {
   const fs::path folder = flags.out.empty() ? "kvorum-run/" + scenario.name : flags.out;
   return flags.target ? run_on_target(flags, std::move(scenario), folder)
-                      : Runner(flags, std::move(scenario), folder).run_on_processes();
+                      : Runner(flags, std::move(scenario), folder).run_here();
 }
 
 }  // namespace
@@ -398,8 +411,12 @@ void add_run_verb(CLI::App& app, int& exit_code) {
                   "HOST:PORT that is sent the servers' logs in datagrams, for an older picture "
                   "program (its own: 127.0.0.1:1234)");
   run->add_flag("--quiet", flags->quiet, "Only the verdict");
+  auto* sim = run->add_flag("--sim", flags->sim,
+                            "On a simulated cluster, in simulated time: the same seed, the same")
+                  ->excludes(target);
   auto* compare = run->add_flag("--compare", flags->compare,
                                 "The same requests at eventual, sequential and linearizable")
+                      ->excludes(sim)
                       ->excludes(target);
   run->add_option("--delay", flags->delay_ms, "Milliseconds for each message between nodes")
       ->check(CLI::Range(0.0, 60'000.0))

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lab/play.h"
+#include "lab/requests.h"
 
 namespace kvorum::lab {
 namespace {
@@ -21,10 +22,9 @@ std::vector<client::Endpoint> from(const std::vector<client::Endpoint>& endpoint
 
 Actor::Actor(const Scenario& scenario, ScenarioClient client, std::uint64_t seed,
              const Stage& stage, Recorder& recorder)
-    : client_(std::move(client)),
-      local_write_(scenario.local_write),
-      level_(client_.level.value_or(scenario.level)),
-      prng_(seed * 1'000'003 + client_.number),
+    : scenario_(scenario),
+      client_(std::move(client)),
+      prng_(chance_of(client_, seed)),
       endpoints_(stage.endpoints()),
       recorder_(recorder),
       dialect_(stage.dialect()),
@@ -60,25 +60,20 @@ bool Actor::take(const Step& step) {
     return recorder_.wait_for(*await);
   }
   if (const auto* fault = std::get_if<FaultAction>(&step)) {
-    return recorder_.ask_for(*fault);
+    return recorder_.wait_for_grant(recorder_.want(*fault));
   }
-  const auto& sleep = std::get<Sleep>(step).time;
-  const auto spread = static_cast<std::uint64_t>((sleep.most - sleep.least).count());
-  const auto time = sleep.least + Duration(static_cast<std::int64_t>(prng_.below(spread + 1)));
+  const auto time = draw(std::get<Sleep>(step).time, prng_);
   recorder_.add(EventKind::kSlept, static_cast<std::int32_t>(client_.number), NodeId(),
-                fmt::format("{:.0f} ms", std::chrono::duration<double>(time).count() * 1e3));
+                describe_time(time));
   return recorder_.sleep(time);
 }
 
 void Actor::request(const Operation& operation) {
-  const auto asked = operation.level ? operation.level : client_.level;
-  auto request = dialect_.request(operation, asked, level_);
-  request.record.client = client_.number;
+  auto request = dialect_.request(operation, client_, scenario_);
   auto& connection = operation.op == HistoryOp::kGet && reads_ ? *reads_ : connection_;
   if (const auto connected = connection.connect(); !connected) {
     const auto number = recorder_.begin(request.record);
-    request.record.ended = Ended::kFailed;
-    request.record.err = connected.error().detail;
+    conclude(request, tl::unexpected(connected.error()));
     return recorder_.end(number, std::move(request.record));
   }
   const auto connections = connection_.connections() + (reads_ ? reads_->connections() : 0);
@@ -87,14 +82,14 @@ void Actor::request(const Operation& operation) {
     recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node,
                   fmt::format("node {}", node.value()));
   }
-  if (local_write_ && operation.op != HistoryOp::kGet) {
+  if (scenario_.local_write && operation.op != HistoryOp::kGet) {
     // Where it is refused, the write is forwarded as ever.
     constexpr ByteView kLead[] = {"KV.LEAD"};
     connection.call(kLead, client::Repeat::kHarmless);
   }
   send(connection, request);
   if (request.record.ended != Ended::kUnknown) {
-    dialect_.settle(connection, level_);
+    dialect_.settle(connection, client_, scenario_);
   }
 }
 

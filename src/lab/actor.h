@@ -28,9 +28,8 @@ class Actor {
   void send(client::Client& connection, sim::Request& request);
   NodeId node_of(const client::Client& connection) const;
 
+  const Scenario& scenario_;
   const ScenarioClient client_;
-  const bool local_write_;
-  const Level level_;
   Prng prng_;
   const std::vector<client::Endpoint>& endpoints_;
   Recorder& recorder_;

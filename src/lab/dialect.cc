@@ -20,28 +20,16 @@ constexpr const char* kCompareAndSet =
 
 void exchange(client::Client& client, sim::Request& request) {
   const std::vector<ByteView> words(request.args.begin(), request.args.end());
-  auto& record = request.record;
-  const auto reply = client.call(
-      words, record.op == HistoryOp::kGet ? client::Repeat::kHarmless : client::Repeat::kNever);
-  if (reply) {
-    sim::conclude(request, &*reply);
-  } else if (reply.error().code == ErrorCode::kUnknown) {
-    sim::conclude(request, nullptr);
-  } else {
-    record.ended = Ended::kFailed;
-    record.err = reply.error().detail;
-  }
+  const auto repeat =
+      request.record.op == HistoryOp::kGet ? client::Repeat::kHarmless : client::Repeat::kNever;
+  conclude(request, client.call(words, repeat));
 }
 
 class KvorumDialect final : public Dialect {
  public:
-  sim::Request request(const Operation& operation, const std::optional<Level>& asked,
-                       const Level& own) const override {
-    auto request = make_request(operation, asked);
-    if (!asked) {
-      request.record.level = to_string(own);
-    }
-    return request;
+  sim::Request request(const Operation& operation, const ScenarioClient& who,
+                       const Scenario& scenario) const override {
+    return make_request(operation, who, scenario);
   }
 
   NodeId first(HistoryOp /*op*/, NodeId own) const override { return own; }
@@ -51,8 +39,9 @@ class KvorumDialect final : public Dialect {
   }
 
   // What the session has seen is good at any node.
-  void settle(client::Client& client, const Level& own) const override {
-    if (own.kind != LevelKind::kSequential) {
+  void settle(client::Client& client, const ScenarioClient& who,
+              const Scenario& scenario) const override {
+    if (!keeps_place(who, scenario)) {
       return;
     }
     constexpr ByteView kSession[] = {"KV.SESSION"};
@@ -73,10 +62,10 @@ const Dialect& kvorum_dialect() {
   return dialect;
 }
 
-sim::Request RedisDialect::request(const Operation& operation,
-                                   const std::optional<Level>& /*asked*/,
-                                   const Level& /*own*/) const {
+sim::Request RedisDialect::request(const Operation& operation, const ScenarioClient& who,
+                                   const Scenario& /*scenario*/) const {
   auto request = make_request(operation, {});
+  request.record.client = who.number;
   if (operation.op == HistoryOp::kCas && operation.expect) {
     request.args = {"EVAL", kCompareAndSet, "1", operation.key, *operation.expect, operation.value};
   }

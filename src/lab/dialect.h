@@ -2,12 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "base/ids.h"
 #include "client/client.h"
 #include "lab/scenario.h"
-#include "model/level.h"
 #include "sim/request.h"
 
 namespace kvorum::lab {
@@ -20,16 +18,16 @@ class Dialect {
   Dialect(const Dialect&) = delete;
   Dialect& operator=(const Dialect&) = delete;
 
-  // What is sent for an operation, and the record to be. `asked`: the level that the scenario asks
-  // for; empty: the one of the client's connections, `own`.
-  virtual sim::Request request(const Operation& operation, const std::optional<Level>& asked,
-                               const Level& own) const = 0;
+  // What is sent for an operation of this client, and the record to be.
+  virtual sim::Request request(const Operation& operation, const ScenarioClient& who,
+                               const Scenario& scenario) const = 0;
   // Where a client of the node `own` sends such an operation first.
   virtual NodeId first(HistoryOp op, NodeId own) const = 0;
   // Asks, and fills in how it ended.
   virtual void send(client::Client& client, sim::Request& request) const = 0;
   // Behind an answered request, and no part of it: what the client's next connection must know.
-  virtual void settle(client::Client& client, const Level& own) const = 0;
+  virtual void settle(client::Client& client, const ScenarioClient& who,
+                      const Scenario& scenario) const = 0;
 };
 
 // Our own nodes'.
@@ -44,11 +42,12 @@ class RedisDialect final : public Dialect {
   RedisDialect(std::uint32_t wait, bool replica_reads)
       : wait_(wait), replica_reads_(replica_reads) {}
 
-  sim::Request request(const Operation& operation, const std::optional<Level>& asked,
-                       const Level& own) const override;
+  sim::Request request(const Operation& operation, const ScenarioClient& who,
+                       const Scenario& scenario) const override;
   NodeId first(HistoryOp op, NodeId own) const override;
   void send(client::Client& client, sim::Request& request) const override;
-  void settle(client::Client& /*client*/, const Level& /*own*/) const override {}
+  void settle(client::Client& /*client*/, const ScenarioClient& /*who*/,
+              const Scenario& /*scenario*/) const override {}
 
  private:
   bool replicas_have_it(client::Client& client) const;

@@ -4,14 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
-#include <thread>
 #include <utility>
 
 namespace kvorum::lab {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr Duration kLookInterval = 5ms;  // and twice as long with each look, up to:
 constexpr Duration kLongestInterval = 200ms;
@@ -51,8 +47,8 @@ Copy read_copy(const wire::Reply& answer) {
   return copy;
 }
 
-Result<std::vector<Copy>> search(Stage& stage, const std::string& key) {
-  const auto reply = stage.search(key);
+Result<std::vector<Copy>> search(Venue& venue, const std::string& key) {
+  const auto reply = venue.search(key);
   if (!reply) {
     return tl::unexpected(reply.error());
   }
@@ -81,13 +77,13 @@ std::string describe(const std::vector<Copy>& copies) {
 
 }  // namespace
 
-Result<std::vector<Held>> wait_until_quiet(Stage& stage, const std::vector<std::string>& keys,
+Result<std::vector<Held>> wait_until_quiet(Venue& venue, const std::vector<std::string>& keys,
                                            Duration patience) {
-  const auto deadline = Clock::now() + patience;
+  const auto deadline = venue.now() + patience;
   std::vector<Held> held;
   auto interval = kLookInterval;
   for (std::size_t at = 0; at < keys.size();) {
-    const auto copies = search(stage, keys[at]);
+    const auto copies = search(venue, keys[at]);
     if (copies && agree(*copies)) {
       for (const auto& copy : *copies) {
         held.push_back({copy.node, keys[at], copy.value});
@@ -95,15 +91,15 @@ Result<std::vector<Held>> wait_until_quiet(Stage& stage, const std::vector<std::
       ++at;
       continue;
     }
-    if (Clock::now() >= deadline) {
+    if (venue.now() >= deadline) {
       return fail(ErrorCode::kTimeout, "the replicas did not become equal within {} s: key {}: {}",
                   std::chrono::duration_cast<std::chrono::seconds>(patience).count(), keys[at],
                   copies ? describe(*copies) : copies.error().detail);
     }
-    if (stage.interrupted()) {
-      return fail(ErrorCode::kGeneric, "interrupted");
+    if (auto fine = venue.look(); !fine) {
+      return tl::unexpected(std::move(fine.error()));
     }
-    std::this_thread::sleep_for(interval);
+    venue.pause(interval);
     interval = std::min(2 * interval, kLongestInterval);
   }
   return held;

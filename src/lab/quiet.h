@@ -1,14 +1,14 @@
 // Waits until all replicas hold the same, and looks at what that is, without repairing anything.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/time.h"
-#include "client/connection.h"
-#include "lab/stage.h"
-#include "model/history.h"
+#include "lab/venue.h"
 
 namespace kvorum::lab {
 
@@ -21,8 +21,8 @@ struct Held {
 };
 
 // Searches for each key until the replicas agree. Errors: kTimeout names a key and what its
-// replicas hold; kGeneric, somebody interrupted.
-Result<std::vector<Held>> wait_until_quiet(Stage& stage, const std::vector<std::string>& keys,
+// replicas hold; or the play must end now.
+Result<std::vector<Held>> wait_until_quiet(Venue& venue, const std::vector<std::string>& keys,
                                            Duration patience);
 
 }  // namespace kvorum::lab

@@ -14,8 +14,6 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-std::int64_t Recorder::now_ns() const { return Duration(Clock::now() - began_).count(); }
-
 void Recorder::push(Event event) {
   event.at_ns = now_ns();
   if (tell_) {
@@ -53,6 +51,7 @@ void Recorder::end(std::size_t number, HistoryRecord record) {
   event.text = describe(record) + ": " + describe_outcome(record);
   push(std::move(event));
   ++behind_[record.client];
+  ++all_behind_;
   history_[number] = std::move(record);
   changed_.notify_all();
 }
@@ -84,11 +83,25 @@ bool Recorder::sleep(Duration time) {
   return !stopped_;
 }
 
-bool Recorder::ask_for(const FaultAction& action) {
-  std::unique_lock lock(mutex_);
-  const auto number = ++asked_;
-  wanted_.push_back({number, action});
+std::size_t Recorder::behind() {
+  const std::lock_guard lock(mutex_);
+  return all_behind_;
+}
+
+std::size_t Recorder::want(const FaultAction& action) {
+  const std::lock_guard lock(mutex_);
+  wanted_.push_back({++asked_, action});
   changed_.notify_all();
+  return asked_;
+}
+
+bool Recorder::is_granted(std::size_t number) {
+  const std::lock_guard lock(mutex_);
+  return granted_ >= number;
+}
+
+bool Recorder::wait_for_grant(std::size_t number) {
+  std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return stopped_ || granted_ >= number; });
   return !stopped_;
 }
@@ -116,10 +129,19 @@ bool Recorder::stopped() {
   return stopped_;
 }
 
-std::optional<Recorder::Wanted> Recorder::next_wanted(Clock::time_point until,
-                                                      std::size_t clients) {
+void Recorder::await_wanted(Duration at_most, std::size_t clients) {
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, until, [&] { return !wanted_.empty() || finished_ == clients; });
+  changed_.wait_until(lock, Clock::now() + at_most,
+                      [&] { return !wanted_.empty() || finished_ == clients; });
+}
+
+bool Recorder::wants() {
+  const std::lock_guard lock(mutex_);
+  return !wanted_.empty();
+}
+
+std::optional<Recorder::Wanted> Recorder::take_wanted() {
+  const std::lock_guard lock(mutex_);
   if (wanted_.empty()) {
     return std::nullopt;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "check/history.h"
@@ -48,11 +49,6 @@ sim::Answer answer_of(HistoryOp op) {
   return sim::Answer::kDone;
 }
 
-Duration draw(const DelayRange& range, Prng& prng) {
-  const auto spread = static_cast<std::uint64_t>((range.most - range.least).count());
-  return range.least + Duration(static_cast<std::int64_t>(prng.below(spread + 1)));
-}
-
 std::string shown(const std::optional<std::string>& value) {
   return value ? check::shown(*value) : "absent";
 }
@@ -78,6 +74,47 @@ sim::Request make_request(const Operation& operation, const std::optional<Level>
   }
   record.expect = operation.expect;
   return request;
+}
+
+sim::Request make_request(const Operation& operation, const ScenarioClient& client,
+                          const Scenario& scenario) {
+  auto request = make_request(operation, operation.level ? operation.level : client.level);
+  request.record.client = client.number;
+  if (request.record.level.empty()) {
+    request.record.level = to_string(scenario.level);
+  }
+  return request;
+}
+
+void conclude(sim::Request& request, const Result<wire::Reply>& reply) {
+  if (reply) {
+    sim::conclude(request, &*reply);
+  } else if (reply.error().code == ErrorCode::kUnknown) {
+    sim::conclude(request, nullptr);
+  } else {
+    request.record.ended = Ended::kFailed;
+    request.record.err = reply.error().detail;
+  }
+}
+
+Result<wire::Reply> no_error(const std::vector<std::string>& words, wire::Reply reply) {
+  if (reply.is_error()) {
+    return fail(ErrorCode::kGeneric, "{}: {}", fmt::join(words, " "), reply.text);
+  }
+  return reply;
+}
+
+bool keeps_place(const ScenarioClient& client, const Scenario& scenario) {
+  return client.level.value_or(scenario.level).kind == LevelKind::kSequential;
+}
+
+Duration draw(const DelayRange& range, Prng& prng) {
+  const auto spread = static_cast<std::uint64_t>((range.most - range.least).count());
+  return range.least + Duration(static_cast<std::int64_t>(prng.below(spread + 1)));
+}
+
+Prng chance_of(const ScenarioClient& client, std::uint64_t seed) {
+  return Prng(seed * 1'000'003 + client.number);
 }
 
 std::vector<Step> draw_steps(const RandomLoad& load, std::uint32_t client, Prng& prng) {
@@ -134,7 +171,7 @@ std::vector<ScenarioClient> cast_of(const Scenario& scenario, std::uint64_t seed
     ScenarioClient client;
     client.number = cast.empty() ? 0 : cast.back().number + 1;
     client.node = NodeId(1 + static_cast<std::uint32_t>(i % scenario.nodes));
-    Prng prng(seed * 1'000'003 + client.number);
+    auto prng = chance_of(client, seed);
     client.steps = draw_steps(*scenario.load, client.number, prng);
     cast.push_back(std::move(client));
   }
@@ -168,6 +205,10 @@ std::string describe_outcome(const HistoryRecord& record) {
   }
   const bool tells = record.op == HistoryOp::kGet || record.op == HistoryOp::kIncr;
   return tells ? shown(record.value) : "ok";
+}
+
+std::string describe_time(Duration time) {
+  return fmt::format("{:.0f} ms", std::chrono::duration<double>(time).count() * 1e3);
 }
 
 }  // namespace kvorum::lab

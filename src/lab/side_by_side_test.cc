@@ -78,17 +78,20 @@ TEST(SideBySide, Table) {
 
 TEST(RedisDialect, PlainWords) {
   const RedisDialect dialect(0, false);
-  const auto level = parse_level("quorum").value();
+  ScenarioClient who;
+  who.number = 7;
+  who.level = parse_level("quorum").value();
   Operation operation;
   operation.key = "k";
-  const auto get = dialect.request(operation, level, level);
+  const auto get = dialect.request(operation, who, {});
   EXPECT_THAT(get.args, ElementsAre("GET", "k"));
   EXPECT_EQ(get.record.level, "");
+  EXPECT_EQ(get.record.client, 7);
   operation.op = HistoryOp::kCas;
   operation.value = "2";
-  EXPECT_THAT(dialect.request(operation, {}, level).args, ElementsAre("SETNX", "k", "2"));
+  EXPECT_THAT(dialect.request(operation, who, {}).args, ElementsAre("SETNX", "k", "2"));
   operation.expect = "1";
-  EXPECT_THAT(dialect.request(operation, {}, level).args,
+  EXPECT_THAT(dialect.request(operation, who, {}).args,
               ElementsAre("EVAL", HasSubstr("redis.call"), "1", "k", "1", "2"));
 }
 

@@ -30,7 +30,12 @@ Network::Link::Link(std::uint64_t seed, NodeId from, NodeId to)
       notices(chance_of(seed, "silence noticed", number_of(from, to))) {}
 
 Network::Network(EventQueue& events, Hosts& hosts, const Options& options)
-    : events_(events), hosts_(hosts), options_(options) {
+    : events_(events),
+      hosts_(hosts),
+      options_(options),
+      faults_(
+          events, static_cast<std::uint32_t>(options.nodes), options.seed,
+          [this](NodeId from, NodeId to, Bytes frames) { transmit(from, to, std::move(frames)); }) {
   for (std::uint32_t a = 1; a <= options.nodes; ++a) {
     for (std::uint32_t b = 1; b <= options.nodes; ++b) {
       if (a != b) {
@@ -47,11 +52,14 @@ Duration Network::delay(Prng& prng) const {
 
 void Network::send(NodeId from, NodeId to, Bytes frames) {
   const auto found = links_.find({from, to});
-  if (found == links_.end() || !found->second.up) {
-    return;
+  if (found != links_.end() && found->second.up) {
+    faults_.send(from, to, std::move(frames));
   }
+}
+
+void Network::transmit(NodeId from, NodeId to, Bytes frames) {
   ++packets_;
-  auto& link = found->second;
+  auto& link = links_.at({from, to});
   const auto takes =
       delay(link.delays);  // also of a packet that is lost: the next one's is the same
   if (chance(link.losses, options_.loss_ppm) || is_cut(from, to)) {
@@ -125,6 +133,15 @@ void Network::clog(NodeId from, NodeId to, Duration extra) {
   links_.at({from, to}).clogged = extra;
 }
 
+void Network::fault(const FaultCommand& command) {
+  faults_.apply(command);
+  for (const auto& [ends, link] : links_) {
+    if (faults_.is_cut(ends.first, ends.second)) {
+      break_link(ends.first, ends.second, true);
+    }
+  }
+}
+
 void Network::started(NodeId node) {
   for (auto& [ends, link] : links_) {
     if (ends.first == node || ends.second == node) {
@@ -154,6 +171,7 @@ void Network::break_link(NodeId from, NodeId to, bool tell) {
   link.up = link.silent = false;
   ++link.epoch;
   link.last_arrival = {};
+  faults_.broken(from, to);
   if (tell && hosts_.running(from)) {
     hosts_.disconnected(from, to);
   }

@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/prng.h"
 #include "sim/events.h"
+#include "sim/link_faults.h"
 #include "sim/options.h"
 
 namespace kvorum::sim {
@@ -36,9 +37,13 @@ class Network {
   // One direction. What is on its way when it is cut is lost.
   void cut(NodeId from, NodeId to);
   void heal(NodeId from, NodeId to);
-  bool is_cut(NodeId from, NodeId to) const { return cuts_.contains({from, to}); }
+  bool is_cut(NodeId from, NodeId to) const {
+    return cuts_.contains({from, to}) || faults_.is_cut(from, to);
+  }
   // Packets on this link take this much longer.
   void clog(NodeId from, NodeId to, Duration extra);
+  // KV.FAULT. Both ends of a link that it cuts know at once.
+  void fault(const FaultCommand& command);
   // The node came up: its connections are made.
   void started(NodeId node);
   // The node is gone. A process that ends closes its connections, and its peers hear of it at once.
@@ -70,6 +75,7 @@ class Network {
   void break_link(NodeId from, NodeId to, bool tell);
   void notice_later(NodeId from, NodeId to);
   void refuse(NodeId from, NodeId to);
+  void transmit(NodeId from, NodeId to, Bytes frames);
   void deliver(NodeId from, NodeId to, Duration takes, Bytes frames);
   void arrive(NodeId from, NodeId to, std::uint64_t epoch, Bytes frames);
   bool chance(Prng& prng, std::int64_t ppm) const {
@@ -82,6 +88,7 @@ class Network {
   const Options& options_;
   std::map<std::pair<NodeId, NodeId>, Link> links_;
   std::set<std::pair<NodeId, NodeId>> cuts_;
+  LinkFaults faults_;
   bool calm_ = false;
   std::uint64_t packets_ = 0;
   std::uint64_t lost_ = 0;

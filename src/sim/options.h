@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "model/keyspace.h"
+#include "model/level.h"
 
 namespace kvorum::sim {
 
@@ -26,6 +29,8 @@ struct Options {
   std::int64_t sync_ms = 1000;             // between rounds of leaderless replicas that differed
   std::int64_t hint_life_ms = 10'800'000;  // of what is kept for a leaderless replica that is down
   std::int64_t fence_ms = 86'400'000;      // of silence: then such a replica is not waited for
+  std::optional<Keyspace> main;            // empty: ordered, in `partitions`
+  Level read_level;                        // of reads that name none
 
   // The load.
   std::int64_t clients = 16;

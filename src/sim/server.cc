@@ -28,6 +28,8 @@ node::Options node_options(const Options& from, NodeId self, const node::Identit
     options.members.emplace_back(id);
   }
   options.main.partitions = static_cast<std::uint32_t>(from.partitions);
+  options.main = from.main.value_or(options.main);
+  options.read_level = from.read_level;
   options.seed = seed;
   options.election_timeout = std::chrono::milliseconds(from.election_ms);
   options.heartbeat = std::chrono::milliseconds(from.heartbeat_ms);

@@ -10,15 +10,10 @@
 #include <vector>
 
 #include "model/history.h"
+#include "sim/failure.h"
 #include "sim/options.h"
 
 namespace kvorum::sim {
-
-enum class Failure : std::uint8_t {
-  kNone,
-  kSafety,    // an invariant broke
-  kLiveness,  // with all faults gone the cluster did not come to rest, or did not answer
-};
 
 struct Outcome {
   Failure failure = Failure::kNone;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "kv/machine.h"
+#include "model/fault.h"
 #include "sim/clock.h"
 #include "sim/disk.h"
 #include "sim/events.h"
@@ -192,12 +194,16 @@ struct TwoHosts final : Hosts {
   Bytes hello(NodeId) const override { return {}; }
   void connected(NodeId, NodeId, Bytes) override { ++connects; }
   void disconnected(NodeId, NodeId) override { ++disconnects; }
-  void packet(NodeId, NodeId, Bytes) override { ++packets; }
+  void packet(NodeId, NodeId, Bytes frames) override {
+    ++packets;
+    arrived += frames;
+  }
 
   std::set<NodeId> down;
   int connects = 0;
   int disconnects = 0;
   int packets = 0;
+  std::string arrived;
 };
 
 struct TwoNodes {
@@ -257,6 +263,69 @@ TEST(NetworkTest, AMachineThatIsUpAgainResetsWhatItDoesNotKnow) {
   two.network.send(two.a, two.b, "y");
   two.run(5ms);
   EXPECT_EQ(two.hosts.packets, 1);
+}
+
+void fault(TwoNodes& two, const std::vector<ByteView>& words) {
+  const auto command = parse_fault(words, std::vector{two.a, two.b});
+  ASSERT_TRUE(command.has_value()) << to_string(command.error());
+  two.network.fault(*command);
+}
+
+TEST(NetworkTest, AHeldLinkKeepsItsPacketsInOrderForTheRelease) {
+  TwoNodes two;
+  fault(two, {"hold", "1", "*", "oneway"});
+  for (const char* const packet : {"1", "2", "3"}) {
+    two.network.send(two.a, two.b, packet);
+  }
+  two.network.send(two.b, two.a, "answer");
+  two.run(10s);
+  EXPECT_EQ(two.hosts.arrived, "answer");
+  fault(two, {"delay", "1", "2", "50ms"});
+  fault(two, {"release", "1", "2"});
+  two.network.send(two.a, two.b, "4");
+  two.run(49ms);
+  EXPECT_EQ(two.hosts.arrived, "answer123");
+  two.run(10ms);
+  EXPECT_EQ(two.hosts.arrived, "answer1234");
+  EXPECT_EQ(two.hosts.disconnects, 0);
+}
+
+TEST(NetworkTest, ACutLinkIsClosedAndItsPacketsAreLost) {
+  TwoNodes two;
+  fault(two, {"hold", "1", "2"});
+  two.network.send(two.a, two.b, "held");
+  fault(two, {"cut", "1", "2", "for", "1s"});
+  EXPECT_EQ(two.hosts.disconnects, 2);
+  fault(two, {"release", "1", "2"});
+  two.run(900ms);
+  EXPECT_EQ(two.hosts.connects, 2);
+  two.run(200ms);
+  EXPECT_EQ(two.hosts.connects, 4);
+  EXPECT_EQ(two.hosts.packets, 0);
+}
+
+TEST(NetworkTest, RulesLoseAndDelayOneWayOrBoth) {
+  TwoNodes two;
+  fault(two, {"cut", "2", "1", "oneway"});
+  fault(two, {"drop", "1", "2", "25%"});
+  for (int i = 0; i < 1000; ++i) {
+    two.network.send(two.a, two.b, "x");
+    two.network.send(two.b, two.a, "y");
+  }
+  two.run(10ms);
+  EXPECT_NEAR(two.hosts.packets, 750, 60);
+  EXPECT_EQ(two.hosts.arrived.find('y'), std::string::npos);
+  fault(two, {"heal"});
+  fault(two, {"delay", "2", "1", "20ms", "jitter", "10ms", "unordered"});
+  const auto lost = 1000 - two.hosts.packets;
+  for (int i = 0; i < 1000; ++i) {
+    two.network.send(two.b, two.a, std::string(1, static_cast<char>('a' + i / 50)));
+  }
+  two.run(9ms);
+  EXPECT_EQ(two.hosts.packets, 1000 - lost);
+  two.run(25ms);
+  EXPECT_EQ(two.hosts.packets, 2000 - lost);
+  EXPECT_FALSE(std::is_sorted(two.hosts.arrived.end() - 1000, two.hosts.arrived.end()));
 }
 
 // A server without peers, and who watches it.

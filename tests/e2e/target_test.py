@@ -184,7 +184,7 @@ class Refused(Target):
         self.assertIn("--wait 3: there are 2 replicas", self.refuse("--target", url, "--wait", 3))
         self.assertIn("--target", self.refuse("--wait", 1))
         self.assertIn("--target", self.refuse("--beside"))
-        for words in ["--compare"], ["--mode", "local-write"]:
+        for words in ["--compare"], ["--sim"], ["--mode", "local-write"]:
             self.assertIn("--target", self.refuse("--target", url, *words))
         self.assertIn("use --repeat 1",
                       self.refuse("--target", url, "--repeat", 2, file=FAILOVER))
