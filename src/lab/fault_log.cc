@@ -59,7 +59,7 @@ void FaultLog::links(const FaultCommand& command, const std::string& words, std:
   open.span.from_ns = now_ns;
   open.span.to_ns = command.lasts > Duration() ? now_ns + command.lasts.count() : kOpenEnd;
   for (const auto node : {command.a, command.b}) {
-    if (node) {
+    if (node && (open.span.nodes.empty() || open.span.nodes.front() != node)) {
       open.span.nodes.push_back(node);
     }
   }

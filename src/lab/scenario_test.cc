@@ -300,7 +300,7 @@ TEST(ScenarioErrors, UnknownWords) {
   EXPECT_EQ(error_with(R"("faults": [{"do": "kil", "node": 1}])"),
             "faults[0].do: 'kil' is no fault; did you mean 'kill'?");
   EXPECT_EQ(error_with(R"("faults": [{"do": "cut 1 2 for 5"}])"),
-            "faults[0].do: '5' is no time, like 50ms or 2s, up to a day");
+            "faults[0].do: '5' is no time, like 500us, 50ms or 2s, up to a day");
   EXPECT_EQ(error_with(R"("expect": {"never": [{"klient0": "a=0"}]})"),
             "expect.never[0].klient0: must be 'client' and its number");
 }

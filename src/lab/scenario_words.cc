@@ -105,9 +105,10 @@ constexpr Word kModels[] = {
 };
 constexpr Word kConflicts[] = {{"lww", "lww"}, {"siblings", "siblings"}, {"lexical", "lexical"}};
 constexpr Word kVerbs[] = {
-    {"kill", "kill"},     {"stop", "stop"},       {"restart", "restart"}, {"pause", "pause"},
-    {"resume", "resume"}, {"cut", "cut"},         {"hold", "hold"},       {"delay", "delay"},
-    {"drop", "drop"},     {"release", "release"}, {"heal", "heal"},       {"reset", "reset"},
+    {"kill", "kill"},     {"stop", "stop"},   {"restart", "restart"}, {"pause", "pause"},
+    {"resume", "resume"}, {"cut", "cut"},     {"hold", "hold"},       {"delay", "delay"},
+    {"drop", "drop"},     {"disk", "disk"},   {"clock", "clock"},     {"release", "release"},
+    {"heal", "heal"},     {"reset", "reset"},
 };
 
 constexpr WordList kFieldLists[] = {

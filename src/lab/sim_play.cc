@@ -138,7 +138,10 @@ Result<wire::Reply> SimVenue::ask(const std::vector<std::string>& words, bool is
   return *answer ? no_error(words, std::move(**answer)) : std::move(*answer);
 }
 
-Result<void> SimVenue::put_links(const FaultCommand& command, const std::string&) {
+Result<void> SimVenue::put_links(const FaultCommand& command, const std::string& words) {
+  if (command.verb == FaultCommand::Verb::kRule && is_of_node(command.kind)) {
+    return fail(ErrorCode::kGeneric, "'{}' is not simulated; only real processes have it", words);
+  }
   cluster_.fault(command);
   return {};
 }

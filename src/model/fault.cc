@@ -23,6 +23,7 @@ enum Takes : std::uint8_t {
   kOneway = 1 << 4,
   kSeed = 1 << 5,
   kFor = 1 << 6,
+  kOneNode = 1 << 7,
 };
 
 struct Shape {
@@ -37,6 +38,8 @@ constexpr Shape kShapes[] = {
     {"hold", Verb::kRule, FaultKind::kHold, kNodes | kOneway | kFor},
     {"delay", Verb::kRule, FaultKind::kDelay, kNodes | kTime | kOneway | kSeed | kFor},
     {"drop", Verb::kRule, FaultKind::kDrop, kNodes | kChance | kOneway | kSeed | kFor},
+    {"disk", Verb::kRule, FaultKind::kDisk, kOneNode | kTime | kFor},
+    {"clock", Verb::kRule, FaultKind::kClock, kOneNode | kTime | kFor},
     {"release", Verb::kRelease, FaultKind::kHold, kNodes | kOneway},
     {"heal", Verb::kHeal, FaultKind::kCut, kMayNodes},
     {"reset", Verb::kHeal, FaultKind::kCut, kNoNodes},
@@ -70,8 +73,16 @@ class FaultParser {
     if ((shape->takes & kNodes) != 0 || ((shape->takes & kMayNodes) != 0 && !words_.empty())) {
       ends();
     }
+    if ((shape->takes & kOneNode) != 0) {
+      command_.a = command_.b = node();
+      if (!command_.a) {
+        complain("it is about one node");
+      }
+    }
     if ((shape->takes & kTime) != 0) {
-      command_.delay = time("a delay");
+      const bool behind =
+          shape->kind == FaultKind::kClock && !words_.empty() && words_[0].starts_with('-');
+      command_.delay = behind ? -time("a time", 1) : time("a delay");
     }
     if ((shape->takes & kChance) != 0) {
       command_.percent = chance();
@@ -129,8 +140,9 @@ class FaultParser {
     }
   }
 
-  Duration time(ByteView what) {
-    const auto word = next(what);
+  // Without its first `skipped` characters, a sign.
+  Duration time(ByteView what, std::size_t skipped = 0) {
+    const auto word = next(what).substr(skipped);
     const auto digits = std::min(word.find_first_not_of("0123456789"), word.size());
     const auto count = parse_number<std::uint32_t>(ByteView(word).substr(0, digits));
     const auto unit = ByteView(word).substr(digits);
@@ -158,7 +170,7 @@ class FaultParser {
 
   void option(std::uint8_t takes) {
     const auto word = next("an option");
-    const bool delays = (takes & kTime) != 0;
+    const bool delays = (takes & kTime) != 0 && (takes & kOneNode) == 0;
     if (word == "oneway" && (takes & kOneway) != 0) {
       once(word, command_.oneway);
       command_.oneway = true;
@@ -203,7 +215,7 @@ class FaultParser {
   }
 
   void finish() {
-    if (command_.jitter > command_.delay) {
+    if (command_.jitter > Duration() && command_.jitter > command_.delay) {
       complain("a jitter cannot be longer than its delay");
     }
     if (command_.verb == Verb::kRule && command_.kind == FaultKind::kCut && command_.oneway) {

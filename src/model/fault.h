@@ -19,7 +19,13 @@ enum class FaultKind : std::uint8_t {
   kHold,   // messages wait, in order, for their release
   kDelay,  // messages arrive later
   kDrop,   // messages are lost by chance
+  // Of a node, not of a link: a and b are the same.
+  kDisk,   // each batch of writes takes longer
+  kClock,  // its wall clock is ahead, or behind
 };
+constexpr bool is_of_node(FaultKind kind) {
+  return kind == FaultKind::kDisk || kind == FaultKind::kClock;
+}
 
 // One KV.FAULT command, checked.
 struct FaultCommand {
@@ -30,14 +36,14 @@ struct FaultCommand {
   NodeId a;                          // 0: all nodes but `b`
   NodeId b;                          // 0: all nodes but `a`
   bool oneway = false;               // what a sends to b, and not what b sends to a
-  Duration delay{};
-  Duration jitter{};       // drawn evenly from [delay - jitter, delay + jitter]
-  bool unordered = false;  // later messages may overtake
+  Duration delay{};                  // kClock: may be negative
+  Duration jitter{};                 // drawn evenly from [delay - jitter, delay + jitter]
+  bool unordered = false;            // later messages may overtake
   std::uint32_t percent = 0;
   std::optional<std::uint64_t> seed;
   Duration lasts{};  // 0: until healed
 
-  // Whether it is about the link between two nodes.
+  // Whether it is about the link between two nodes, or, of the same one, about that node.
   bool covers(NodeId x, NodeId y) const {
     const auto fits = [](NodeId named, NodeId node) { return !named || named == node; };
     return (fits(a, x) && fits(b, y)) || (fits(a, y) && fits(b, x));

@@ -47,6 +47,10 @@ void DiskThread::work() {
     }
     std::vector<node::DiskDone> done;
     disk_.run(std::move(jobs), done);
+    if (const auto extra = extra_.load(); extra > Duration()) {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, extra, [this] { return stop_; });
+    }
     if (!done.empty()) {
       done_(std::move(done));
     }

@@ -1,6 +1,7 @@
 // The thread that runs disk jobs, so that no write ever blocks the event loop.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -24,6 +25,8 @@ class DiskThread {
   // Takes the jobs out of `jobs`. What waits is bounded by the node, which pauses clients while its
   // writes are open.
   void push(std::vector<node::DiskJob>& jobs);
+  // Each batch takes so much longer from now on (KV.FAULT disk).
+  void slow(Duration extra) { extra_ = extra; }
 
  private:
   void work();
@@ -34,6 +37,7 @@ class DiskThread {
   std::condition_variable wake_;
   std::vector<node::DiskJob> waiting_;
   bool stop_ = false;
+  std::atomic<Duration> extra_ = Duration();
   std::thread thread_;
 };
 

@@ -63,7 +63,9 @@ bool FaultLine::lost(const node::FaultRule& rule, std::size_t bytes) {
       }
       return false;
     case FaultKind::kCut:
-      return false;  // its connections are closed
+    case FaultKind::kDisk:
+    case FaultKind::kClock:
+      return false;  // a cut link's connections are closed; the others are of no link
   }
   ++rule.use->messages;
   return true;

@@ -1,6 +1,7 @@
 // The event loop of one node: input is taken as it comes, its effects leave together once per turn.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <functional>
 #include <utility>
@@ -30,13 +31,16 @@ class Loop {
   }
 
   static Now now() {
-    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    const auto wall = std::chrono::system_clock::now().time_since_epoch() + skew_.load();
     return {Instant(std::chrono::steady_clock::now().time_since_epoch()),
             WallMs(std::chrono::duration_cast<std::chrono::milliseconds>(wall).count())};
   }
+  // The process's wall clock is so much ahead from now on (KV.FAULT clock).
+  static void skew(Duration ahead) { skew_ = ahead; }
 
  private:
   static constexpr int kOneThread = 1;
+  static inline std::atomic<Duration> skew_ = Duration();
 
   asio::io_context io_{kOneThread};
   std::function<void()> turn_;

@@ -183,6 +183,14 @@ void Server::Impl::apply_faults() {
       link->set_faults(*out_.fault_rules);
     }
     peers_.close_cut();
+    Duration disk{};
+    Duration clock{};
+    for (const auto& rule : *out_.fault_rules) {
+      disk = rule.kind == FaultKind::kDisk ? rule.delay : disk;
+      clock = rule.kind == FaultKind::kClock ? rule.delay : clock;
+    }
+    disk_->slow(disk);
+    Loop::skew(clock);
   }
   for (const auto& call : out_.fault_calls) {
     const auto* const to = link(call.to);

@@ -165,7 +165,8 @@ constexpr CommandSpec kTable[] = {
     {"kv.fault",
      "CUT a b [ONEWAY] [FOR time] | HOLD a b [ONEWAY] [FOR time] | DELAY a b time [JITTER time] "
      "[UNORDERED] [ONEWAY] [SEED n] [FOR time] | DROP a b percent% [ONEWAY] [SEED n] [FOR time] | "
-     "RELEASE a b [ONEWAY] | HEAL [a b] | RESET | STATUS",
+     "DISK a time [FOR time] | CLOCK a [-]time [FOR time] | RELEASE a b [ONEWAY] | HEAL [a b] | "
+     "RESET | STATUS",
      "Puts faults on the links between nodes; only for servers started with --faults", kKv,
      Verb::kKvFault, -2, trait::kAdmin | trait::kLoading},
     {"kv.send", "node|* text", "Writes a text into the log of a node, or of all, and tells when",

@@ -18,6 +18,9 @@ std::string in_words(Duration time) {
 
 std::string amounts(const FaultRule& rule) {
   std::string text;
+  if (is_of_node(rule.kind)) {
+    text += ' ' + in_words(rule.delay);
+  }
   if (rule.kind == FaultKind::kDelay) {
     text += ' ' + in_words(rule.delay);
     text += rule.jitter > Duration() ? " jitter " + in_words(rule.jitter) : "";
@@ -45,6 +48,10 @@ std::pair<ByteView, ByteView> words_of(FaultKind kind) {
       return {"delay", "delayed"};
     case FaultKind::kDrop:
       return {"drop", "dropped"};
+    case FaultKind::kDisk:
+      return {"disk", ""};
+    case FaultKind::kClock:
+      return {"clock", ""};
   }
   return {"?", "?"};
 }
@@ -54,8 +61,9 @@ std::string describe(const FaultRule& rule, NodeId self, Instant now) {
   const auto [verb, done] = words_of(rule.kind);
   const auto a = rule.out && (!rule.in || self < rule.peer) ? self : rule.peer;
   const auto b = a == self ? rule.peer : self;
-  auto text =
-      fmt::format("{} {} {}{}{}", verb, a.value(), b.value(), amounts(rule), both ? "" : " oneway");
+  auto text = is_of_node(rule.kind) ? fmt::format("{} {}{}", verb, self.value(), amounts(rule))
+                                    : fmt::format("{} {} {}{}{}", verb, a.value(), b.value(),
+                                                  amounts(rule), both ? "" : " oneway");
   if (rule.until != Instant::max()) {
     const auto left = std::chrono::duration<double>(std::max(rule.until - now, Duration()));
     text += fmt::format(" for {:.1f}s", left.count());
@@ -71,7 +79,9 @@ std::string describe(const FaultRule& rule, NodeId self, Instant now) {
 bool FaultTable::apply(const FaultCommand& command, std::uint64_t default_seed, Instant now) {
   bool covered = false;
   for (const auto peer : members_) {
-    if (peer != self_ && command.covers(self_, peer)) {
+    const bool fits = command.verb == Verb::kHeal ||
+                      (peer == self_) == (command.verb == Verb::kRule && is_of_node(command.kind));
+    if (fits && command.covers(self_, peer)) {
       covered = true;
       apply_to(peer, command, default_seed, now);
     }

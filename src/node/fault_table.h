@@ -23,7 +23,8 @@ struct FaultUse {
   std::uint64_t overflow = 0;  // that were dropped because too many waited
 };
 
-// A rule as seen from this node: what becomes of messages to (out) and from (in) one peer.
+// A rule as seen from this node: what becomes of messages to (out) and from (in) one peer; or, with
+// itself as the peer, of its disk or clock.
 struct FaultRule {
   FaultKind kind = FaultKind::kCut;
   NodeId peer;

@@ -67,6 +67,20 @@ TEST_F(Table, ReleaseTakesHoldsAndHealTakesAll) {
   EXPECT_THAT(shown(), IsEmpty());
 }
 
+TEST_F(Table, ADiskAndAClockAreTheirNodesOwn) {
+  EXPECT_TRUE(put("disk 2 50ms"));
+  EXPECT_TRUE(put("clock 2 -3s for 9s"));
+  EXPECT_FALSE(put("disk 1 50ms"));
+  put("cut 2 *");
+  EXPECT_THAT(shown(),
+              ElementsAre("disk 2 50ms", "clock 2 -3000ms for 9.0s", "cut 1 2", "cut 2 3"));
+  put("disk 2 7ms");
+  put("heal 2 1");
+  EXPECT_THAT(shown(), ElementsAre("clock 2 -3000ms for 9.0s", "cut 2 3", "disk 2 7ms"));
+  put("heal 2 *");
+  EXPECT_THAT(shown(), IsEmpty());
+}
+
 TEST_F(Table, RulesOfOtherLinksAreNotTaken) {
   EXPECT_FALSE(put("cut 1 3"));
   EXPECT_THAT(shown(), IsEmpty());
