@@ -16,12 +16,14 @@
 #include "app/process_stage.h"
 #include "app/run_compare.h"
 #include "app/run_folder.h"
+#include "app/target_stage.h"
 #include "app/udp_feed.h"
 #include "app/verbs.h"
 #include "base/parse.h"
 #include "lab/expect.h"
 #include "lab/play.h"
 #include "lab/run_logs.h"
+#include "lab/side_by_side.h"
 #include "lab/sim_play.h"
 
 namespace kvorum::app {
@@ -42,6 +44,10 @@ struct Flags {
   std::string feed;
   std::string mode = "remote-write";
   bool quiet = false;
+  std::optional<std::string> target;
+  std::uint32_t wait = 0;
+  bool replica_reads = false;
+  bool beside = false;
   bool sim = false;
   bool compare = false;
   double delay_ms = 0;
@@ -105,21 +111,27 @@ int complain_of(const Error& error) {
 
 class Runner {
  public:
-  Runner(const Flags& flags, lab::Scenario scenario)
+  Runner(const Flags& flags, lab::Scenario scenario, fs::path folder)
       : flags_(flags),
         scenario_(std::move(scenario)),
-        folder_(flags.out.empty() ? "kvorum-run/" + scenario_.name : flags.out),
+        folder_(std::move(folder)),
         seed_(flags.seed       ? *flags.seed
               : scenario_.seed ? *scenario_.seed
                                : std::random_device()()) {}
 
-  int run();
+  // The exit code.
+  int run_here();  // on our own processes, or simulated
+  int run_on_target(const Target& target);
+
+  bool concluded() const { return concluded_; }
+  const lab::Side& side() const { return side_; }  // what is compared with others
 
  private:
-  void introduce() const;
-  // On real processes, or, without a stage, simulated.
-  Result<lab::RunRecord> play_once(ProcessStage* stage, std::uint64_t seed);
-  Result<void> play_all(ProcessStage* stage);
+  bool may_write_folder() const;
+  void introduce(const std::string& where) const;
+  // Without a stage, simulated.
+  Result<lab::RunRecord> play_once(lab::Stage* stage, std::uint64_t seed);
+  Result<void> play_all(lab::Stage* stage);
   void take(lab::RunRecord record);
   void show_progress(std::uint32_t played) const;
   Result<void> leave_orders(const ProcessStage& stage);
@@ -133,18 +145,20 @@ class Runner {
   lab::PlayResult result_ = lab::PlayResult::kMet;
   std::uint32_t met_ = 0;
   std::vector<bool> seen_;  // of expect.once
+  lab::Side side_;
+  bool concluded_ = false;
 };
 
-void Runner::introduce() const {
+void Runner::introduce(const std::string& where) const {
   fmt::print("{}: {} node{}, {}\n", scenario_.name, scenario_.nodes,
-             scenario_.nodes == 1 ? "" : "s", to_string(scenario_.level));
+             scenario_.nodes == 1 ? "" : "s", where);
   if (!scenario_.teaches.empty()) {
     fmt::print("{}\n", scenario_.teaches);
   }
   std::fflush(stdout);
 }
 
-Result<lab::RunRecord> Runner::play_once(ProcessStage* stage, std::uint64_t seed) {
+Result<lab::RunRecord> Runner::play_once(lab::Stage* stage, std::uint64_t seed) {
   lab::PlayOptions options;
   options.seed = seed;
   if (!flags_.quiet && scenario_.repeat == 1) {
@@ -182,16 +196,20 @@ void Runner::show_progress(std::uint32_t played) const {
   }
 }
 
-Result<void> Runner::play_all(ProcessStage* stage) {
+Result<void> Runner::play_all(lab::Stage* stage) {
   for (std::uint32_t i = 0; i < scenario_.repeat; ++i) {
     if (i > 0 && stage != nullptr) {
-      if (auto cleared = lab::clear(*stage); !cleared) {
-        return cleared;
+      if (auto cleared = stage->clear(); !cleared) {
+        return fail(ErrorCode::kGeneric, "what the play before left could not be cleared: {}",
+                    cleared.error().detail);
       }
     }
     auto record = play_once(stage, seed_ + i);
     if (!record) {
       return tl::unexpected(std::move(record.error()));
+    }
+    if (flags_.beside) {
+      lab::add_play(*record, flags_.budget(), side_);
     }
     take(std::move(*record));
     show_progress(i + 1);
@@ -232,6 +250,7 @@ std::optional<client::Endpoint> parse_endpoint(const std::string& text) {
 }
 
 int Runner::conclude() {
+  concluded_ = true;
   fmt::print("{}", verdict_text(folder_, *kept_));
   const auto& once = scenario_.expect.once;
   for (std::size_t i = 0; i < once.size(); ++i) {
@@ -251,14 +270,18 @@ int Runner::conclude() {
   return exit_code_of(result_);
 }
 
-int Runner::run() {
-  const auto cluster = folder_ / "cluster";
+bool Runner::may_write_folder() const {
   std::error_code error;
-  if (fs::exists(folder_, error) && !fs::is_empty(folder_, error) &&
-      !fs::exists(folder_ / "verdict.txt", error) &&
-      !fs::exists(folder_ / "comparison.txt", error)) {
+  return !fs::exists(folder_, error) || fs::is_empty(folder_, error) ||
+         fs::exists(folder_ / "verdict.txt", error) ||
+         fs::exists(folder_ / "comparison.txt", error);
+}
+
+int Runner::run_here() {
+  if (!may_write_folder()) {
     return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
   }
+  std::error_code error;
   fs::remove_all(folder_, error);
   // First of all, so that the folder is a run's even if it does not come to an end.
   const auto sign = folder_ / (flags_.compare ? "comparison.txt" : "verdict.txt");
@@ -269,16 +292,17 @@ int Runner::run() {
   if (!flags_.sim) {
     hold_signals();  // there are processes to stop
   }
-  introduce();
+  introduce(to_string(scenario_.level));
   if (flags_.compare) {
     const auto delay = std::chrono::duration<double, std::milli>(flags_.delay_ms);
     return compare_levels(
         scenario_, {folder_, seed_, scenario_.repeat, std::chrono::duration_cast<Duration>(delay),
                     flags_.budget()});
   }
+  side_.system = "kvorum, " + to_string(scenario_.level);
   std::unique_ptr<ProcessStage> stage;
   if (!flags_.sim) {
-    auto started = ProcessStage::start(scenario_, cluster.string());
+    auto started = ProcessStage::start(scenario_, (folder_ / "cluster").string());
     if (!started) {
       return complain_of(started.error());
     }
@@ -301,6 +325,62 @@ int Runner::run() {
   return conclude();
 }
 
+int Runner::run_on_target(const Target& target) {
+  if (!may_write_folder()) {
+    return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
+  }
+  hold_signals();
+  const auto stage = TargetStage::open(scenario_, target);
+  if (!stage) {
+    return complain_of(stage.error());
+  }
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+  side_.system =
+      fmt::format("target{}{}", target.wait > 0 ? fmt::format(", WAIT {}", target.wait) : "",
+                  target.replica_reads ? ", replica reads" : "");
+  introduce(*flags_.target + ", which knows no levels");
+  if (const auto played = play_all(stage->get()); !played) {
+    return complain_of(played.error());
+  }
+  if (const auto written = write_folder(folder_, *kept_); !written) {
+    return complain_of(written.error());
+  }
+  return conclude();
+}
+
+// On a target, and then perhaps on a cluster of our own with the same seeds.
+int run_on_target(const Flags& flags, lab::Scenario scenario, const fs::path& folder) {
+  const auto endpoints = parse_target(*flags.target);
+  if (!endpoints) {
+    return complain(kBadInput, endpoints.error().detail);
+  }
+  scenario.until_quiet = true;  // what was acknowledged and is lost shows in the end
+  scenario.seed = scenario.seed ? scenario.seed : std::random_device()();
+  Runner theirs(flags, scenario, folder);
+  const int code = theirs.run_on_target({*endpoints, flags.wait, flags.replica_reads});
+  if (!flags.beside || !theirs.concluded()) {
+    return code;
+  }
+  fmt::print("\n");
+  Runner ours(flags, scenario, folder / "kvorum");
+  if (const int own = ours.run_here(); !ours.concluded()) {
+    return own;
+  }
+  const auto table = lab::side_by_side({theirs.side(), ours.side()});
+  if (const auto written = write_file(folder / "beside.txt", table); !written) {
+    return complain(kFailed, written.error().detail);
+  }
+  fmt::print("\n{}", table);
+  return code;
+}
+
+int run_scenario(const Flags& flags, lab::Scenario scenario) {
+  const fs::path folder = flags.out.empty() ? "kvorum-run/" + scenario.name : flags.out;
+  return flags.target ? run_on_target(flags, std::move(scenario), folder)
+                      : Runner(flags, std::move(scenario), folder).run_here();
+}
+
 }  // namespace
 
 void add_run_verb(CLI::App& app, int& exit_code) {
@@ -319,19 +399,31 @@ void add_run_verb(CLI::App& app, int& exit_code) {
   run->add_option("--budget", flags->budget_s, "Seconds that each judge may take")
       ->check(CLI::Range(0.001, 1e6))
       ->capture_default_str();
+  auto* target = run->add_option("--target", flags->target,
+                                 "Play on a running Redis or Valkey instead: "
+                                 "redis://host:port,host:port,..., the master first");
+  run->add_option("--wait", flags->wait, "Replicas that must acknowledge each write (WAIT)")
+      ->needs(target);
+  run->add_flag("--replica-reads", flags->replica_reads, "Clients read at their own node")
+      ->needs(target);
+  run->add_flag("--beside", flags->beside, "Play on a cluster of our own as well, and compare")
+      ->needs(target);
   run->add_option("--mode", flags->mode,
                   "Ordered keyspaces: a write goes to the leader, or the leadership to the write")
       ->check(CLI::IsMember({"remote-write", "local-write"}))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->excludes(target);
   run->add_option("--feed", flags->feed,
                   "HOST:PORT that is sent the servers' logs in datagrams, for an older picture "
                   "program (its own: 127.0.0.1:1234)");
   run->add_flag("--quiet", flags->quiet, "Only the verdict");
   auto* sim = run->add_flag("--sim", flags->sim,
-                            "On a simulated cluster, in simulated time: the same seed, the same");
+                            "On a simulated cluster, in simulated time: the same seed, the same")
+                  ->excludes(target);
   auto* compare = run->add_flag("--compare", flags->compare,
                                 "The same requests at eventual, sequential and linearizable")
-                      ->excludes(sim);
+                      ->excludes(sim)
+                      ->excludes(target);
   run->add_option("--delay", flags->delay_ms, "Milliseconds for each message between nodes")
       ->check(CLI::Range(0.0, 60'000.0))
       ->needs(compare);
@@ -341,7 +433,7 @@ void add_run_verb(CLI::App& app, int& exit_code) {
       return;
     }
     auto scenario = load(*flags);
-    exit_code = scenario ? Runner(*flags, std::move(*scenario)).run()
+    exit_code = scenario ? run_scenario(*flags, std::move(*scenario))
                          : complain(kBadInput, scenario.error().detail);
   });
 }

@@ -128,7 +128,7 @@ Result<Measured> measure(const lab::Scenario& scenario, const CompareOptions& op
   Measured measured;
   for (std::uint32_t i = 0; i < options.repeat; ++i) {
     if (i > 0) {
-      if (auto cleared = lab::clear(**stage); !cleared) {
+      if (auto cleared = (*stage)->clear(); !cleared) {
         return tl::unexpected(std::move(cleared.error()));
       }
     }

@@ -7,7 +7,6 @@
 
 #include "lab/play.h"
 #include "lab/requests.h"
-#include "wire/resp.h"
 
 namespace kvorum::lab {
 namespace {
@@ -19,24 +18,27 @@ std::vector<client::Endpoint> from(const std::vector<client::Endpoint>& endpoint
   return out;
 }
 
-std::vector<ByteView> views_of(const std::vector<std::string>& words) {
-  return {words.begin(), words.end()};
-}
-
 }  // namespace
 
 Actor::Actor(const Scenario& scenario, ScenarioClient client, std::uint64_t seed,
-             const std::vector<client::Endpoint>& endpoints, Recorder& recorder)
+             const Stage& stage, Recorder& recorder)
     : scenario_(scenario),
       client_(std::move(client)),
       prng_(chance_of(client_, seed)),
-      endpoints_(endpoints),
+      endpoints_(stage.endpoints()),
       recorder_(recorder),
-      connection_(
-          {.endpoints = from(endpoints, client_.node), .request_timeout = patience_of(scenario)}) {}
+      dialect_(stage.dialect()),
+      connection_({.endpoints = from(endpoints_, dialect_.first(HistoryOp::kPut, client_.node)),
+                   .request_timeout = patience_of(scenario)}) {
+  const auto reads = dialect_.first(HistoryOp::kGet, client_.node);
+  if (reads != dialect_.first(HistoryOp::kPut, client_.node)) {
+    reads_.emplace(client::Options{.endpoints = from(endpoints_, reads),
+                                   .request_timeout = patience_of(scenario)});
+  }
+}
 
-NodeId Actor::node() const {
-  const auto at = std::find(endpoints_.begin(), endpoints_.end(), connection_.endpoint());
+NodeId Actor::node_of(const client::Client& connection) const {
+  const auto at = std::find(endpoints_.begin(), endpoints_.end(), connection.endpoint());
   return NodeId(1 + static_cast<std::uint32_t>(at - endpoints_.begin()));
 }
 
@@ -46,7 +48,7 @@ void Actor::run() {
       return;
     }
   }
-  recorder_.finished(static_cast<std::int32_t>(client_.number), node());
+  recorder_.finished(static_cast<std::int32_t>(client_.number), node_of(connection_));
 }
 
 bool Actor::take(const Step& step) {
@@ -67,48 +69,36 @@ bool Actor::take(const Step& step) {
 }
 
 void Actor::request(const Operation& operation) {
-  auto request = make_request(operation, client_, scenario_);
-  if (const auto connected = connection_.connect(); !connected) {
+  auto request = dialect_.request(operation, client_, scenario_);
+  auto& connection = operation.op == HistoryOp::kGet && reads_ ? *reads_ : connection_;
+  if (const auto connected = connection.connect(); !connected) {
     const auto number = recorder_.begin(request.record);
     conclude(request, tl::unexpected(connected.error()));
     return recorder_.end(number, std::move(request.record));
   }
-  if (connection_.connections() != std::exchange(connections_, connection_.connections())) {
-    recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node(),
-                  fmt::format("node {}", node().value()));
+  const auto connections = connection_.connections() + (reads_ ? reads_->connections() : 0);
+  if (connections != std::exchange(connections_, connections)) {
+    const auto node = node_of(connection);
+    recorder_.add(EventKind::kConnected, static_cast<std::int32_t>(client_.number), node,
+                  fmt::format("node {}", node.value()));
   }
   if (scenario_.local_write && operation.op != HistoryOp::kGet) {
     // Where it is refused, the write is forwarded as ever.
     constexpr ByteView kLead[] = {"KV.LEAD"};
-    connection_.call(kLead, client::Repeat::kHarmless);
+    connection.call(kLead, client::Repeat::kHarmless);
   }
-  send(request);
-  if (keeps_place(client_, scenario_) && request.record.ended != Ended::kUnknown) {
-    keep_place();
+  send(connection, request);
+  if (request.record.ended != Ended::kUnknown) {
+    dialect_.settle(connection, client_, scenario_);
   }
 }
 
-void Actor::send(sim::Request& request) {
-  auto& record = request.record;
-  record.node = node().value();
-  const auto number = recorder_.begin(record);
-  const auto repeat =
-      record.op == HistoryOp::kGet ? client::Repeat::kHarmless : client::Repeat::kNever;
-  const auto reply = connection_.call(views_of(request.args), repeat);
-  record.node = node().value();  // a read may have moved on
-  conclude(request, reply);
-  recorder_.end(number, std::move(record));
-}
-
-void Actor::keep_place() {
-  constexpr ByteView kSession[] = {"KV.SESSION"};
-  const auto token = connection_.call(kSession, client::Repeat::kHarmless);
-  if (token && !token->is_error()) {
-    const ByteView words[] = {"KV.SESSION", token->text};
-    Bytes prelude;
-    wire::append_request(words, prelude);
-    connection_.set_prelude({std::move(prelude)});
-  }
+void Actor::send(client::Client& connection, sim::Request& request) {
+  request.record.node = node_of(connection).value();
+  const auto number = recorder_.begin(request.record);
+  dialect_.send(connection, request);
+  request.record.node = node_of(connection).value();  // a read may have moved on
+  recorder_.end(number, std::move(request.record));
 }
 
 }  // namespace kvorum::lab

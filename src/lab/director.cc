@@ -68,13 +68,7 @@ Result<void> Director::set_up() {
 }
 
 Result<FaultCommand> Director::put_links(const std::string& words) {
-  std::vector<NodeId> members;
-  for (std::uint32_t id = 1; id <= scenario_.nodes; ++id) {
-    members.emplace_back(id);
-  }
-  const auto parts = split_words(words);
-  const std::vector<ByteView> views(parts.begin(), parts.end());
-  auto command = parse_fault(views, members);
+  auto command = parse_links(scenario_, words);
   if (!command) {
     return command;
   }
@@ -256,6 +250,16 @@ const char* to_string(FaultVerb verb) {
       break;
   }
   return "links";
+}
+
+Result<FaultCommand> parse_links(const Scenario& scenario, const std::string& words) {
+  std::vector<NodeId> members;
+  for (std::uint32_t id = 1; id <= scenario.nodes; ++id) {
+    members.emplace_back(id);
+  }
+  const auto parts = split_words(words);
+  const std::vector<ByteView> views(parts.begin(), parts.end());
+  return parse_fault(views, members);
 }
 
 Duration patience_of(const Scenario& scenario) {

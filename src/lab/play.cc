@@ -1,29 +1,15 @@
 #include "lab/play.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
-#include <cstdlib>
 #include <thread>
-#include <utility>
 
-#include "client/client.h"
 #include "lab/actor.h"
 #include "lab/director.h"
-#include "lab/nearest.h"
-#include "lab/requests.h"
 
 namespace kvorum::lab {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-Result<wire::Reply> ask_of(Stage& stage, const std::vector<std::string>& words, bool is_read) {
-  client::Client client({.endpoints = stage.endpoints()});
-  const std::vector<ByteView> views(words.begin(), words.end());
-  auto reply = client.call(views, is_read ? client::Repeat::kHarmless : client::Repeat::kNever);
-  return reply ? no_error(words, std::move(*reply)) : reply;
-}
 
 // Real processes; every client is a thread of its own.
 class Threads final : public Venue {
@@ -42,10 +28,13 @@ class Threads final : public Venue {
   }
 
   Result<wire::Reply> ask(const std::vector<std::string>& words, bool is_read) override {
-    return ask_of(stage_, words, is_read);
+    return stage_.ask(words, is_read ? client::Repeat::kHarmless : client::Repeat::kNever);
   }
-  Result<void> put_links(const FaultCommand& command, const std::string& words) override;
-  std::optional<NodeId> leader() override;
+  Result<wire::Reply> search(const std::string& key) override { return stage_.search(key); }
+  Result<void> put_links(const FaultCommand& command, const std::string& words) override {
+    return stage_.put_links(command, words);
+  }
+  std::optional<NodeId> leader() override { return stage_.leader(); }
   Result<void> act(FaultVerb verb, NodeId node) override { return stage_.act(verb, node); }
   Result<void> mend() override { return stage_.mend(); }
 
@@ -62,27 +51,11 @@ class Threads final : public Venue {
   std::vector<std::jthread> threads_;
 };
 
-Result<void> Threads::put_links(const FaultCommand&, const std::string& words) {
-  auto command = split_words(words);
-  command.insert(command.begin(), "KV.FAULT");
-  if (const auto reply = ask(command, true); !reply) {  // a rule put twice is one rule
-    return tl::unexpected(reply.error());
-  }
-  return {};
-}
-
-std::optional<NodeId> Threads::leader() {
-  const auto status = ask({"KV.STATUS"}, true);
-  const auto at = status ? status->text.find(" leader:") : std::string::npos;
-  const auto id = at == std::string::npos ? 0 : std::atoi(status->text.c_str() + at + 8);
-  return id > 0 ? std::optional(NodeId(static_cast<std::uint32_t>(id))) : std::nullopt;
-}
-
 void Threads::begin(const std::vector<ScenarioClient>& cast, Recorder& recorder) {
   recorder_ = &recorder;
   actors_.reserve(cast.size());
   for (const auto& client : cast) {
-    actors_.emplace_back(scenario_, client, seed_, stage_.endpoints(), recorder);
+    actors_.emplace_back(scenario_, client, seed_, stage_, recorder);
   }
   for (auto& actor : actors_) {
     threads_.emplace_back([&actor] { actor.run(); });
@@ -103,13 +76,6 @@ void Threads::dismiss() {
 Result<RunRecord> play(const Scenario& scenario, Stage& stage, const PlayOptions& options) {
   Threads venue(scenario, stage, options.seed);
   return conduct(scenario, venue, options);
-}
-
-Result<void> clear(Stage& stage) {
-  if (const auto reply = ask_of(stage, {"FLUSHDB"}, false); !reply) {
-    return tl::unexpected(reply.error());
-  }
-  return {};
 }
 
 }  // namespace kvorum::lab

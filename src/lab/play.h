@@ -23,8 +23,8 @@ struct PlayOptions {
 // somebody interrupted. Nothing goes on behind it when it returns.
 Result<RunRecord> play(const Scenario& scenario, Stage& stage, const PlayOptions& options);
 
-// Empties the keyspace of all that a play has left.
-Result<void> clear(Stage& stage);
+// What FaultAction::words say about the scenario's links.
+Result<FaultCommand> parse_links(const Scenario& scenario, const std::string& words);
 
 // How long a request may take in such a cluster, with its delays.
 Duration patience_of(const Scenario& scenario);

@@ -48,7 +48,7 @@ Copy read_copy(const wire::Reply& answer) {
 }
 
 Result<std::vector<Copy>> search(Venue& venue, const std::string& key) {
-  const auto reply = venue.ask({"KV.SEARCH", key}, true);
+  const auto reply = venue.search(key);
   if (!reply) {
     return tl::unexpected(reply.error());
   }

@@ -20,7 +20,7 @@ struct Held {
   std::optional<std::string> value;
 };
 
-// By KV.SEARCH for each key, until the replicas agree. Errors: kTimeout names a key and what its
+// Searches for each key until the replicas agree. Errors: kTimeout names a key and what its
 // replicas hold; or the play must end now.
 Result<std::vector<Held>> wait_until_quiet(Venue& venue, const std::vector<std::string>& keys,
                                            Duration patience);

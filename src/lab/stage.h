@@ -1,16 +1,21 @@
 // The cluster that a scenario is played on.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
-#include "client/connection.h"
+#include "client/client.h"
+#include "lab/dialect.h"
 #include "lab/scenario.h"
+#include "model/fault.h"
+#include "wire/reply_parser.h"
 
 namespace kvorum::lab {
 
-// Thread: the one that plays the scenario.
+// What is not said otherwise is as our own nodes have it. Thread: the one that plays the scenario.
 class Stage {
  public:
   Stage() = default;
@@ -26,6 +31,19 @@ class Stage {
   virtual Result<void> mend() = 0;
   // Somebody wants the play to end now.
   virtual bool interrupted() = 0;
+
+  virtual const Dialect& dialect() const { return kvorum_dialect(); }
+  // Whoever leads partition 1 now, if anybody does.
+  virtual std::optional<NodeId> leader();
+  // `words` are those of the command, behind KV.FAULT.
+  virtual Result<void> put_links(const FaultCommand& command, const std::string& words);
+  // What each node holds of the key, in the form of KV.SEARCH's answer.
+  virtual Result<wire::Reply> search(const std::string& key);
+  // Everything that the play before left goes.
+  virtual Result<void> clear();
+
+  // Any node that answers is asked. An answer that is an error is one here, too.
+  Result<wire::Reply> ask(const std::vector<std::string>& words, client::Repeat repeat);
 };
 
 }  // namespace kvorum::lab

@@ -31,6 +31,10 @@ class Venue {
 
   // Any node that answers is asked. An answer that is an error is one here, too.
   virtual Result<wire::Reply> ask(const std::vector<std::string>& words, bool is_read) = 0;
+  // What each node holds of the key, in the form of KV.SEARCH's answer.
+  virtual Result<wire::Reply> search(const std::string& key) {
+    return ask({"KV.SEARCH", key}, true);
+  }
   // `words` are those of the command, behind KV.FAULT.
   virtual Result<void> put_links(const FaultCommand& command, const std::string& words) = 0;
   virtual std::optional<NodeId> leader() = 0;  // of partition 1
