@@ -77,7 +77,8 @@ class Target(unittest.TestCase):
 
     def history(self):
         with open(os.path.join(self.out, "history.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+            lines = [json.loads(line) for line in file]
+        return [line for line in lines if "op" in line]  # the first may be the initial values
 
 
 class Plays(Target):
