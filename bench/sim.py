@@ -20,9 +20,9 @@ LOADED = dict(nodes=5, partitions=1, clients=64, operations=100000, keys=64, val
               crash_ms=1000, stop_ms=5000, pause_ms=3000, cut_ms=1500, clog_ms=3000,
               disk_slow_ms=3000, disk_fail_ms=6000, disk_lost_ms=8000, clock_ms=3000,
               loss_ppm=100, duplicate_ppm=1000, reorder_ppm=1000, fault_for_ms=500,
-              faults_end_ms=600000, log_keep_kb=65536, checkpoint_ms=5000)
+              faults_end_ms=600000, log_keep_kb=65536, checkpoint_ms=5000, free_clients=0)
 IDLE = dict(nodes=5, partitions=1, clients=1, operations=1800, think_us=1000000, keys=16,
-            weak_percent=0, faults_end_ms=3600000)
+            weak_percent=0, faults_end_ms=3600000, free_clients=0)
 
 
 def run(program, seed, settings):
@@ -35,7 +35,7 @@ def run(program, seed, settings):
     if done.returncode != 0:
         sys.exit("seed %d: exit %d\n%s" % (seed, done.returncode, done.stdout[-2000:]))
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    requests = int(re.search(r"requests +(\d+)", done.stdout).group(1))
+    requests = int(re.search(r"^  requests +(\d+)", done.stdout, re.M).group(1))
     simulated = int(re.search(r"simulated (\d+) ms", done.stdout).group(1)) / 1000
     return requests, simulated, cpu
 
