@@ -15,7 +15,6 @@
 namespace kvorum::app {
 namespace {
 
-constexpr int kUndecided = 3;
 constexpr std::chrono::seconds kWeakerBudget{5};  // to name a model that a bad history satisfies
 
 using Clock = std::chrono::steady_clock;

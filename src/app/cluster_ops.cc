@@ -8,6 +8,7 @@
 
 #include "app/cluster_run.h"
 #include "app/verbs.h"
+#include "client/status.h"
 
 namespace kvorum::app {
 namespace {
@@ -41,7 +42,7 @@ void print_row(const NodeConfig& node, const std::optional<Process>& process) {
   const auto pid = process ? std::to_string(process->pid()) : "-";
   const auto status = process ? ask_status(node) : fail(ErrorCode::kGeneric, "down");
   const auto word = [&](const char* key) {
-    const auto value = status ? status_word(*status, key) : "";
+    const auto value = status ? client::status_word(*status, key) : "";
     return value.empty() ? "-" : value;
   };
   fmt::print("{:<5} {:<7} {:>8} {:>6}  {:<10} {:>6} {:>8} {:>12}\n", node.id.value(),

@@ -11,6 +11,7 @@
 
 #include "app/verbs.h"
 #include "client/client.h"
+#include "client/status.h"
 
 namespace kvorum::app {
 namespace {
@@ -54,7 +55,7 @@ bool is_ready(const NodeConfig& node, Readiness readiness) {
   if (!status || status->find("link:down") != std::string::npos) {
     return false;
   }
-  return status_word(*status, "role") == "learner" ||
+  return client::status_word(*status, "role") == "learner" ||
          answer(node, {"KV.AT", "quorum", "GET", "kvorum:ready"}).has_value();
 }
 
@@ -177,17 +178,6 @@ Result<std::string> ask_status(const NodeConfig& node) {
     return fail(ErrorCode::kGeneric, "{}", reply->text);
   }
   return std::move(reply->text);
-}
-
-std::string status_word(const std::string& status, const std::string& key) {
-  auto line = status.substr(0, status.find_first_of("\r\n")) + ' ';
-  for (std::size_t at = 0, end = 0; (end = line.find(' ', at)) != std::string::npos; at = end + 1) {
-    const auto word = line.substr(at, end - at);
-    if (word.starts_with(key + ':')) {
-      return word.substr(key.size() + 1);
-    }
-  }
-  return {};
 }
 
 }  // namespace kvorum::app

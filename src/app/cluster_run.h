@@ -51,7 +51,5 @@ int held_signal(Duration timeout);
 
 // KV.STATUS of the node, or why there is none.
 Result<std::string> ask_status(const NodeConfig& node);
-// The value of `key` in the first line of "key:value key:value ..."; empty if it is not there.
-std::string status_word(const std::string& status, const std::string& key);
 
 }  // namespace kvorum::app

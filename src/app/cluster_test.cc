@@ -10,6 +10,7 @@
 #include "app/cluster_dir.h"
 #include "app/cluster_run.h"
 #include "app/process.h"
+#include "client/status.h"
 
 namespace kvorum::app {
 namespace {
@@ -113,11 +114,11 @@ TEST_F(ClusterDirTest, AProcessIsFoundByItsArgumentsSignalledAndAwaited) {
 
 TEST(StatusWord, IsReadFromTheFirstLineOnly) {
   const std::string status = "node:1 role:leader term:3 leader:1\npartition:1 term:9 lag:4\n";
-  EXPECT_EQ(status_word(status, "role"), "leader");
-  EXPECT_EQ(status_word(status, "term"), "3");
-  EXPECT_EQ(status_word(status, "leader"), "1");
-  EXPECT_EQ(status_word(status, "lag"), "");
-  EXPECT_EQ(status_word("", "role"), "");
+  EXPECT_EQ(client::status_word(status, "role"), "leader");
+  EXPECT_EQ(client::status_word(status, "term"), "3");
+  EXPECT_EQ(client::status_word(status, "leader"), "1");
+  EXPECT_EQ(client::status_word(status, "lag"), "");
+  EXPECT_EQ(client::status_word("", "role"), "");
 }
 
 }  // namespace

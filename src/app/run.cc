@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "app/endpoint.h"
 #include "app/files.h"
 #include "app/order_log.h"
 #include "app/process_stage.h"
@@ -19,7 +20,6 @@
 #include "app/target_stage.h"
 #include "app/udp_feed.h"
 #include "app/verbs.h"
-#include "base/parse.h"
 #include "lab/expect.h"
 #include "lab/play.h"
 #include "lab/run_logs.h"
@@ -31,7 +31,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kUndecided = 3;
+constexpr std::uint16_t kFeedPort = 1234;  // that picture program's own
 
 struct Flags {
   std::string scenario;
@@ -237,18 +237,6 @@ Result<void> Runner::leave_orders(const ProcessStage& stage) {
   return orders ? Result<void>() : tl::unexpected(orders.error());
 }
 
-// Empty: "HOST:PORT" it is not.
-std::optional<client::Endpoint> parse_endpoint(const std::string& text) {
-  const auto colon = text.rfind(':');
-  const auto port = colon == std::string::npos
-                        ? std::nullopt
-                        : parse_number<std::uint16_t>(ByteView(text).substr(colon + 1));
-  if (!port || *port == 0 || colon == 0) {
-    return std::nullopt;
-  }
-  return client::Endpoint{text.substr(0, colon), *port};
-}
-
 int Runner::conclude() {
   concluded_ = true;
   fmt::print("{}", verdict_text(folder_, *kept_));
@@ -261,7 +249,8 @@ int Runner::conclude() {
   if (scenario_.repeat > 1) {
     fmt::print("{} of {} plays as expected\n", met_, scenario_.repeat);
   }
-  if (const auto to = parse_endpoint(flags_.feed)) {
+  if (!flags_.feed.empty()) {
+    const auto to = parse_endpoint(flags_.feed, kFeedPort, "--feed");
     if (const auto sent = send_lines(*to, lab::visualizer_lines(*kept_)); !sent) {
       return complain(kFailed, sent.error().detail);
     }
@@ -428,8 +417,9 @@ void add_run_verb(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 60'000.0))
       ->needs(compare);
   run->callback([flags, &exit_code] {
-    if (!flags->feed.empty() && !parse_endpoint(flags->feed)) {
-      exit_code = complain(kBadInput, "--feed takes HOST:PORT, not '" + flags->feed + "'");
+    const auto feed = parse_endpoint(flags->feed, kFeedPort, "--feed");
+    if (!flags->feed.empty() && !feed) {
+      exit_code = complain(kBadInput, feed.error().detail);
       return;
     }
     auto scenario = load(*flags);

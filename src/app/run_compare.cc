@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -23,15 +21,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kUndecided = 3;
-
-struct Level3 {
+struct ComparedLevel {
   const char* word;
   check::ModelKind model;
 };
-constexpr Level3 kLevels[] = {{"eventual", check::ModelKind::kConvergence},
-                              {"sequential", check::ModelKind::kSequential},
-                              {"linearizable", check::ModelKind::kLinearizable}};
+constexpr ComparedLevel kLevels[] = {{"eventual", check::ModelKind::kConvergence},
+                                     {"sequential", check::ModelKind::kSequential},
+                                     {"linearizable", check::ModelKind::kLinearizable}};
 
 struct Counters {
   std::int64_t messages = 0;
@@ -71,7 +67,7 @@ struct Measured {
   std::string why;  // the first that was not met
 };
 
-lab::Scenario at_level(lab::Scenario scenario, const Level3& level, Duration delay) {
+lab::Scenario at_level(lab::Scenario scenario, const ComparedLevel& level, Duration delay) {
   scenario.level = *parse_level(level.word);
   scenario.expect = {};
   scenario.expect.model = check::Model{level.model, 0};
@@ -154,29 +150,15 @@ Result<Measured> measure(const lab::Scenario& scenario, const CompareOptions& op
   return measured;
 }
 
-double mean(const std::vector<double>& all) {
-  return all.empty()
-             ? 0
-             : std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size());
-}
-
-double percentile(std::vector<double> all, double part) {
-  if (all.empty()) {
-    return 0;
-  }
-  std::sort(all.begin(), all.end());
-  const auto rank = std::ceil(part * static_cast<double>(all.size()));
-  return all[std::max<std::size_t>(static_cast<std::size_t>(rank), 1) - 1];
-}
-
 lab::LevelRow row_of(const char* level, const Measured& measured) {
-  const auto operations = std::max(static_cast<double>(measured.ms.size()), 1.0);
+  const auto times = lab::summarize(measured.ms);
+  const auto operations = std::max(static_cast<double>(times.count), 1.0);
   lab::LevelRow row;
   row.level = level;
-  row.operations = measured.ms.size();
-  row.mean_ms = mean(measured.ms);
-  row.p50_ms = percentile(measured.ms, 0.5);
-  row.p99_ms = percentile(measured.ms, 0.99);
+  row.operations = times.count;
+  row.mean_ms = times.mean_ms;
+  row.p50_ms = times.p50_ms;
+  row.p99_ms = times.p99_ms;
   row.messages = static_cast<double>(measured.cost.messages) / operations;
   row.fsyncs = static_cast<double>(measured.cost.syncs) / operations;
   return row;
@@ -217,7 +199,7 @@ int compare_levels(const lab::Scenario& scenario, const CompareOptions& options)
     }
     rows.push_back(row_of(level.word, *measured));
     clients += fmt::format("{}{} {:.2f} ms", clients.empty() ? "" : ", ", level.word,
-                           mean(measured->client_ms));
+                           lab::summarize(measured->client_ms).mean_ms);
     conditions = conditions_of(played, options);
   }
   auto text = lab::comparison_table(rows, conditions);

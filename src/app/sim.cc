@@ -24,7 +24,6 @@
 namespace kvorum::app {
 namespace {
 
-constexpr int kUndecided = 3;
 constexpr int kNotConverged = 4;
 
 struct SimFlags {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "app/cluster_run.h"
-#include "base/parse.h"
+#include "app/endpoint.h"
 #include "lab/play.h"
 
 namespace kvorum::app {
@@ -22,24 +22,6 @@ constexpr Duration kPatience = 30s;
 constexpr auto kTurn = 20ms;
 
 using Type = wire::Reply::Type;
-
-Result<client::Endpoint> parse_endpoint(std::string_view text, const std::string& url) {
-  client::Endpoint endpoint;
-  const auto colon = text.rfind(':');
-  endpoint.host = text.substr(0, colon);
-  endpoint.port = kRedisPort;
-  if (colon != std::string_view::npos) {
-    const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
-    if (!port || *port == 0) {
-      return fail(ErrorCode::kConfig, "--target {}: '{}' is no port", url, text.substr(colon + 1));
-    }
-    endpoint.port = *port;
-  }
-  if (endpoint.host.empty() || endpoint.host.find_first_of("/@:?# ") != std::string::npos) {
-    return fail(ErrorCode::kConfig, "--target {}: '{}' is no host:port", url, text);
-  }
-  return endpoint;
-}
 
 // Why a target can't do it; empty: it can.
 std::string refusal(const lab::Scenario& scenario, const lab::FaultAction& action) {
@@ -126,7 +108,7 @@ Result<std::vector<client::Endpoint>> parse_target(const std::string& url) {
   std::vector<client::Endpoint> endpoints;
   for (std::size_t at = 0; at <= list.size();) {
     const auto end = std::min(list.find(',', at), list.size());
-    const auto endpoint = parse_endpoint(list.substr(at, end - at), url);
+    const auto endpoint = parse_endpoint(list.substr(at, end - at), kRedisPort, "--target " + url);
     if (!endpoint) {
       return tl::unexpected(endpoint.error());
     }

@@ -14,6 +14,7 @@ namespace kvorum::app {
 inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kBadInput = 2;
+inline constexpr int kUndecided = 3;  // a judge ran out of its budget
 
 void add_server_verb(CLI::App& app, int& exit_code);
 void add_cluster_verb(CLI::App& app, int& exit_code);

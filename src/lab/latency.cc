@@ -24,21 +24,20 @@ double percentile(const std::vector<double>& sorted, double percent) {
   return sorted[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
 }
 
-LatencyRow summed_up(Sample sample) {
-  auto& row = sample.row;
-  auto& ms = sample.ms;
-  row.count = ms.size();
+}  // namespace
+
+Summary summarize(std::vector<double> ms) {
+  Summary out;
+  out.count = ms.size();
   if (!ms.empty()) {
     std::sort(ms.begin(), ms.end());
-    row.mean_ms = std::accumulate(ms.begin(), ms.end(), 0.0) / static_cast<double>(ms.size());
-    row.p50_ms = percentile(ms, 50);
-    row.p99_ms = percentile(ms, 99);
-    row.max_ms = ms.back();
+    out.mean_ms = std::accumulate(ms.begin(), ms.end(), 0.0) / static_cast<double>(ms.size());
+    out.p50_ms = percentile(ms, 50);
+    out.p99_ms = percentile(ms, 99);
+    out.max_ms = ms.back();
   }
-  return row;
+  return out;
 }
-
-}  // namespace
 
 std::vector<LatencyRow> latencies(const RunRecord& record) {
   std::map<std::string, std::size_t> levels;  // to its place
@@ -65,7 +64,14 @@ std::vector<LatencyRow> latencies(const RunRecord& record) {
   }
   std::vector<LatencyRow> rows;
   for (auto& [place, sample] : samples) {
-    rows.push_back(summed_up(std::move(sample)));
+    const auto times = summarize(std::move(sample.ms));
+    auto& row = sample.row;
+    row.count = times.count;
+    row.mean_ms = times.mean_ms;
+    row.p50_ms = times.p50_ms;
+    row.p99_ms = times.p99_ms;
+    row.max_ms = times.max_ms;
+    rows.push_back(std::move(row));
   }
   return rows;
 }

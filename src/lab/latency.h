@@ -9,6 +9,15 @@
 
 namespace kvorum::lab {
 
+struct Summary {
+  std::size_t count = 0;
+  double mean_ms = 0;
+  double p50_ms = 0;
+  double p99_ms = 0;
+  double max_ms = 0;
+};
+Summary summarize(std::vector<double> ms);
+
 // Of one level and one kind of operation. The times are those of operations that ended well.
 struct LatencyRow {
   std::string level;  // "-": not recorded

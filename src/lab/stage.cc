@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
+#include "base/parse.h"
+#include "client/status.h"
 #include "lab/nearest.h"
 
 namespace kvorum::lab {
@@ -20,9 +20,9 @@ Result<wire::Reply> Stage::ask(const std::vector<std::string>& words, client::Re
 
 std::optional<NodeId> Stage::leader() {
   const auto status = ask({"KV.STATUS"}, client::Repeat::kHarmless);
-  const auto at = status ? status->text.find(" leader:") : std::string::npos;
-  const auto id = at == std::string::npos ? 0 : std::atoi(status->text.c_str() + at + 8);
-  return id > 0 ? std::optional(NodeId(static_cast<std::uint32_t>(id))) : std::nullopt;
+  const auto id = status ? parse_number<std::uint32_t>(client::status_word(status->text, "leader"))
+                         : std::nullopt;
+  return id && *id > 0 ? std::optional(NodeId(*id)) : std::nullopt;
 }
 
 Result<void> Stage::put_links(const FaultCommand& /*command*/, const std::string& words) {
