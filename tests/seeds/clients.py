@@ -169,7 +169,6 @@ def picture(lab):
     return f"{len(lines)} lines"
 
 
-later(30, "HTTP front: /get, /get-prefix, /put, /delete, /", "S2", "there is no HTTP front")
 later(31, "The quiz website runs on it", "S2", "there is no HTTP front")
 
 
