@@ -65,6 +65,10 @@ void add_start(CLI::App* cluster, const std::shared_ptr<Flags>& flags, int& exit
   start->add_flag("--detach", options.detach, "Return once it serves; without, stay until Ctrl-C");
   start->add_option("--store", options.store, "rocks (on disk, the default) or mem (for trials)")
       ->check(CLI::IsMember({"rocks", "mem"}));
+  start->add_flag("--memcached", options.memcached,
+                  "Serve memcached clients, too, 3000 above the base port");
+  start->add_flag("--three-byte", options.three_byte,
+                  "Serve the protocol of three bytes (px2, gx, d), 4000 above the base port");
   add_main(start, options.main);
   start->callback([flags, &exit_code] {
     flags->start.data = flags->data;

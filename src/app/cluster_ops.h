@@ -18,6 +18,8 @@ struct StartOptions {
   std::optional<std::uint32_t> base_port;
   std::optional<std::string> store;
   MainWords main;
+  bool memcached = false;
+  bool three_byte = false;
   bool detach = false;
 };
 

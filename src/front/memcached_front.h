@@ -88,7 +88,6 @@ class MemcachedFront final : public Front {
   Status ask_key();
   Status store();
   Status flush_all();
-  Status stats();
   Status go_on_changing();
   void add_lifetime(std::int64_t seconds, ByteView for_ever);
 

@@ -133,7 +133,7 @@ TEST(Memcached, AChangeIsGivenUpAfterManyTries) {
   node.meddlings = SIZE_MAX;
   EXPECT_EQ(talk(node, "append n 0 0 1\r\nx\r\nversion\r\n"),
             "SERVER_ERROR BUSY others keep changing the value; nothing was done\r\n"
-            "VERSION 1.2.3\r\n");
+            "VERSION 1.4.0\r\n");
   EXPECT_EQ(node.log.size(), 2u * MemcachedFront::kMaxTries);
 }
 
@@ -153,7 +153,8 @@ TEST(Memcached, NoreplyIsSilentAlsoOfErrors) {
   EXPECT_EQ(talk(node,
                  "set a 0 0 1 noreply\r\n1\r\nset u 0 0 1 noreply\r\n1\r\n"
                  "set a 9 0 1 noreply\r\n1\r\nincr a 1 noreply\r\nappend a 0 0 1 noreply\r\n"
-                 "0\r\ntouch a 5 noreply\r\ndelete b noreply\r\nverbosity 1 noreply\r\n"
+                 "0\r\ntouch a 5 noreply\r\ndelete b noreply\r\nverbosity 1 noreply\r\nverbosity "
+                 "noreply\r\n"
                  "cas a 0 0 1 7 noreply\r\n9\r\nget a\r\nflush_all noreply\r\nget a\r\n"
                  "set noreply 0 0 1\r\n1\r\ndelete noreply\r\n"),
             "VALUE a 0 2\r\n20\r\nEND\r\nEND\r\nSTORED\r\nDELETED\r\n");
@@ -191,11 +192,11 @@ TEST(Memcached, KeysHaveUpTo250BytesAndNoControlCharacters) {
 
 TEST(Memcached, WhatMakesNoSenseIsAnsweredAndTheConnectionGoesOn) {
   EXPECT_EQ(talk("\r\nnonsense\r\nGET a\r\nget\r\ndelete\r\ndelete a 1\r\nincr a\r\ntouch a x\r\n"
-                 "flush_all 1\r\nversion now\r\nmn\r\nversion\r\n"),
+                 "flush_all 1\r\nverbosity\r\nmn\r\nversion\r\n"),
             "ERROR\r\nERROR\r\nERROR\r\nERROR\r\nERROR\r\nCLIENT_ERROR bad command line format\r\n"
             "ERROR\r\nCLIENT_ERROR invalid exptime argument\r\n"
             "SERVER_ERROR flush_all with a delay is not served\r\nERROR\r\nERROR\r\n"
-            "VERSION 1.2.3\r\n");
+            "VERSION 1.4.0\r\n");
 }
 
 TEST(Memcached, WhereTheNextCommandBeginsMustBeKnownOrTheConnectionEnds) {
@@ -204,23 +205,25 @@ TEST(Memcached, WhereTheNextCommandBeginsMustBeKnownOrTheConnectionEnds) {
                            "set a 0 0 1001", "cas a 0 0 1"}) {
     TestNode node;
     EXPECT_EQ(talk(node, version + line + "\r\n" + version),
-              "VERSION 1.2.3\r\nCLIENT_ERROR bad command line format\r\n")
+              "VERSION 1.4.0\r\nCLIENT_ERROR bad command line format\r\n")
         << line;
   }
   EXPECT_EQ(talk(Bytes(301, 'a') + "\r\n" + version), "CLIENT_ERROR line too long\r\n");
   EXPECT_EQ(talk("get " + Bytes(296, 'a') + "\n" + version),
-            "CLIENT_ERROR bad command line format\r\nVERSION 1.2.3\r\n");
+            "CLIENT_ERROR bad command line format\r\nVERSION 1.4.0\r\n");
   EXPECT_EQ(talk("\x80\x0b" + version), "CLIENT_ERROR the binary protocol is not served\r\n");
 }
 
 TEST(Memcached, TheRestOfTheVerbs) {
   TestNode node;
   node.rows = {{"a", {"1", {}}}};
-  EXPECT_EQ(talk(node,
-                 "stats\r\nstats items\r\nverbosity 1\r\nflush_all 0\r\nget a\r\nquit\r\n"
-                 "version\r\n"),
-            "STAT version 1.2.3\r\nSTAT curr_items 1\r\nSTAT item_size_max 20\r\nEND\r\nEND\r\n"
-            "OK\r\nOK\r\nEND\r\n");
+  EXPECT_EQ(
+      talk(node,
+           "stats\r\nstats items\r\nverbosity 1\r\nflush_all 0\r\nget a\r\nquit\r\n"
+           "version\r\n"),
+      "STAT version 1.4.0\r\nSTAT kvorum_version 1.2.3\r\nSTAT curr_items 1\r\nSTAT item_size_max "
+      "20\r\nEND\r\nERROR\r\n"
+      "OK\r\nOK\r\nEND\r\n");
 }
 
 TEST(Memcached, QuitEndsTheConnectionBehindWhatIsOwed) {
@@ -230,7 +233,7 @@ TEST(Memcached, QuitEndsTheConnectionBehindWhatIsOwed) {
   EXPECT_FALSE(connection.ended());
   EXPECT_EQ(connection.front().next(), Front::Status::kNeedMore);
   connection.send("quit\r\nversion\r\n");
-  EXPECT_EQ(connection.received(), "END\r\nVERSION 1.2.3\r\n");
+  EXPECT_EQ(connection.received(), "END\r\nVERSION 1.4.0\r\n");
   EXPECT_TRUE(connection.ended());
 }
 

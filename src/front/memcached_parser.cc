@@ -40,9 +40,9 @@ constexpr std::array kShapes = {
     Shape{"decr", Verb::kDecr, 3, 3, true},
     Shape{"touch", Verb::kTouch, 3, 3, true},
     Shape{"flush_all", Verb::kFlushAll, 1, 2, true},
-    Shape{"stats", Verb::kStats, 1, kMany, false},
+    Shape{"stats", Verb::kStats, 1, 1, false},
     Shape{"version", Verb::kVersion, 1, 1, false},
-    Shape{"verbosity", Verb::kVerbosity, 2, 2, true},
+    Shape{"verbosity", Verb::kVerbosity, 1, 2, true},
     Shape{"quit", Verb::kQuit, 1, 1, false},
 };
 
@@ -166,8 +166,9 @@ MemcachedParser::Status MemcachedParser::parse_line() {
       request_.delta = delta.value_or(0);
       return delta ? take_keys(1) : refuse("CLIENT_ERROR invalid numeric delta argument");
     }
+    case Verb::kVerbosity:
+      return words_.size() == 1 && !request_.silent ? refuse(kUnknown) : Status::kRequest;
     default:
-      request_.keys = std::span(words_).subspan(1);
       return Status::kRequest;
   }
 }

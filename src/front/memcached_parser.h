@@ -42,7 +42,7 @@ enum class MemcachedVerb : std::uint8_t {
 
 struct MemcachedRequest {
   MemcachedVerb verb = MemcachedVerb::kGet;
-  std::span<const ByteView> keys;  // good keys; of `stats` its arguments
+  std::span<const ByteView> keys;  // none with a byte that a key may not have
   std::int64_t lifetime_s = 0;     // as written: 0 for ever, negative none, above 30 days a time
   std::uint64_t delta = 0;         // of incr and decr
   ByteView data;                   // until the next feed(), keep() or next()
