@@ -3,7 +3,8 @@
 import os
 import re
 
-import clients  # noqa: F401  declares rows, as the next two do
+import clients  # noqa: F401  declares rows, as the next three do
+import fronts  # noqa: F401
 import levels  # noqa: F401
 import replicas  # noqa: F401
 from lab import ROOT, ROWS
