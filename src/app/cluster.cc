@@ -69,6 +69,10 @@ void add_start(CLI::App* cluster, const std::shared_ptr<Flags>& flags, int& exit
       "--http-origin", options.http_origins,
       "Lets web pages of this origin, like http://localhost:8080, use HTTP; * for all. "
       "May be repeated");
+  start->add_flag("--memcached", options.memcached,
+                  "Serve memcached clients, too, 3000 above the base port");
+  start->add_flag("--three-byte", options.three_byte,
+                  "Serve the protocol of three bytes (px2, gx, d), 4000 above the base port");
   add_main(start, options.main);
   start->callback([flags, &exit_code] {
     flags->start.data = flags->data;

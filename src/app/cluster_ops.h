@@ -20,6 +20,8 @@ struct StartOptions {
   std::optional<std::string> store;
   std::optional<std::vector<std::string>> http_origins;
   MainWords main;
+  bool memcached = false;
+  bool three_byte = false;
   bool detach = false;
 };
 

@@ -64,7 +64,7 @@ bool is_ready(const NodeConfig& node, Readiness readiness) {
 client::Endpoint endpoint_of(const NodeConfig& node) { return {node.host, node.resp_port}; }
 
 std::optional<std::string> taken_port(const NodeConfig& node) {
-  for (const auto port : {node.resp_port, node.peer_port, node.http_port}) {
+  for (const auto port : node.ports()) {
     if (port == 0 || port_is_free(node.host, port)) {
       continue;
     }

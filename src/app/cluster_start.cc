@@ -1,6 +1,7 @@
 // kvorum cluster start
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 #include <utility>
@@ -17,17 +18,23 @@ constexpr std::uint32_t kDefaultNodes = 3;
 constexpr std::uint32_t kDefaultBasePort = 7001;
 constexpr std::uint32_t kPeerOffset = 1000;
 constexpr std::uint32_t kHttpOffset = 2000;
+constexpr std::uint32_t kMemcachedOffset = 3000;
+constexpr std::uint32_t kThreeByteOffset = 4000;
 constexpr Duration kWatchInterval = 500ms;
 
 Result<ClusterConfig> new_config(const StartOptions& options) {
   ClusterConfig config;
   const auto nodes = options.nodes.value_or(kDefaultNodes);
   const auto base = options.base_port.value_or(kDefaultBasePort);
-  if (base + nodes - 1 + kHttpOffset > 65535) {
+  const auto highest = base + nodes - 1 +
+                       (options.three_byte  ? kThreeByteOffset
+                        : options.memcached ? kMemcachedOffset
+                                            : kHttpOffset);
+  if (highest > 65535) {
     return fail(ErrorCode::kConfig,
                 "--base-port {} leaves no room for {} nodes: the highest port "
                 "would be {}",
-                base, nodes, base + nodes - 1 + kHttpOffset);
+                base, nodes, highest);
   }
   std::random_device random;
   while (!config.cluster) {
@@ -42,13 +49,15 @@ Result<ClusterConfig> new_config(const StartOptions& options) {
   }
   config.main = std::move(*main);
   for (std::uint32_t i = 0; i < nodes; ++i) {
-    const auto port = [&](std::uint32_t offset) {
-      return static_cast<std::uint16_t>(base + i + offset);
+    const auto port = [&](std::uint32_t offset, bool wanted = true) {
+      return static_cast<std::uint16_t>(wanted ? base + i + offset : 0);
     };
     config.nodes.push_back({.id = NodeId(i + 1),
                             .resp_port = port(0),
                             .peer_port = port(kPeerOffset),
-                            .http_port = port(kHttpOffset)});
+                            .http_port = port(kHttpOffset),
+                            .memcached_port = port(kMemcachedOffset, options.memcached),
+                            .three_byte_port = port(kThreeByteOffset, options.three_byte)});
   }
   return config;
 }
@@ -72,7 +81,19 @@ Result<void> check_unchanged(const StartOptions& options, const ClusterConfig& c
     return fail(ErrorCode::kConfig, "--http-origin differs from the cluster that exists (see {})",
                 path);
   }
-  for (const auto& check : {same, same_port, same_store, same_level}) {
+  const auto has_port = [&](const char* flag, bool wanted, auto port) -> Result<void> {
+    const auto& nodes = config.nodes;
+    return !wanted || std::all_of(nodes.begin(), nodes.end(),
+                                  [port](const NodeConfig& node) { return node.*port != 0; })
+               ? Result<void>()
+               : fail(ErrorCode::kConfig,
+                      "{} needs a port of each node: name them in {}, as "
+                      "docs/cluster.example.toml shows",
+                      flag, path);
+  };
+  const auto memcached = has_port("--memcached", options.memcached, &NodeConfig::memcached_port);
+  const auto three = has_port("--three-byte", options.three_byte, &NodeConfig::three_byte_port);
+  for (const auto& check : {same, same_port, same_store, same_level, memcached, three}) {
     if (!check) {
       return check;
     }
@@ -114,7 +135,12 @@ void print_summary(const ClusterDir& dir, const ClusterConfig& config, bool deta
              config.nodes.size() == 1 ? "" : "s", config.cluster.value(),
              config.nodes.size() == 1 ? "s" : "", dir.shown());
   for (const auto& node : config.nodes) {
-    fmt::print("  node {}   redis-cli -p {}\n", node.id.value(), node.resp_port);
+    const auto beside = [](const char* name, std::uint16_t number) {
+      return number == 0 ? std::string() : fmt::format("   {} on port {}", name, number);
+    };
+    fmt::print("  node {}   redis-cli -p {}{}{}\n", node.id.value(), node.resp_port,
+               beside("memcached", node.memcached_port),
+               beside("three bytes", node.three_byte_port));
   }
   fmt::print("Try:    kvorum cli -p {}   or   redis-cli -p {} set k v\n", port, port);
   fmt::print("Look:   kvorum cluster status{}\n", data);

@@ -147,6 +147,8 @@ MaybeError read_node(const toml::value& value, const std::string& file_name, Nod
   section.number("resp_port", 1, 65535, node.resp_port);
   section.number("peer_port", 1, 65535, node.peer_port);
   section.number("http_port", 0, 65535, node.http_port);
+  section.number("memcached_port", 0, 65535, node.memcached_port);
+  section.number("three_byte_port", 0, 65535, node.three_byte_port);
   section.require("id");
   section.require("resp_port");
   section.require("peer_port");
@@ -162,7 +164,7 @@ MaybeError check_clashes(const ClusterConfig& config, const std::string& file_na
     if (!ids.insert(node.id).second) {
       return fmt::format("{}: two nodes have the id {}", file_name, node.id.value());
     }
-    for (const auto port : {node.resp_port, node.peer_port, node.http_port}) {
+    for (const auto port : node.ports()) {
       if (port != 0 && !addresses.emplace(node.host, port).second) {
         return fmt::format("{}: {}:{} is named twice", file_name, node.host, port);
       }
@@ -330,6 +332,10 @@ std::string format_config(const ClusterConfig& config) {
     out += fmt::format(
         "\n[[node]]\nid = {}\nhost = \"{}\"\nresp_port = {}\npeer_port = {}\nhttp_port = {}\n",
         node.id.value(), node.host, node.resp_port, node.peer_port, node.http_port);
+    for (const auto& [key, port] : {std::pair{"memcached_port", node.memcached_port},
+                                    std::pair{"three_byte_port", node.three_byte_port}}) {
+      out += port == 0 ? "" : fmt::format("{} = {}\n", key, port);
+    }
   }
   return out;
 }

@@ -2,6 +2,7 @@
 // docs/cluster.example.toml describes every key.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,7 +21,15 @@ struct NodeConfig {
   std::string host = "127.0.0.1";
   std::uint16_t resp_port = 0;
   std::uint16_t peer_port = 0;
-  std::uint16_t http_port = 0;  // 0: none
+  // 0: none.
+  std::uint16_t http_port = 0;
+  std::uint16_t memcached_port = 0;
+  std::uint16_t three_byte_port = 0;
+
+  // All of them, 0 included.
+  std::array<std::uint16_t, 5> ports() const {
+    return {resp_port, peer_port, http_port, memcached_port, three_byte_port};
+  }
 };
 
 struct ClusterConfig {

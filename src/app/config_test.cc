@@ -68,6 +68,8 @@ TEST(Config, WhatIsWrittenIsReadBack) {
   config.store = "mem";
   config.level = "sequential";
   config.log_level = "debug";
+  config.nodes[1].memcached_port = 11211;
+  config.nodes[0].three_byte_port = 1234;
   const auto text = format_config(config);
   const auto back = parse_config(text, "c.toml");
   ASSERT_TRUE(back) << back.error().detail;

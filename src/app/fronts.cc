@@ -1,5 +1,6 @@
 #include "app/fronts.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 
 #include "app/version.h"
 #include "front/http_front.h"
+#include "front/memcached_front.h"
+#include "front/three_byte_front.h"
 
 namespace kvorum::app {
 namespace {
@@ -69,14 +72,45 @@ net::FrontPort http_port(const ClusterConfig& config, const NodeConfig& self,
 
 }  // namespace
 
-std::vector<net::FrontPort> front_ports(const ClusterConfig& config, const NodeConfig& self,
-                                        const std::string& bind,
-                                        const std::vector<std::string>& origins) {
-  std::vector<net::FrontPort> ports;
-  if (self.http_port != 0) {
-    ports.push_back(http_port(config, self, bind, origins));
+std::vector<net::FrontPort> fronts_of(const ClusterConfig& config, const NodeConfig& node,
+                                      const std::string& bind,
+                                      const std::vector<std::string>& origins,
+                                      const wire::RequestLimits& requests) {
+  std::vector<net::FrontPort> fronts;
+  if (node.http_port != 0) {
+    fronts.push_back(http_port(config, node, bind, origins));
   }
-  return ports;
+  if (node.memcached_port != 0) {
+    front::MemcachedOptions options;
+    options.limits.value_bytes = requests.bulk_bytes;
+    options.limits.drain_bytes = requests.drain_bytes;
+    options.request_bytes = requests.request_bytes;
+    options.version = kVersion;
+    fronts.push_back(
+        {{bind, node.memcached_port},
+         [options](Bytes& out) { return std::make_unique<front::MemcachedFront>(options, out); },
+         "SERVER_ERROR too many clients\r\n"});
+  }
+  if (node.three_byte_port != 0) {
+    const auto log = [](ByteView line) { spdlog::info("{}", line); };
+    fronts.push_back(
+        {{bind, node.three_byte_port},
+         [log](Bytes& out) { return std::make_unique<front::ThreeByteFront>(log, out); },
+         "E ERR too many clients\n"});
+  }
+  return fronts;
+}
+
+void log_fronts(const NodeConfig& node) {
+  if (node.http_port != 0) {
+    spdlog::info("HTTP on port {}", node.http_port);
+  }
+  if (node.memcached_port != 0) {
+    spdlog::info("memcached clients on port {}", node.memcached_port);
+  }
+  if (node.three_byte_port != 0) {
+    spdlog::info("the protocol of three bytes on port {}", node.three_byte_port);
+  }
 }
 
 }  // namespace kvorum::app

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <system_error>
@@ -41,6 +42,9 @@ struct Flags {
   std::vector<std::string> http_origins;
   std::string store;      // empty: as the configuration says
   std::string log_level;  // empty: as the configuration says
+  // As the configuration says, unless named.
+  std::optional<std::uint16_t> memcached;
+  std::optional<std::uint16_t> three_byte;
   bool init = false;
   bool faults = false;
 };
@@ -70,7 +74,8 @@ Now now() {
 
 // Before anything is written. The server binds again: somebody may come in between.
 Result<void> check_ports(const std::string& host, const NodeConfig& node) {
-  for (const auto port : {node.resp_port, node.peer_port, node.http_port}) {
+  for (const auto port : {node.resp_port, node.peer_port, node.http_port, node.memcached_port,
+                          node.three_byte_port}) {
     if (port != 0 && !port_is_free(host, port) && errno == EADDRINUSE) {
       return fail(ErrorCode::kConfig, "port {} is in use", port);
     }
@@ -135,11 +140,11 @@ net::ServerOptions server_options(const Flags& flags, const ClusterConfig& confi
   for (const auto& node : config.nodes) {
     options.peers.push_back({node.id, {node.host, node.peer_port}});
   }
-  options.fronts = front_ports(config, self, flags.bind, flags.http_origins);
   auto& requests = options.requests;
   requests.bulk_bytes = config.max_value_bytes;
   requests.request_bytes =
       std::max<std::size_t>(requests.request_bytes, config.max_value_bytes + kRoomBesideValue);
+  options.fronts = fronts_of(config, self, flags.bind, flags.http_origins, requests);
   return options;
 }
 
@@ -166,11 +171,10 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
     return tl::unexpected(std::move(node.error()));
   }
   spdlog::info(
-      "node {} of cluster {:016x}: on {}, clients on port {}, peers on port {}, HTTP on {}, "
-      "start {}{}",
+      "node {} of cluster {:016x}: on {}, clients on port {}, peers on port {}, start {}{}",
       self.id.value(), config.cluster.value(), flags.bind, self.resp_port, self.peer_port,
-      self.http_port == 0 ? "no port" : fmt::format("port {}", self.http_port), identity->boot,
-      identity->may_vote ? "" : ", without a vote (its disk was empty)");
+      identity->boot, identity->may_vote ? "" : ", without a vote (its disk was empty)");
+  log_fronts(self);
   node::Disk disk(**store);
   return (*server)->run(**node, disk);
 }
@@ -180,21 +184,24 @@ int run_server(const Flags& flags) {
   if (!config) {
     return complain(kBadInput, config.error().detail);
   }
-  const auto* self = config->find(NodeId(flags.node));
-  if (self == nullptr) {
+  const auto* found = config->find(NodeId(flags.node));
+  if (found == nullptr) {
     return complain(kBadInput, fmt::format("{} names no node {}", flags.config, flags.node));
   }
-  if (const auto free = check_ports(flags.bind, *self); !free) {
+  auto self = *found;
+  self.memcached_port = flags.memcached.value_or(self.memcached_port);
+  self.three_byte_port = flags.three_byte.value_or(self.three_byte_port);
+  if (const auto free = check_ports(flags.bind, self); !free) {
     return complain(kFailed, free.error().detail);
   }
   set_up_log(flags.log_level.empty() ? config->log_level : flags.log_level);
-  const auto ended = serve(flags, *config, *self);
+  const auto ended = serve(flags, *config, self);
   if (!ended) {
     spdlog::shutdown();
     const auto& error = ended.error();
     return complain(kFailed, error.detail.empty() ? default_text(error.code) : error.detail);
   }
-  spdlog::info("node {} ends", self->id.value());
+  spdlog::info("node {} ends", self.id.value());
   return *ended == 0 ? kOk : kFailed;
 }
 
@@ -216,6 +223,15 @@ void add_server_verb(CLI::App& app, int& exit_code) {
   server->add_option("--store", flags->store, "rocks or mem; overrides the configuration")
       ->check(CLI::IsMember({"rocks", "mem"}));
   server->add_flag("--faults", flags->faults, "Allow KV.FAULT");
+  server
+      ->add_option("--memcached", flags->memcached,
+                   "Serve memcached clients on this port; 0: none. Overrides the configuration")
+      ->check(CLI::Range(0u, 65535u));
+  server
+      ->add_option("--three-byte", flags->three_byte,
+                   "Serve the protocol of three bytes (px2, gx, d) on this port; 0: none. "
+                   "Overrides the configuration")
+      ->check(CLI::Range(0u, 65535u));
   server->add_option("--bind", flags->bind, "Address to listen on")->capture_default_str();
   server->add_option("--http-origin", flags->http_origins,
                      "Lets web pages of this origin, like http://localhost:8080, use HTTP (/v1/kv "

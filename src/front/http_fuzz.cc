@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/checksum.h"
 #include "front/http_front.h"
-#include "front/test_node.h"
+#include "front/test_client.h"
 
 namespace kvorum::front {
 namespace {
@@ -71,7 +71,7 @@ struct Outcome {
 
 Outcome play(ByteView bytes, std::size_t step) {
   static const HttpOptions kOptions = small_options();
-  TestNode node([](Bytes& out) { return std::make_unique<HttpFront>(kOptions, out); }, answer);
+  TestClient node([](Bytes& out) { return std::make_unique<HttpFront>(kOptions, out); }, answer);
   while (!bytes.empty() && !node.finished()) {
     const Bytes piece(bytes.substr(0, step));
     bytes.remove_prefix(piece.size());

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "front/http_front.h"
-#include "front/test_node.h"
+#include "front/test_client.h"
 
 namespace kvorum::front {
 namespace {
@@ -154,8 +154,8 @@ class Http : public testing::Test {
 
   HttpOptions options_;
   Rows rows_;
-  TestNode node_{[this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
-                 [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); }};
+  TestClient node_{[this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                   [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); }};
 };
 
 TEST_F(Http, PutsGetsAndDeletesRawBytes) {
@@ -184,8 +184,8 @@ TEST_F(Http, LevelKeyspaceAndSessionComeFromQueryOrFields) {
   EXPECT_THAT(node_.asked(), ElementsAre(ElementsAre("KV.RECEIPT", "KV.AT", "quorum", "GET", "k"),
                                          ElementsAre("KV.RECEIPT", "KV.AT", "w=2,r=1", "GET", "k"),
                                          ElementsAre("KV.RECEIPT", "KV.AT", "one", "GET", "k")));
-  TestNode other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
-                 [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+  TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                   [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
   other.send(request("PUT /v1/kv/k?keyspace=fast&ttl_ms=500",
                      "Kvorum-Session: tok\r\nKvorum-Context: ctx\r\n", "v"));
   other.send(request("GET /v1/kv/k", "Kvorum-Keyspace: fast\r\n"));
@@ -352,8 +352,8 @@ TEST_F(Http, BytesThatAreNoRequestEndTheConnection) {
       {"GET /" + Bytes(3000, 'x'), 431},
   };
   for (const auto& [bytes, status] : cases) {
-    TestNode other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
-                   [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+    TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                     [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
     other.send(bytes);
     other.send(request("GET /healthz"));
     const auto response = other.take();
@@ -415,8 +415,8 @@ TEST_F(Http, SplittingTheBytesChangesNothing) {
   EXPECT_EQ(rows_.rows.at("c"), "abcde");
   for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
     rows_.rows = {{"k", "v"}};
-    TestNode other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
-                   [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+    TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                     [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
     other.send(ByteView(bytes).substr(0, cut));
     other.send(ByteView(bytes).substr(cut));
     ASSERT_EQ(other.take(), whole) << cut;

@@ -127,9 +127,9 @@ constexpr CommandSpec kTable[] = {
     {"flushall", "[ASYNC|SYNC]", "Deletes every key", kSrv, kData, -1, trait::kWrite, 0, 0, 0,
      Op::kFlush, Decode::kFlush},
 
-    {"kv.cas", "key expected new [IFABSENT]",
-     "Sets a key to new if its value is the expected one; with IFABSENT if the key does not exist, "
-     "and expected is ignored",
+    {"kv.cas", "key expected new [IFABSENT|KEEPTTL]",
+     "Sets a key to new if its value is the expected one, and keeps its time to live with KEEPTTL; "
+     "with IFABSENT if the key does not exist, and expected is ignored",
      kKv, kData, -4, kWf, 1, 1, 1, Op::kCas, Decode::kCas},
     {"kv.at", "level command [argument ...]", "Runs one command at a level", kKv, Verb::kKvAt, -3,
      kMk},

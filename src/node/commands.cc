@@ -279,14 +279,20 @@ Result<void> decode_scan(Args args, Command& command) {
 
 Result<void> decode_cas(const CommandSpec& spec, Args args, Command& command) {
   command.args = {args[1], args[2], args[3]};
-  if (args.size() == 5 && same_word(args[4], "IFABSENT")) {
-    command.flags |= kExpectAbsent;
-    return {};
-  }
   if (args.size() > 5) {
     return wrong_arity(spec);
   }
-  return args.size() == 4 ? Result<void>() : fail(ErrorCode::kSyntax);
+  if (args.size() == 4) {
+    return {};
+  }
+  if (same_word(args[4], "IFABSENT")) {
+    command.flags |= kExpectAbsent;
+  } else if (same_word(args[4], "KEEPTTL")) {
+    command.flags |= kKeepTtl;
+  } else {
+    return fail(ErrorCode::kSyntax);
+  }
+  return {};
 }
 
 Result<void> decode_flush(Args args) {

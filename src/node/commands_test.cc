@@ -120,6 +120,7 @@ constexpr Case kData[] = {
     {"KV.CAS k old new", Op::kCas, "k old new"},
     {"KV.CAS k old IFABSENT", Op::kCas, "k old IFABSENT"},
     {"KV.CAS k '' new IFABSENT", Op::kCas, "k '' new", kExpectAbsent},
+    {"KV.CAS k old new keepttl", Op::kCas, "k old new", kKeepTtl},
     {"KV.DUMP", Op::kDump, ""},
     {"KV.SEARCH k", Op::kSearch, "k"},
     {"KV.DIGEST", Op::kDigest, ""},

@@ -98,11 +98,11 @@ _next_base = itertools.count(int(os.environ.get("KVORUM_TEST_PORT", "17001")), 1
 
 
 def free_base_port(nodes=3):
-    """A base port whose client, peer and HTTP ports are all free. Threads may ask, too."""
+    """A base port whose ports for clients and peers are all free. Threads may ask, too."""
     while True:
         base = next(_next_base)
         try:
-            for offset in (0, 1000, 2000):
+            for offset in range(0, 5000, 1000):
                 for i in range(nodes):
                     with socket.socket() as probe:
                         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -186,21 +186,6 @@ def four_servers(lab):
     return done.stdout.strip()
 
 
-@row(34, "Exchangeable store below; text protocols of Redis and memcached", "task of S0",
-     "`kvorum cluster start --store mem`, or `rocks`; `redis-cli set a 5`; `redis-cli get a`",
-     "`OK`, `\"5\"`; a value of 5,000 bytes too",
-     missing="the protocol of memcached")
-def stores(lab):
-    for store in ("mem", "rocks"):
-        cluster = lab.cluster(1, "--store", store)
-        with cluster.connect(1) as connection:
-            must(connection.ask("set", "a", "5") == "OK", store)
-            connection.send_raw(b"get a\r\n")  # a line typed by hand, as by telnet
-            must(connection.read() == "5", store)
-            must(connection.ask("set", "b", "x" * 5000) == "OK", store)
-            must(connection.ask("strlen", "b") == 5000, store)
-
-
 @row(35, "Any key and any value; first values are optional", "limits of S1 S3",
      "`redis-cli`: `set` and `get` of Unicode, empty and 1 MB values, in both kinds of keyspace",
      "the same bytes; a key that is not there is `(nil)`, or what `initial` of a scenario says; in "

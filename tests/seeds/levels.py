@@ -6,7 +6,7 @@ import re
 import select
 
 from harness import wait_for
-from lab import ROOT, fast, later, local_rows, must, refused, row
+from lab import ROOT, fast, local_rows, must, refused, row
 
 LEVELS = ("eventual", "sequential", "linearizable")
 
@@ -146,10 +146,6 @@ def one_and_all(lab):
             must(silent(waiting), "a read at all did not wait for node 3")
             cluster.ask(1, "KV.FAULT", "release", 1, 3)
             must(waiting.read() == "v", "a read at all")
-
-
-later(8, "The protocol of three bytes: `px2`, `gx`, `d`", "S1",
-      "the words are those of Redis, and the shell's")
 
 
 # By hand, each of its own run. The first holds the same in program order and in real time; in the

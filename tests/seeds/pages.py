@@ -3,9 +3,11 @@
 import os
 import re
 
-import clients  # noqa: F401  declares rows, as the next two do
+import clients  # noqa: F401  declares rows, as the next four do
+import fronts  # noqa: F401
 import levels  # noqa: F401
 import replicas  # noqa: F401
+import web  # noqa: F401
 from lab import ROOT, ROWS
 
 ROWS_PAGE = os.path.join(ROOT, "docs", "older-systems.md")
