@@ -36,7 +36,8 @@ std::size_t wrapper_words(std::span<const ByteView> args) {
   if (spec == nullptr) {
     return 0;
   }
-  const bool two = spec->verb == Verb::kKvAt || spec->verb == Verb::kKvContext;
+  const bool two =
+      spec->verb == Verb::kKvAt || spec->verb == Verb::kKvContext || spec->verb == Verb::kKvIf;
   return two ? 2 : spec->verb == Verb::kKvReceipt ? 1 : 0;
 }
 

@@ -65,6 +65,10 @@ void add_start(CLI::App* cluster, const std::shared_ptr<Flags>& flags, int& exit
   start->add_flag("--detach", options.detach, "Return once it serves; without, stay until Ctrl-C");
   start->add_option("--store", options.store, "rocks (on disk, the default) or mem (for trials)")
       ->check(CLI::IsMember({"rocks", "mem"}));
+  start->add_option(
+      "--http-origin", options.http_origins,
+      "Lets web pages of this origin, like http://localhost:8080, use HTTP; * for all. "
+      "May be repeated");
   add_main(start, options.main);
   start->callback([flags, &exit_code] {
     flags->start.data = flags->data;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/config.h"
 #include "base/ids.h"
@@ -17,6 +18,7 @@ struct StartOptions {
   std::optional<std::uint32_t> nodes;
   std::optional<std::uint32_t> base_port;
   std::optional<std::string> store;
+  std::optional<std::vector<std::string>> http_origins;
   MainWords main;
   bool detach = false;
 };

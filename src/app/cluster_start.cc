@@ -35,6 +35,7 @@ Result<ClusterConfig> new_config(const StartOptions& options) {
   }
   config.store = options.store.value_or(config.store);
   config.level = options.main.level.value_or(config.level);
+  config.http_origins = options.http_origins.value_or(config.http_origins);
   auto main = describe_main(options.main, nodes);
   if (!main) {
     return tl::unexpected(std::move(main.error()));
@@ -66,6 +67,11 @@ Result<void> check_unchanged(const StartOptions& options, const ClusterConfig& c
   const auto same_port = differs("--base-port", options.base_port, config.nodes[0].resp_port);
   const auto same_store = differs("--store", options.store, config.store);
   const auto same_level = differs("--level", options.main.level, config.level);
+  const bool same_origins = !options.http_origins || *options.http_origins == config.http_origins;
+  if (!same_origins) {
+    return fail(ErrorCode::kConfig, "--http-origin differs from the cluster that exists (see {})",
+                path);
+  }
   for (const auto& check : {same, same_port, same_store, same_level}) {
     if (!check) {
       return check;

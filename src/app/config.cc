@@ -55,6 +55,23 @@ class Section {
     out = value->as_string().str;
   }
 
+  void texts(const char* key, std::vector<std::string>& out) {
+    const auto* value = find(key);
+    if (value == nullptr) {
+      return;
+    }
+    const auto wrong = fmt::format("{} must be a list of texts: [\"...\"]", key);
+    if (!value->is_array()) {
+      return complain(*value, wrong);
+    }
+    for (const auto& one : value->as_array()) {
+      if (!one.is_string() || one.as_string().str.empty()) {
+        return complain(*value, wrong);
+      }
+      out.push_back(one.as_string().str);
+    }
+  }
+
   void choice(const char* key, bool (*fits)(const std::string&), const char* choices,
               std::string& out) {
     text(key, out);
@@ -221,6 +238,7 @@ MaybeError read_top(const toml::value& root, const std::string& file_name, Clust
              config.max_value_bytes);
   top.number("reserve_bytes", 0, INT64_MAX, config.reserve_bytes);
   top.choice("store", is_store, "rocks, mem", config.store);
+  top.texts("http_origins", config.http_origins);
   top.choice("log_level", is_log_level, "debug, info, warn, error", config.log_level);
   if (config.election_timeout_ms < 2 * config.heartbeat_ms) {
     top.complain_at(top.line_of("election_timeout_ms"),
@@ -296,6 +314,14 @@ std::string format_config(const ClusterConfig& config) {
       config.cluster.value(), config.election_timeout_ms, config.heartbeat_ms,
       config.request_timeout_ms, config.max_value_bytes, config.reserve_bytes, config.store,
       config.level, config.log_level, config.main.partitions);
+  if (!config.http_origins.empty()) {
+    out += "http_origins = [";
+    for (const auto& origin : config.http_origins) {
+      out += fmt::format("{}{}", &origin == config.http_origins.data() ? "" : ", ",
+                         toml::format(toml::value(origin)));
+    }
+    out += "]\n";
+  }
   if (const auto& main = config.main; main.leaderless()) {
     out += fmt::format("n = {}\nw = {}\nr = {}\nconflict = \"{}\"\ndurability = \"{}\"\n", main.n,
                        main.w, main.r, to_string(main.conflict), durability_word(main));

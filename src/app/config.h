@@ -35,7 +35,8 @@ struct ClusterConfig {
   // Of a request on a connection that names none. One of counts makes `main` leaderless.
   std::string level = "linearizable";
   std::string log_level = "info";
-  std::vector<NodeConfig> nodes;  // ascending ids
+  std::vector<std::string> http_origins;  // of web pages that may use HTTP
+  std::vector<NodeConfig> nodes;          // ascending ids
 
   const NodeConfig* find(NodeId id) const;
 };

@@ -14,8 +14,10 @@
 #include <random>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "app/config.h"
+#include "app/fronts.h"
 #include "app/process.h"
 #include "app/verbs.h"
 #include "app/version.h"
@@ -36,6 +38,7 @@ struct Flags {
   std::string config;
   std::string data;
   std::string bind = "127.0.0.1";
+  std::vector<std::string> http_origins;
   std::string store;      // empty: as the configuration says
   std::string log_level;  // empty: as the configuration says
   bool init = false;
@@ -67,8 +70,8 @@ Now now() {
 
 // Before anything is written. The server binds again: somebody may come in between.
 Result<void> check_ports(const std::string& host, const NodeConfig& node) {
-  for (const auto port : {node.resp_port, node.peer_port}) {
-    if (!port_is_free(host, port) && errno == EADDRINUSE) {
+  for (const auto port : {node.resp_port, node.peer_port, node.http_port}) {
+    if (port != 0 && !port_is_free(host, port) && errno == EADDRINUSE) {
       return fail(ErrorCode::kConfig, "port {} is in use", port);
     }
   }
@@ -132,6 +135,7 @@ net::ServerOptions server_options(const Flags& flags, const ClusterConfig& confi
   for (const auto& node : config.nodes) {
     options.peers.push_back({node.id, {node.host, node.peer_port}});
   }
+  options.fronts = front_ports(config, self, flags.bind, flags.http_origins);
   auto& requests = options.requests;
   requests.bulk_bytes = config.max_value_bytes;
   requests.request_bytes =
@@ -161,9 +165,12 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
   if (!node) {
     return tl::unexpected(std::move(node.error()));
   }
-  spdlog::info("node {} of cluster {:016x}: clients on port {}, peers on port {}, start {}{}",
-               self.id.value(), config.cluster.value(), self.resp_port, self.peer_port,
-               identity->boot, identity->may_vote ? "" : ", without a vote (its disk was empty)");
+  spdlog::info(
+      "node {} of cluster {:016x}: on {}, clients on port {}, peers on port {}, HTTP on {}, "
+      "start {}{}",
+      self.id.value(), config.cluster.value(), flags.bind, self.resp_port, self.peer_port,
+      self.http_port == 0 ? "no port" : fmt::format("port {}", self.http_port), identity->boot,
+      identity->may_vote ? "" : ", without a vote (its disk was empty)");
   node::Disk disk(**store);
   return (*server)->run(**node, disk);
 }
@@ -210,6 +217,9 @@ void add_server_verb(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"rocks", "mem"}));
   server->add_flag("--faults", flags->faults, "Allow KV.FAULT");
   server->add_option("--bind", flags->bind, "Address to listen on")->capture_default_str();
+  server->add_option("--http-origin", flags->http_origins,
+                     "Lets web pages of this origin, like http://localhost:8080, use HTTP (/v1/kv "
+                     "and the older forms); * for all. May be repeated");
   server
       ->add_option("--log-level", flags->log_level,
                    "debug, info, warn or error; overrides the configuration")

@@ -34,8 +34,8 @@ struct ReadStep {
   ReplyWriter& reply;
 };
 
-// Ops from 64 on. Must be well formed.
-void read(const Command& command, const ReadStep& step);
+// Ops from 64 on. Must be well formed. Gives the version of the row that kGet found, else 0.
+Version read(const Command& command, const ReadStep& step);
 
 // The reads that walk many rows (scan.cc).
 void read_keys(ByteView pattern, const ReadStep& step);

@@ -210,11 +210,13 @@ void Machine::State::once(const Command& command, Place place) {
   client.keep(seq, std::move(kept));
 }
 
-void Machine::read(const Command& command, const ReadContext& context, ReplyWriter& reply) const {
+Version Machine::read(const Command& command, const ReadContext& context,
+                      ReplyWriter& reply) const {
   if (is_write(command.op) || !well_formed(command)) {
-    return reply.error({ErrorCode::kGeneric, "malformed command"});
+    reply.error({ErrorCode::kGeneric, "malformed command"});
+    return {};
   }
-  kv::read(command, {state_->table, std::max(context.wall, state_->log_time), reply});
+  return kv::read(command, {state_->table, std::max(context.wall, state_->log_time), reply});
 }
 
 std::optional<Bytes> Machine::get(ByteView key) const {

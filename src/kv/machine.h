@@ -80,7 +80,9 @@ class Machine {
   // glob. Answers array(2): next cursor as a bulk decimal ("0": done), array of keys. A cursor
   // packs slot (14 bits) and the upper 48 bits of the key's hash; rows that share both come in one
   // answer.
-  void read(const Command& command, const ReadContext& context, ReplyWriter& reply) const;
+  //
+  // Gives the version of the row that kGet found; 0 for all else.
+  Version read(const Command& command, const ReadContext& context, ReplyWriter& reply) const;
 
   // Direct look at one row's value, without reply, for the node's own metadata. Empty optional:
   // absent or expired.

@@ -159,10 +159,10 @@ std::int64_t time_of(std::optional<WallMs> deadline, const Command& command, Wal
   return ms / unit + (ms % unit >= (unit + 1) / 2 && unit > 1 ? 1 : 0);
 }
 
-void read(const Command& command, const ReadStep& step) {
+namespace {
+
+void read_rest(const Command& command, const ReadStep& step) {
   switch (command.op) {
-    case Op::kGet:
-      return reply_value(step.reply, step.table.find(command.args[0]));
     case Op::kMGet:
       return mget(command, step);
     case Op::kExists:
@@ -197,6 +197,18 @@ void read(const Command& command, const ReadStep& step) {
     default:
       return step.reply.error({ErrorCode::kGeneric, {}});
   }
+}
+
+}  // namespace
+
+Version read(const Command& command, const ReadStep& step) {
+  if (command.op != Op::kGet) {
+    read_rest(command, step);
+    return {};
+  }
+  const auto* row = step.table.find(command.args[0]);
+  reply_value(step.reply, row);
+  return row != nullptr ? row->version() : Version{};
 }
 
 }  // namespace kvorum::kv

@@ -48,6 +48,12 @@ bool lifetime_of(const Command& command, const WriteStep& step, Deadline& deadli
   return (!named || command.number > 0) && deadline_of(command, step, deadline);
 }
 
+// KV.IF: no row has version 0.
+bool has_version(const Command& command, const Row* row) {
+  return !command.has(kIfVersion) || (row == nullptr ? 0 : row->version().packed) ==
+                                         static_cast<std::uint64_t>(command.number2);
+}
+
 // A deadline in the past means that the row does not come to be, or goes.
 void put(const Spot& spot, ByteView value, Deadline deadline, const WriteStep& step) {
   if (!deadline || *deadline > step.now) {
@@ -66,7 +72,8 @@ void set(const Command& command, const WriteStep& step) {
   if (command.has(kReturnOld)) {
     reply_value(step, spot.row);
   }
-  if (command.has(spot.row != nullptr ? kIfAbsent : kIfPresent)) {
+  if (!has_version(command, spot.row) ||
+      command.has(spot.row != nullptr ? kIfAbsent : kIfPresent)) {
     if (!command.has(kReturnOld)) {
       step.reply.nil();
     }
@@ -104,7 +111,7 @@ void del(const Command& command, const WriteStep& step) {
   std::int64_t count = 0;
   for (const auto key : command.args) {
     const auto spot = step.table.look(key);
-    if (spot.row != nullptr) {
+    if (spot.row != nullptr && has_version(command, spot.row)) {
       step.table.erase(spot);
       ++count;
     }

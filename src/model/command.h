@@ -70,6 +70,7 @@ enum CommandFlag : std::uint16_t {
   kExpectAbsent = 1 << 7,
   kRelativeTtl = 1 << 8,  // number = ms from the entry's stamp
   kAbsoluteTtl = 1 << 9,  // number = ms since the Unix epoch
+  kIfVersion = 1 << 10,   // kSet, kDel of one key: only on a row whose version, packed, is number2
 };
 
 // Borrows its arguments from the request's or the entry's bytes.

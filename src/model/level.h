@@ -54,7 +54,7 @@ struct Receipt {
   Path path = Path::kNone;
   PartitionId partition;
   Index index;      // log index at which a read was served or a write took effect
-  Version version;  // of the row written; packed 0 for reads of several rows
+  Version version;  // of the row written or read by GET; packed 0 for all else
   Term term;
   std::uint8_t replicas = 0;  // that are known to hold it: majority for a committed write, 1 for a
                               // local read; acks or answers of a leaderless keyspace
@@ -66,7 +66,8 @@ struct Receipt {
   // Leaderless keyspaces alone.
   bool leaderless = false;
   NodeId coordinator;
-  Dot dot;                 // of the write
+  Dot dot;                 // of the write; of the newest sibling read, if there is one
+  bool wrote = false;      // a write that its coordinator has
   bool stand_ins = false;  // a sloppy quorum: nodes that hold no replica are among `replicas`
   std::size_t siblings = 0;
 };

@@ -5,23 +5,39 @@
 #include <algorithm>
 
 namespace kvorum::net {
-namespace {
 
-constexpr ByteView kTooManyClients = "-ERR max number of clients reached\r\n";
-
-}  // namespace
-
-ClientPort::ClientPort(Loop& loop, const ServerOptions& options)
+ClientPort::ClientPort(Loop& loop, const ServerOptions& options, FrontPort front,
+                       std::size_t number, std::size_t& connected)
     : loop_(loop),
       options_(options),
+      front_(std::move(front)),
+      number_(number),
       listener_(loop),
       read_buffer_(std::make_unique<std::array<char, kReadBytes>>()),
+      connected_(connected),
       lingering_(loop, kLinger, [](ClientSession& session) { session.close(); }),
-      slow_(loop, options.output_patience, [](ClientSession& session) { session.check_slow(); }) {}
+      slow_(loop, options.output_patience, [](ClientSession& session) { session.check_slow(); }),
+      patience_(loop.io()) {}
 
 void ClientPort::start(node::Node& node) {
   node_ = &node;
   listener_.start([this](Socket socket) { accept(std::move(socket)); });
+  check_patience();
+}
+
+void ClientPort::check_patience() {
+  const auto now = Loop::now().mono;
+  for (const auto& session : slots_) {
+    if (session != nullptr) {
+      session->check_patience(now);
+    }
+  }
+  patience_.expires_after(kPatienceCheck);
+  patience_.async_wait([this](const ErrorOf& cancelled) {
+    if (!cancelled) {
+      check_patience();
+    }
+  });
 }
 
 void ClientPort::accept(Socket socket) {
@@ -35,7 +51,7 @@ void ClientPort::accept(Socket socket) {
   }
   const auto slot = free_slots_.back();
   free_slots_.pop_back();
-  const node::ConnId id(++serial_ << kSlotBits | slot);
+  const node::ConnId id((++serial_ * kMaxPorts + number_) << kSlotBits | slot);
   const auto address = remote_address(socket);
   const auto session = std::make_shared<ClientSession>(*this, std::move(socket), id);
   slots_[slot] = session;
@@ -46,12 +62,16 @@ void ClientPort::accept(Socket socket) {
 
 void ClientPort::refuse(Socket socket) {
   ErrorOf ignored;
-  socket.write_some(asio::buffer(kTooManyClients), ignored);
+  socket.write_some(asio::buffer(front_.refusal), ignored);
   socket.close(ignored);
 }
 
+std::size_t ClientPort::slot_of(node::ConnId conn) const {
+  return conn.value() & ((std::uint64_t{1} << kSlotBits) - 1);
+}
+
 ClientSession* ClientPort::find(node::ConnId conn) {
-  const auto slot = conn.value() & ((std::uint64_t{1} << kSlotBits) - 1);
+  const auto slot = slot_of(conn);
   if (slot >= slots_.size() || slots_[slot] == nullptr || slots_[slot]->id() != conn) {
     return nullptr;
   }
@@ -63,13 +83,17 @@ ReplyWriter& ClientPort::reply(node::ConnId conn) {
   if (session == nullptr) {
     return no_reply_;
   }
-  if (!session->dirty) {
-    session->dirty = true;
-    dirty_.push_back(session->shared_from_this());
-    loop_.schedule_turn();
-  }
+  mark_dirty(*session);
   auto* const writer = session->writer();
   return writer != nullptr ? *writer : no_reply_;
+}
+
+void ClientPort::mark_dirty(ClientSession& session) {
+  if (!session.dirty) {
+    session.dirty = true;
+    dirty_.push_back(session.shared_from_this());
+    loop_.schedule_turn();
+  }
 }
 
 void ClientPort::pause(bool on) {
@@ -131,7 +155,7 @@ void ClientPort::on_drained() {
 }
 
 void ClientPort::forget(ClientSession& session) {
-  const auto slot = session.id().value() & ((std::uint64_t{1} << kSlotBits) - 1);
+  const auto slot = slot_of(session.id());
   node_->disconnect(session.id());
   node_->set_client_count(--connected_);
   loop_.schedule_turn();

@@ -1,10 +1,11 @@
-// The port that clients connect to, and their sessions.
+// A port that clients connect to, and their sessions.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "model/reply.h"
@@ -21,9 +22,18 @@ class ClientPort {
  public:
   static constexpr std::size_t kReadBytes = std::size_t{256} << 10;
 
-  ClientPort(Loop& loop, const ServerOptions& options);
+  static constexpr std::size_t kMaxPorts = 8;
 
-  Result<void> open() { return listener_.open(options_.clients); }
+  // `number`, from 0, tells the server's ports apart; `connected` counts the clients of all of
+  // them.
+  ClientPort(Loop& loop, const ServerOptions& options, FrontPort front, std::size_t number,
+             std::size_t& connected);
+
+  static std::size_t number_of(node::ConnId conn) {
+    return conn.value() >> kSlotBits & (kMaxPorts - 1);
+  }
+
+  Result<void> open() { return listener_.open(front_.address); }
   std::uint16_t port() const { return listener_.port(); }
   void start(node::Node& node);
   // No connection and no request is taken any more; what is owed is still answered.
@@ -40,29 +50,36 @@ class ClientPort {
 
   // For sessions.
   const ServerOptions& options() const { return options_; }
+  std::unique_ptr<front::Front> make_front(Bytes& out) const { return front_.make(out); }
   node::Node& node() { return *node_; }
   bool paused() const { return paused_ || shutting_down_; }
   std::uint64_t turn() const { return turn_; }
   std::array<char, kReadBytes>& read_buffer() { return *read_buffer_; }
   void schedule_turn() { loop_.schedule_turn(); }
   void serve_next_turn(ClientSession& session);
+  void mark_dirty(ClientSession& session);
   void forget(ClientSession& session);
   void close_soon(std::shared_ptr<ClientSession> session);
   void watch(std::shared_ptr<ClientSession> session) { slow_.add(std::move(session)); }
   void on_drained();
 
  private:
-  static constexpr unsigned kSlotBits =
-      20;  // of a ConnId; above them a serial number, so that none comes twice
+  // Of a ConnId. Above them the port's number, and a serial number, so that none comes twice.
+  static constexpr unsigned kSlotBits = 20;
+  static constexpr Duration kPatienceCheck = 1s;
   static constexpr Duration kLinger =
       1s;  // between the last reply and the end of a connection that we close
   static constexpr std::size_t kMaxLingering = 1024;
 
   void accept(Socket socket);
   void refuse(Socket socket);
+  std::size_t slot_of(node::ConnId conn) const;
+  void check_patience();
 
   Loop& loop_;
   const ServerOptions& options_;
+  FrontPort front_;
+  std::size_t number_;
   Listener listener_;
   node::Node* node_ = nullptr;
   NoReply no_reply_;
@@ -70,7 +87,7 @@ class ClientPort {
 
   std::vector<std::shared_ptr<ClientSession>> slots_;
   std::vector<std::size_t> free_slots_;
-  std::size_t connected_ = 0;
+  std::size_t& connected_;
   std::uint64_t serial_ = 0;
   std::uint64_t turn_ = 0;
 
@@ -83,6 +100,7 @@ class ClientPort {
 
   Expiry<ClientSession> lingering_;  // told that we close, given time to read their last replies
   Expiry<ClientSession> slow_;       // over the bound on unsent replies
+  Timer patience_;
 };
 
 }  // namespace kvorum::net

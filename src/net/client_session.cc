@@ -9,8 +9,14 @@
 
 namespace kvorum::net {
 
+using Status = front::Front::Status;
+
 ClientSession::ClientSession(ClientPort& port, Socket socket, node::ConnId id)
-    : port_(port), socket_(std::move(socket)), id_(id), parser_(port.options().requests) {}
+    : port_(port),
+      socket_(std::move(socket)),
+      id_(id),
+      front_(port.make_front(out_.bytes())),
+      quiet_since_(Loop::now().mono) {}
 
 ReplyWriter* ClientSession::writer() {
   if (closed_ || closing_ || overflow_) {
@@ -19,7 +25,7 @@ ReplyWriter* ClientSession::writer() {
   // Asked before each reply, so that no turn's answers take more memory than the bound and one
   // reply.
   overflow_ = out_.unsent() > port_.options().output_limit_bytes;
-  return overflow_ ? nullptr : &writer_;
+  return overflow_ ? nullptr : &front_->writer();
 }
 
 bool ClientSession::may_parse() const {
@@ -38,28 +44,37 @@ void ClientSession::parse() {
     if (left_this_turn_ == 0) {
       return port_.serve_next_turn(*this);
     }
-    const auto status = parser_.next();
-    if (status == wire::RequestParser::Status::kNeedMore) {
+    const auto status = front_->next();
+    if (status == Status::kNeedMore) {
       hungry_ = true;
       return;
     }
-    ++requests_;
+    if (status == Status::kWaits) {
+      return;
+    }
     --left_this_turn_;
+    quiet_since_ = now.mono;
+    if (status == Status::kAnswered) {
+      fatal_ = front_->finished();
+      port_.mark_dirty(*this);
+      continue;
+    }
+    ++requests_;
     port_.schedule_turn();
-    if (status == wire::RequestParser::Status::kRequest) {
-      node.request(id_, parser_.args(), now);
+    if (status == Status::kRequest) {
+      node.request(id_, front_->args(), now);
     } else {
-      fatal_ = status == wire::RequestParser::Status::kFatal;
-      node.reject(id_, parser_.error(), fatal_, now);
+      fatal_ = status == Status::kFatal;
+      node.reject(id_, front_->error(), fatal_, now);
     }
   }
 }
 
 void ClientSession::take(ByteView bytes) {
   hungry_ = false;
-  parser_.feed(bytes);
+  front_->feed(bytes);
   parse();
-  parser_.keep();
+  front_->keep();
 }
 
 void ClientSession::go_on() {
@@ -68,7 +83,7 @@ void ClientSession::go_on() {
   }
   if (!hungry_) {
     parse();
-    parser_.keep();
+    front_->keep();
   }
   if (hungry_ && eof_) {
     return after_flush();
@@ -159,6 +174,22 @@ void ClientSession::check_slow() {
   }
 }
 
+// Looked at now and then, so it ends up to that much later. What the node owes is waited for, and
+// so is a client that reads its replies slowly: those have bounds of their own.
+void ClientSession::check_patience(Instant now) {
+  const bool within = front_->within_request();
+  if (open() > 0 || out_.unsent() > 0 || within != within_request_ || port_.paused()) {
+    within_request_ = within;
+    quiet_since_ = now;
+    return;
+  }
+  if (!closing_ && now - quiet_since_ > front_->patience()) {
+    front_->expire();
+    closing_ = true;
+    port_.mark_dirty(*this);
+  }
+}
+
 void ClientSession::cut_off() {
   spdlog::warn("client {} is cut off: it left {} bytes of replies unread", remote_address(socket_),
                out_.unsent());
@@ -168,14 +199,14 @@ void ClientSession::cut_off() {
 // As many open requests as keep a turn's answers, at their size of late, well below what would cut
 // the client off.
 void ClientSession::adapt_window() {
-  const auto replies = writer_.replies() - flushed_replies_;
+  const auto replies = front_->replies() - flushed_replies_;
   if (replies == 0) {
     return;
   }
   const auto mean = std::max<std::size_t>((out_.unsent() - flushed_unsent_) / replies, 1);
   const auto fit = port_.options().output_limit_bytes / 4 / mean;
   window_ = std::clamp<std::uint64_t>(std::min<std::uint64_t>(fit, 2 * window_), 1, kMaxOpen);
-  flushed_replies_ = writer_.replies();
+  flushed_replies_ = front_->replies();
 }
 
 void ClientSession::wait_writable() {
@@ -192,6 +223,7 @@ void ClientSession::wait_writable() {
 // What the bytes that left make possible.
 void ClientSession::after_flush() {
   const bool sent = out_.unsent() == 0;
+  closing_ = closing_ || front_->finished();
   if (closing_) {
     return sent ? end_politely() : void();
   }

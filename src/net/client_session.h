@@ -7,11 +7,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "front/front.h"
 #include "net/out_buffer.h"
 #include "net/socket.h"
 #include "node/node.h"
-#include "wire/resp.h"
-#include "wire/resp_writer.h"
 
 namespace kvorum::net {
 
@@ -32,10 +31,12 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   void close();
   // Cuts the client off if its unsent replies are still over their bound.
   void check_slow();
+  // Ends the connection if its client takes longer than the front's patience.
+  void check_patience(Instant now);
 
   // Where the node's next reply goes; null once nothing more may be sent.
   ReplyWriter* writer();
-  void set_protocol(int version) { writer_.set_protocol(version); }
+  void set_protocol(int version) { front_->set_protocol(version); }
   void close_after_replies() { closing_ = true; }
 
   bool dirty = false;    // flush() is due this turn; the port keeps it
@@ -58,7 +59,7 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   void take(ByteView bytes);
   void parse();
   bool may_parse() const;
-  std::uint64_t open() const { return requests_ - writer_.replies(); }
+  std::uint64_t open() const { return requests_ - front_->replies(); }
   void adapt_window();
   void wait_writable();
   void cut_off();
@@ -69,9 +70,8 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   ClientPort& port_;
   Socket socket_;
   node::ConnId id_;
-  wire::RequestParser parser_;
   OutBuffer out_{kKeptOutput};
-  wire::RespWriter writer_{out_.bytes()};
+  std::unique_ptr<front::Front> front_;
 
   std::uint64_t requests_ = 0;         // given to the node
   std::uint64_t flushed_replies_ = 0;  // at the last flush
@@ -79,15 +79,17 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   std::uint64_t window_ = kFirstOpen;  // how many requests may be open
   std::uint64_t turn_ = 0;             // in which it was last served
   std::uint64_t left_this_turn_ = kRequestsPerTurn;
-  bool hungry_ = true;     // no whole request waits in the parser
-  bool reading_ = false;   // a read is under way
-  bool writing_ = false;   // waiting until the socket takes more
-  bool eof_ = false;       // the client will send no more
-  bool fatal_ = false;     // what it sent made no sense; the rest is ignored
-  bool closing_ = false;   // ends once its output is sent
-  bool overflow_ = false;  // to be cut off: more replies came while too many were unread
-  bool watched_ = false;   // check_slow() is due
-  bool closed_ = false;    // the node does not know it any more
+  Instant quiet_since_;          // nothing is owed to the client, and no request became whole
+  bool within_request_ = false;  // all that time
+  bool hungry_ = true;           // no whole request waits in the parser
+  bool reading_ = false;         // a read is under way
+  bool writing_ = false;         // waiting until the socket takes more
+  bool eof_ = false;             // the client will send no more
+  bool fatal_ = false;           // what it sent made no sense; the rest is ignored
+  bool closing_ = false;         // ends once its output is sent
+  bool overflow_ = false;        // to be cut off: more replies came while too many were unread
+  bool watched_ = false;         // check_slow() is due
+  bool closed_ = false;          // the node does not know it any more
   std::array<char, kReadBytes> buffer_;
 };
 

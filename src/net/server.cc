@@ -6,6 +6,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <utility>
 
+#include "front/resp_front.h"
 #include "net/client_port.h"
 #include "net/disk_thread.h"
 #include "net/fault_caller.h"
@@ -47,7 +48,9 @@ class Server::Impl {
     asio::post(loop_.io(), [this] { begin_shutdown(); });
   }
 
-  ClientPort& clients() { return clients_; }
+  ClientPort& clients(node::ConnId conn) { return *clients_[ClientPort::number_of(conn)]; }
+  const ClientPort& clients(std::size_t number) const { return *clients_[number]; }
+  void pause(bool on);
   const PeerPort& peers() const { return peers_; }
   PeerLink* link(NodeId node);
 
@@ -63,7 +66,8 @@ class Server::Impl {
 
   ServerOptions options_;
   Loop loop_;
-  ClientPort clients_;
+  std::size_t connected_ = 0;
+  std::vector<std::unique_ptr<ClientPort>> clients_;  // RESP's, then those of options_.fronts
   PeerPort peers_;
   std::vector<std::unique_ptr<PeerLink>> links_;
   FaultCaller fault_caller_;
@@ -82,12 +86,21 @@ class Server::Impl {
 
 Server::Impl::Impl(ServerOptions options)
     : options_(std::move(options)),
-      clients_(loop_, options_),
       peers_(loop_, options_),
       fault_caller_(loop_, options_),
       signals_(loop_.io()),
       timer_(loop_.io()),
       patience_(loop_.io()) {
+  CHECK(options_.fronts.size() < ClientPort::kMaxPorts);
+  const auto& limits = options_.requests;
+  const FrontPort resp{
+      options_.clients,
+      [&limits](Bytes& out) { return std::make_unique<front::RespFront>(limits, out); },
+      "-ERR max number of clients reached\r\n"};
+  for (std::size_t i = 0; i <= options_.fronts.size(); ++i) {
+    clients_.push_back(std::make_unique<ClientPort>(
+        loop_, options_, i == 0 ? resp : options_.fronts[i - 1], i, connected_));
+  }
   for (const auto& peer : options_.peers) {
     if (peer.node != options_.self) {
       links_.push_back(std::make_unique<PeerLink>(loop_, options_, peer));
@@ -102,8 +115,10 @@ Result<void> Server::Impl::open() {
     spdlog::warn("only {} open files are allowed, so no more than {} clients are served", files,
                  options_.max_clients);
   }
-  if (auto opened = clients_.open(); !opened) {
-    return opened;
+  for (const auto& port : clients_) {
+    if (auto opened = port->open(); !opened) {
+      return opened;
+    }
   }
   return peers_.open();
 }
@@ -112,6 +127,12 @@ PeerLink* Server::Impl::link(NodeId node) {
   const auto at = std::find_if(links_.begin(), links_.end(),
                                [node](const auto& link) { return link->node() == node; });
   return at == links_.end() ? nullptr : at->get();
+}
+
+void Server::Impl::pause(bool on) {
+  for (const auto& port : clients_) {
+    port->pause(on);
+  }
 }
 
 PeerHello Server::Impl::hello() const {
@@ -139,7 +160,9 @@ int Server::Impl::run(node::Node& node, node::Disk& disk) {
   if (options_.handle_signals) {
     watch_signals();
   }
-  clients_.start(node);
+  for (const auto& port : clients_) {
+    port->start(node);
+  }
   peers_.start(
       node, [this] { return hello(); }, [this](NodeId id) { return link(id); });
   for (const auto& link : links_) {
@@ -152,7 +175,9 @@ int Server::Impl::run(node::Node& node, node::Disk& disk) {
 
 // All input of this turn is with the node: collects the effects and sends them on their ways.
 void Server::Impl::turn() {
-  clients_.begin_turn();
+  for (const auto& port : clients_) {
+    port->begin_turn();
+  }
   out_.clear();
   node_->drain(out_, Loop::now());
   for (const auto& line : out_.log) {
@@ -170,9 +195,13 @@ void Server::Impl::turn() {
   if (out_.greet_again) {
     peers_.close_all();
   }
-  clients_.flush();
+  for (const auto& port : clients_) {
+    port->flush();
+  }
   arm_timer(out_.wake_at);
-  if (shutting_down_ && node_->idle() && clients_.all_sent()) {
+  const bool all_sent = std::all_of(clients_.begin(), clients_.end(),
+                                    [](const auto& port) { return port->all_sent(); });
+  if (shutting_down_ && node_->idle() && all_sent) {
     loop_.io().stop();
   }
 }
@@ -278,7 +307,9 @@ void Server::Impl::begin_shutdown() {
   }
   shutting_down_ = true;
   spdlog::info("shutting down");
-  clients_.begin_shutdown();
+  for (const auto& port : clients_) {
+    port->begin_shutdown();
+  }
   node_->begin_shutdown(Loop::now());
   patience_.expires_after(options_.shutdown_patience);
   patience_.async_wait([this](const ErrorOf& cancelled) {
@@ -301,7 +332,10 @@ Result<std::unique_ptr<Server>> Server::open(ServerOptions options) {
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-std::uint16_t Server::client_port() const { return impl_->clients().port(); }
+std::uint16_t Server::client_port() const { return impl_->clients(std::size_t{0}).port(); }
+std::uint16_t Server::front_port(std::size_t number) const {
+  return impl_->clients(number + 1).port();
+}
 std::uint16_t Server::peer_port() const { return impl_->peers().port(); }
 
 void Server::set_peer_address(NodeId peer, Address address) {
@@ -313,20 +347,20 @@ void Server::set_peer_address(NodeId peer, Address address) {
 int Server::run(node::Node& node, node::Disk& disk) { return impl_->run(node, disk); }
 void Server::stop() { impl_->stop(); }
 
-ReplyWriter& Server::reply(node::ConnId conn) { return impl_->clients().reply(conn); }
+ReplyWriter& Server::reply(node::ConnId conn) { return impl_->clients(conn).reply(conn); }
 
 void Server::set_protocol(node::ConnId conn, int version) {
-  if (auto* const session = impl_->clients().find(conn)) {
+  if (auto* const session = impl_->clients(conn).find(conn)) {
     session->set_protocol(version);
   }
 }
 
 void Server::close_after_replies(node::ConnId conn) {
-  if (auto* const session = impl_->clients().find(conn)) {
+  if (auto* const session = impl_->clients(conn).find(conn)) {
     session->close_after_replies();
   }
 }
 
-void Server::pause(bool on) { impl_->clients().pause(on); }
+void Server::pause(bool on) { impl_->pause(on); }
 
 }  // namespace kvorum::net

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "front/front.h"
 #include "node/disk.h"
 #include "node/node.h"
 #include "wire/resp.h"
@@ -31,15 +32,23 @@ struct Peer {
   Address address;
 };
 
+// A port beside the one for RESP, for clients of another protocol.
+struct FrontPort {
+  Address address;
+  front::Factory make;
+  std::string refusal;  // what a client beyond max_clients is sent
+};
+
 struct ServerOptions {
   ClusterId cluster;
   NodeId self;
   Incarnation incarnation;
-  Address clients;          // where RESP clients connect
-  Address peer_listener;    // where the other nodes connect
-  std::vector<Peer> peers;  // the other nodes; `self` is skipped if it is among them
+  Address clients;                // where RESP clients connect
+  Address peer_listener;          // where the other nodes connect
+  std::vector<Peer> peers;        // the other nodes; `self` is skipped if it is among them
+  std::vector<FrontPort> fronts;  // at most ClientPort::kMaxPorts - 1
 
-  std::size_t max_clients = 10'000;  // above: an error and a closed connection
+  std::size_t max_clients = 10'000;  // of all ports; above: an error and a closed connection
   wire::RequestLimits requests;
   std::size_t output_pause_bytes = std::size_t{1}
                                    << 20;  // unsent replies; above: that client is not read from
@@ -61,7 +70,7 @@ struct ServerOptions {
 
 class Server final : public node::Connections {
  public:
-  // Binds both ports and raises the limit on open files. kConfig, "port 7001 is in use", when one
+  // Binds all ports and raises the limit on open files. kConfig, "port 7001 is in use", when one
   // is taken.
   static Result<std::unique_ptr<Server>> open(ServerOptions options);
   ~Server() override;
@@ -70,6 +79,7 @@ class Server final : public node::Connections {
 
   std::uint16_t client_port() const;
   std::uint16_t peer_port() const;
+  std::uint16_t front_port(std::size_t number) const;  // of ServerOptions::fronts
 
   // Tells where a peer is reached, before run(): for tests, whose ports are not known before they
   // are open.

@@ -121,7 +121,8 @@ void Replica::begin_asking(Session& session, Item& item, const Command& command)
 void Replica::read_inside(const Keyspace& keyspace, const std::vector<PartitionId>& partitions,
                           const Command& command, ReplyWriter& reply) {
   if (!keyspace.leaderless()) {
-    return find(partitions.front())->machine().read(command, {now_.wall}, reply);
+    find(partitions.front())->machine().read(command, {now_.wall}, reply);
+    return;
   }
   const auto& core = leaderless_.core();
   if (command.op != Op::kSearch) {

@@ -43,6 +43,7 @@ enum class Verb : std::uint8_t {
   kKvSend,
   kKvLead,
   kKvContext,
+  kKvIf,
   kKvConflicts,
 };
 

@@ -54,7 +54,8 @@ void Replica::read_everywhere(const Keyspace& keyspace, const Command& command,
     }
     Command drawn = command;
     drawn.number = static_cast<std::int64_t>(prng_.next());
-    return (*chosen)->machine().read(drawn, {now_.wall}, reply);
+    (*chosen)->machine().read(drawn, {now_.wall}, reply);
+    return;
   }
   Gather gather;
   for (const auto* partition : partitions) {

@@ -29,7 +29,9 @@ bool Replica::serve_at_once(Session& session, const Item& item, const Command& c
   receipt.partition = item.partition;
   receipt.replicas = 1;
   receipt.coordinator = options_.self;
-  receipt.siblings = live_siblings(*row, now_.wall).size();
+  const auto siblings = live_siblings(*row, now_.wall);
+  receipt.siblings = siblings.size();
+  receipt.dot = siblings.empty() ? Dot{} : siblings.front()->dot;
   session.context = row->context;
   if (item.with_receipt) {
     reply_receipt(session, reply);
@@ -75,9 +77,11 @@ void Replica::leaderless_receipt(Session& session, const Item& item,
   receipt.path = Path::kCoordinator;
   receipt.partition = item.partition;
   receipt.coordinator = result.coordinator;
-  receipt.dot = result.dot;
   receipt.durable = options_.durable && keyspace.flush_ms == 0;
-  receipt.siblings = live_siblings(result.row, now_.wall).size();
+  receipt.wrote = item.kind == Item::Kind::kWrite && result.dot.counter != 0;
+  const auto siblings = live_siblings(result.row, now_.wall);
+  receipt.siblings = siblings.size();
+  receipt.dot = receipt.wrote ? result.dot : siblings.empty() ? Dot{} : siblings.front()->dot;
   receipt.replicas = 255;
   for (const auto& one : results) {  // of several keys: what all of them got
     receipt.replicas = std::min(receipt.replicas, static_cast<std::uint8_t>(one.acks));

@@ -55,12 +55,18 @@ Result<void> check_leaderless(const Command& command) {
     case Op::kSet:
       if ((command.flags & ~kLifetime) != 0) {
         return fail(ErrorCode::kRefused,
-                    "a leaderless keyspace writes without looking: NX, XX, GET and KEEPTTL need "
-                    "agreement (use an ordered keyspace)");
+                    "a leaderless keyspace writes without looking: NX, XX, GET, KEEPTTL and KV.IF "
+                    "need agreement (use an ordered keyspace)");
+      }
+      return {};
+    case Op::kDel:
+      if (command.has(kIfVersion)) {
+        return fail(ErrorCode::kRefused,
+                    "a leaderless keyspace deletes without looking: KV.IF needs agreement (use an "
+                    "ordered keyspace)");
       }
       return {};
     case Op::kMSet:
-    case Op::kDel:
     case Op::kFlush:
     case Op::kGet:
     case Op::kMGet:

@@ -188,6 +188,7 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
     reply.array(2);
   }
   const auto* keyspace = keyspace_of(session);
+  Version version;
   if (item.everywhere) {
     read_everywhere(*keyspace, command, reply);
   } else if (command.op == Op::kScan && keyspace->partitions > 1) {
@@ -197,7 +198,7 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
     drawn.number = static_cast<std::int64_t>(prng_.next());
     partition.machine().read(drawn, {now_.wall}, reply);
   } else {
-    partition.machine().read(command, {now_.wall}, reply);
+    version = partition.machine().read(command, {now_.wall}, reply);
   }
   const bool looks_inside = command.op == Op::kDump || command.op == Op::kDigest;
   Receipt unused;
@@ -210,6 +211,7 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
                                                      : Path::kLocal;
   receipt.partition = item.partition;
   receipt.index = partition.machine().applied();
+  receipt.version = version;
   receipt.term = partition.machine().applied_term();
   receipt.replicas = 1;
   receipt.durable = options_.durable;

@@ -27,37 +27,67 @@ void pack(std::span<const ByteView> args, Bytes& out) {
   }
 }
 
-// Takes KV.AT, KV.CONTEXT and KV.RECEIPT off a command; they nest.
+// Words before a command that take a word of their own.
+constexpr ByteView kWrappers[] = {"KV.AT", "KV.CONTEXT", "KV.IF"};
+
+// What `wrapper`, one of them, says about the command behind it.
+Result<void> wrap(ByteView wrapper, ByteView word, Item& item) {
+  if (wrapper == "KV.AT") {
+    const auto level = parse_level(word);
+    if (!level) {
+      return tl::unexpected(level.error());
+    }
+    item.asked = *level;
+  } else if (wrapper == "KV.CONTEXT") {
+    auto context = dynamo::parse_context(word);
+    if (!context) {
+      return tl::unexpected(context.error());
+    }
+    item.seen = std::move(*context);
+  } else {
+    item.if_version = parse_number<std::uint64_t>(word);
+    if (!item.if_version) {
+      return fail(ErrorCode::kGeneric, "a version is a number, as a receipt has it");
+    }
+  }
+  return {};
+}
+
+// Takes KV.AT, KV.CONTEXT, KV.IF and KV.RECEIPT off a command; they nest.
 Result<void> unwrap(std::span<const ByteView>& args, Item& item) {
   while (args.size() > 1) {
-    const bool at = same_word(args[0], "KV.AT");
-    if (!at && !same_word(args[0], "KV.CONTEXT")) {
-      if (!same_word(args[0], "KV.RECEIPT")) {
-        break;
-      }
+    if (same_word(args[0], "KV.RECEIPT")) {
       item.with_receipt = true;
       args = args.subspan(1);
       continue;
     }
-    if (args.size() < 3) {
-      return fail(ErrorCode::kGeneric, "wrong number of arguments for '{}' command",
-                  at ? "kv.at" : "kv.context");
+    const auto* const wrapper =
+        std::find_if(std::begin(kWrappers), std::end(kWrappers),
+                     [&args](ByteView one) { return same_word(args[0], one); });
+    if (wrapper == std::end(kWrappers)) {
+      break;
     }
-    if (at) {
-      const auto level = parse_level(args[1]);
-      if (!level) {
-        return tl::unexpected(level.error());
-      }
-      item.asked = *level;
-    } else {
-      auto context = dynamo::parse_context(args[1]);
-      if (!context) {
-        return tl::unexpected(context.error());
-      }
-      item.seen = std::move(*context);
+    if (args.size() < 3) {
+      return fail(ErrorCode::kGeneric, "wrong number of arguments for '{}' command", *wrapper);
+    }
+    if (auto wrapped = wrap(*wrapper, args[1], item); !wrapped) {
+      return wrapped;
     }
     args = args.subspan(2);
   }
+  return {};
+}
+
+// KV.IF's condition becomes part of the command.
+Result<void> condition(const Item& item, Command& command) {
+  if (!item.if_version) {
+    return {};
+  }
+  if (command.op != Op::kSet && (command.op != Op::kDel || command.args.size() != 1)) {
+    return fail(ErrorCode::kGeneric, "KV.IF goes with SET, or with DEL of one key");
+  }
+  command.flags |= kIfVersion;
+  command.number2 = static_cast<std::int64_t>(*item.if_version);
   return {};
 }
 
@@ -111,9 +141,13 @@ void Replica::admit(Session& session, std::span<const ByteView> args, Instant ar
     parsed->verb = Verb::kData;
     parsed->command = std::move(*command);
   } else if (parsed->verb != Verb::kData) {
-    return args.size() < whole ? refuse({ErrorCode::kGeneric,
-                                         "KV.AT, KV.CONTEXT and KV.RECEIPT take a command on data"})
-                               : admit_verb(session, std::move(item), parsed->verb, args);
+    return args.size() < whole
+               ? refuse({ErrorCode::kGeneric,
+                         "KV.AT, KV.CONTEXT, KV.IF and KV.RECEIPT take a command on data"})
+               : admit_verb(session, std::move(item), parsed->verb, args);
+  }
+  if (const auto conditioned = condition(item, parsed->command); !conditioned) {
+    return refuse(conditioned.error());
   }
   const bool write = is_write(parsed->command.op);
   item.kind = write ? Item::Kind::kWrite : Item::Kind::kRead;

@@ -88,6 +88,8 @@ void Replica::run_verb(Session& session, const Item& item) {
       return conflicts(session, args, reply);
     case Verb::kKvContext:
       return refuse(reply, "wrong number of arguments for 'kv.context' command");
+    case Verb::kKvIf:
+      return refuse(reply, "wrong number of arguments for 'kv.if' command");
     case Verb::kKvFault:
       return faults_.finish(session.id, reply, now_);
     case Verb::kKvSend:
@@ -398,7 +400,7 @@ void Replica::reply_receipt(const Session& session, ReplyWriter& reply) const {
     reply.bulk(name);
     reply.integer(static_cast<std::int64_t>(value));
   };
-  const bool wrote = receipt.dot.counter != 0;
+  const bool versioned = receipt.dot.counter != 0;
   reply.map(13);
   field("asked", to_string(receipt.asked));
   field("met", to_string(receipt.met));
@@ -406,12 +408,12 @@ void Replica::reply_receipt(const Session& session, ReplyWriter& reply) const {
   number("node", options_.self.value());
   number("coordinator", receipt.coordinator.value());
   number("partition", receipt.partition.value());
-  field("version", wrote ? to_string(receipt.dot) : "none");
+  field("version", versioned ? to_string(receipt.dot) : "none");
   field("context", dynamo::to_text(session.context));
   number("siblings", receipt.siblings);
   number("replicas", receipt.replicas);
   field("stand-ins", receipt.stand_ins ? "yes" : "no");
-  field("durability", !wrote                 ? "none"
+  field("durability", !receipt.wrote         ? "none"
                       : !receipt.durable     ? "memory"
                       : receipt.replicas > 1 ? "disk-quorum"
                                              : "disk-one");

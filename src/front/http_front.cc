@@ -1,0 +1,177 @@
+#include "front/http_front.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace kvorum::front {
+
+HttpFront::HttpFront(const HttpOptions& options, Bytes& out)
+    : options_(options), out_(out), parser_(options.limits) {}
+
+void HttpFront::feed(ByteView bytes) {
+  if (!ended_) {
+    buffer_.feed(bytes);
+  }
+}
+
+Duration HttpFront::patience() const {
+  return !within_request()       ? options_.idle_patience
+         : parser_.within_body() ? options_.body_patience
+                                 : options_.head_patience;
+}
+
+void HttpFront::expire() {
+  if (within_request()) {
+    refuse({408, "the request did not come whole in time"});
+  }
+  ended_ = true;
+}
+
+// The last exchange has more to ask, but not before the node has answered what it asked.
+bool HttpFront::waits() const {
+  return !pending_.empty() && !pending_.back().done &&
+         (pending_.back().preparing || !pending_.back().exchange->one_step());
+}
+
+Front::Status HttpFront::next() {
+  if (!pending_.empty() && pending_.back().sent < pending_.back().commands.size()) {
+    auto& last = pending_.back();
+    const auto& words = last.commands[last.sent++];
+    args_.assign(words.begin(), words.end());
+    return Status::kRequest;
+  }
+  if (waits()) {
+    return Status::kWaits;
+  }
+  if (ended_) {
+    return Status::kNeedMore;
+  }
+  std::size_t used = 0;
+  const auto status = parser_.next(buffer_.rest(), used);
+  buffer_.consume(used);
+  switch (status) {
+    case HttpParser::Status::kRequest:
+      return begin_request();
+    case HttpParser::Status::kRefused:
+      refuse(parser_.refusal());
+      return Status::kAnswered;
+    case HttpParser::Status::kNeedMore:
+      break;
+  }
+  // Told only when nothing else is on its way: it would come between two responses.
+  if (pending_.empty() && parser_.take_continue()) {
+    out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+    return Status::kAnswered;
+  }
+  return Status::kNeedMore;
+}
+
+Front::Status HttpFront::begin_request() {
+  auto& request = parser_.request();
+  auto& pending = pending_.emplace_back();
+  pending.framing = {request.method == Method::kHead, !request.keep_alive, request.http10};
+  ended_ = !request.keep_alive;
+  auto routed = route(request, options_);
+  if (!routed.admin) {
+    const auto& allowed = options_.origins;
+    const auto& origin = request.field(Field::kOrigin);
+    const bool any = std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
+    if (!origin.empty() &&
+        (any || std::find(allowed.begin(), allowed.end(), origin) != allowed.end())) {
+      pending.origin = any ? "*" : origin;
+    }
+  }
+  if (auto* exchange = std::get_if<std::unique_ptr<Exchange>>(&routed.to)) {
+    pending.exchange = std::move(*exchange);
+    prepare(pending);
+  } else {
+    step(pending, std::move(std::get<HttpResponse>(routed.to)));
+  }
+  if (pending_.empty() || pending_.back().done) {
+    return Status::kAnswered;
+  }
+  return next();
+}
+
+// Bytes that are no request: their refusal is the connection's last response.
+void HttpFront::refuse(const HttpRefusal& refusal) {
+  ended_ = true;
+  buffer_.clear();
+  auto& pending = pending_.emplace_back();
+  pending.framing.close = true;
+  step(pending, error_response(refusal.status, "ERR", refusal.why));
+}
+
+void HttpFront::prepare(Pending& pending) {
+  const auto& ask = pending.exchange->ask();
+  std::vector<Words> before;
+  if (ask.keyspace != keyspace_) {
+    before.push_back({"SELECT", ask.keyspace});
+  }
+  if (!ask.session.empty()) {
+    before.push_back({"KV.SESSION", ask.session});
+  }
+  pending.preparing = !before.empty();
+  step(pending, pending.preparing ? Step(std::move(before)) : pending.exchange->begin());
+}
+
+void HttpFront::step(Pending& pending, Step step) {
+  pending.answers.clear();
+  pending.sent = 0;
+  if (auto* commands = std::get_if<std::vector<Words>>(&step)) {
+    CHECK(!commands->empty());
+    pending.commands = std::move(*commands);
+    return;
+  }
+  pending.commands.clear();
+  pending.response = std::move(std::get<HttpResponse>(step));
+  pending.done = true;
+  flush();
+}
+
+// The node's next reply: it belongs to the first exchange that is not done, as each is asked in
+// order, and one that has more steps is the last one.
+void HttpFront::take(ReplyTree::Taken reply) {
+  const auto at = std::find_if(pending_.begin(), pending_.end(),
+                               [](const Pending& pending) { return !pending.done; });
+  CHECK(at != pending_.end(), "a reply that no exchange waits for");
+  auto& pending = *at;
+  pending.answers.push_back(std::move(reply));
+  if (pending.answers.size() < pending.commands.size()) {
+    return;
+  }
+  auto answers = std::move(pending.answers);
+  if (!pending.preparing) {
+    return step(pending, pending.exchange->answered(std::move(answers)));
+  }
+  pending.preparing = false;
+  const auto& ask = pending.exchange->ask();
+  if (ask.keyspace != keyspace_ && !answers.front().error) {
+    keyspace_ = ask.keyspace;
+  }
+  for (const auto& answer : answers) {
+    if (answer.error) {
+      return step(pending, error_response(*answer.error));
+    }
+  }
+  step(pending, pending.exchange->begin());
+}
+
+void HttpFront::flush() {
+  while (!pending_.empty() && pending_.front().done) {
+    auto& first = pending_.front();
+    if (!first.origin.empty()) {
+      auto& fields = first.response.fields;
+      fields.emplace_back("Access-Control-Allow-Origin", first.origin);
+      fields.emplace_back("Access-Control-Expose-Headers",
+                          "ETag, Kvorum-Version, Kvorum-Receipt, Kvorum-Session, Kvorum-Context");
+      fields.emplace_back("Vary", "Origin");
+    }
+    append_response(first.response, first.framing, out_);
+    pending_.pop_front();
+  }
+}
+
+}  // namespace kvorum::front

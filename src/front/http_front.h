@@ -1,0 +1,90 @@
+// HTTP clients: requests to exchanges, exchanges to commands for the node, responses in the order
+// of the requests. docs/http.md has what is served.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "front/front.h"
+#include "front/http_exchange.h"
+#include "wire/stream_buffer.h"
+
+namespace kvorum::front {
+
+class HttpFront final : public Front {
+ public:
+  // The options outlive the front.
+  HttpFront(const HttpOptions& options, Bytes& out);
+
+  void feed(ByteView bytes) override;
+  void keep() override { buffer_.keep(); }
+  Status next() override;
+  std::span<const ByteView> args() const override { return args_; }
+  const Error& error() const override { return no_error_; }
+  ReplyWriter& writer() override { return replies_; }
+  std::uint64_t replies() const override { return replies_.replies(); }
+  bool finished() const override { return ended_ && pending_.empty(); }
+  bool within_request() const override { return !buffer_.rest().empty() || parser_.within_body(); }
+  Duration patience() const override;
+  void expire() override;
+
+ private:
+  // A ReplyWriter that hands each whole reply to the front.
+  class Replies final : public ReplyWriter {
+   public:
+    explicit Replies(HttpFront& front) : front_(front) {}
+    void status(ByteView text) override { (tree_.status(text), look()); }
+    void integer(std::int64_t value) override { (tree_.integer(value), look()); }
+    void bulk(ByteView bytes) override { (tree_.bulk(bytes), look()); }
+    void nil() override { (tree_.nil(), look()); }
+    void error(const Error& error) override { (tree_.error(error), look()); }
+    void array(std::size_t count) override { (tree_.array(count), look()); }
+    void map(std::size_t pairs) override { (tree_.map(pairs), look()); }
+    std::uint64_t replies() const { return tree_.replies(); }
+
+   private:
+    void look() {
+      if (tree_.is_whole()) {
+        front_.take(tree_.take());
+      }
+    }
+
+    HttpFront& front_;
+    ReplyTree tree_;
+  };
+
+  struct Pending {
+    std::unique_ptr<Exchange> exchange;
+    bool preparing = false;  // SELECT and KV.SESSION are under way, the exchange has not begun
+    bool done = false;
+    std::vector<Words> commands;  // of the step under way
+    std::size_t sent = 0;         // of them
+    std::vector<ReplyTree::Taken> answers;
+    HttpResponse response;  // once done
+    Framing framing;
+    Bytes origin;  // to be told that it may see the response; empty: no one to tell
+  };
+
+  Status begin_request();
+  void refuse(const HttpRefusal& refusal);
+  void prepare(Pending& pending);
+  void step(Pending& pending, Step step);
+  void take(ReplyTree::Taken reply);
+  void flush();
+  bool waits() const;
+
+  const HttpOptions& options_;
+  Bytes& out_;
+  wire::StreamBuffer buffer_;
+  HttpParser parser_;
+  Replies replies_{*this};
+  std::deque<Pending> pending_;
+  Bytes keyspace_ = "main";  // of the connection, as the node has it
+  std::vector<ByteView> args_;
+  Error no_error_;
+  bool ended_ = false;  // no request is taken any more
+};
+
+}  // namespace kvorum::front

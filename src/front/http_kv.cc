@@ -1,0 +1,271 @@
+// One key: GET, PUT and DELETE of /v1/kv/{key}.
+#include <algorithm>
+
+#include "base/parse.h"
+#include "front/http_exchange.h"
+#include "model/level.h"
+
+namespace kvorum::front {
+namespace {
+
+using wire::Reply;
+
+// A receipt's words, found by name.
+class Receipt {
+ public:
+  explicit Receipt(const Reply& map) : map_(map) {}
+
+  const Reply* find(ByteView name) const {
+    const auto& all = map_.elements;
+    for (std::size_t i = 0; i + 1 < all.size(); i += 2) {
+      if (all[i].text == name) {
+        return &all[i + 1];
+      }
+    }
+    return nullptr;
+  }
+
+  // "asked=quorum; met=w=2,r=2; ..."
+  std::string text() const {
+    std::string out;
+    const auto& all = map_.elements;
+    for (std::size_t i = 0; i + 1 < all.size(); i += 2) {
+      if (all[i].text != "context") {  // has a field of its own
+        out.append(out.empty() ? "" : "; ").append(all[i].text).append("=");
+        out.append(value(all[i + 1]));
+      }
+    }
+    return out;
+  }
+
+  std::string version() const {
+    const auto* found = find("version");
+    const auto text = found == nullptr ? std::string() : value(*found);
+    return text == "0" || text == "none" ? std::string() : text;
+  }
+
+  static std::string value(const Reply& reply) {
+    return reply.type == Reply::Type::kInteger ? std::to_string(reply.integer) : reply.text;
+  }
+
+ private:
+  const Reply& map_;
+};
+
+// Version, receipt, context and the session's new position.
+void describe(const Reply& map, ClusterId cluster, HttpResponse& response) {
+  const Receipt receipt(map);
+  // That of a write which did not happen is no row's.
+  const auto version = response.status < 400 ? receipt.version() : std::string();
+  if (!version.empty()) {
+    response.fields.emplace_back("Kvorum-Version", version);
+    response.fields.emplace_back("ETag", '"' + version + '"');
+  }
+  response.fields.emplace_back("Kvorum-Receipt", receipt.text());
+  const auto* context = receipt.find("context");
+  if (context != nullptr && !context->text.empty()) {
+    response.fields.emplace_back("Kvorum-Context", context->text);
+  }
+  const auto* index = receipt.find("index");
+  const auto* partition = receipt.find("partition");
+  if (index != nullptr && partition != nullptr) {
+    const SessionToken token{cluster, PartitionId(static_cast<std::uint32_t>(partition->integer)),
+                             Index(static_cast<std::uint64_t>(index->integer))};
+    response.fields.emplace_back("Kvorum-Session", to_string(token));
+  }
+}
+
+// Of If-Match and If-None-Match: the one tag without its quotes, or "*".
+Result<Bytes> parse_tag(ByteView text) {
+  if (text == "*") {
+    return Bytes(text);
+  }
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    text = text.substr(1, text.size() - 2);
+  }
+  const bool one = !text.empty() && text.find_first_of("\", ") == ByteView::npos;
+  return one ? Result<Bytes>(Bytes(text))
+             : fail(ErrorCode::kGeneric, "one entity tag is understood, or *");
+}
+
+class KvExchange final : public Exchange {
+ public:
+  KvExchange(Ask ask, Method method, Words command, Bytes unless, ClusterId cluster)
+      : Exchange(std::move(ask)),
+        method_(method),
+        command_(std::move(command)),
+        unless_(std::move(unless)),
+        cluster_(cluster) {}
+
+  Step begin() override {
+    command_ = at_level(std::move(command_));
+    command_.insert(command_.begin(), "KV.RECEIPT");
+    std::vector<Words> out;
+    out.push_back(std::move(command_));
+    return out;
+  }
+
+  Step answered(std::vector<ReplyTree::Taken> replies) override {
+    const auto& [reply, error] = replies.front();
+    const bool with_receipt = reply.type == Reply::Type::kArray && reply.elements.size() == 2 &&
+                              reply.elements[1].type == Reply::Type::kMap;
+    auto response = error           ? error_response(*error)
+                    : !with_receipt ? error_response(500, "ERR", "the node gave no receipt")
+                                    : respond(reply.elements[0], reply.elements[1]);
+    if (with_receipt) {
+      describe(reply.elements[1], cluster_, response);
+    }
+    return response;
+  }
+
+ private:
+  HttpResponse respond(const Reply& value, const Reply& receipt) const {
+    if (method_ == Method::kPut || method_ == Method::kDelete) {
+      const bool refused = value.is_nil() || (value.type == Reply::Type::kInteger &&
+                                              value.integer == 0 && !unless_.empty());
+      return refused ? error_response(412, "PRECONDITION", "the key has another version")
+                     : HttpResponse{204, "", {}, {}};
+    }
+    if (value.is_nil()) {
+      return error_response(404, "NOSUCHKEY", "no such key");
+    }
+    const auto version = Receipt(receipt).version();
+    if (!unless_.empty() && (unless_ == "*" || unless_ == version)) {
+      return {304, "", {}, {}};
+    }
+    if (value.type == Reply::Type::kArray) {
+      return siblings(value);
+    }
+    return {200, "application/octet-stream", value.text, {}};
+  }
+
+  // Concurrent writes that nothing has settled: all of them. A PUT with the context of this answer
+  // supersedes them.
+  static HttpResponse siblings(const Reply& values) {
+    Bytes body = "{\"siblings\":[";
+    for (const auto& value : values.elements) {
+      body += &value == values.elements.data() ? "" : ",";
+      body += is_utf8(value.text) ? "{\"value\":" + json_text(value.text) + "}"
+                                  : "{\"value_base64\":\"" + base64(value.text) + "\"}";
+    }
+    return json_response(300, body + "]}\n");
+  }
+
+  Method method_;
+  Words command_;
+  Bytes unless_;  // If-None-Match of a read; of a write: the condition that it has
+  ClusterId cluster_;
+};
+
+struct Conditions {
+  Bytes match;
+  Bytes none_match;
+};
+
+Result<Conditions> parse_conditions(const HttpRequest& request) {
+  Conditions out;
+  const auto& match = request.field(Field::kIfMatch);
+  const auto& none_match = request.field(Field::kIfNoneMatch);
+  if (!match.empty()) {
+    auto tag = parse_tag(match);
+    if (!tag) {
+      return tl::unexpected(tag.error());
+    }
+    out.match = std::move(*tag);
+  }
+  if (!none_match.empty()) {
+    auto tag = parse_tag(none_match);
+    if (!tag) {
+      return tl::unexpected(tag.error());
+    }
+    out.none_match = std::move(*tag);
+  }
+  return out;
+}
+
+// The words before and behind a write that make it conditional.
+Result<void> add_conditions(const HttpRequest& request, const Conditions& conditions,
+                            Words& command) {
+  const bool put = request.method == Method::kPut;
+  if (!conditions.none_match.empty()) {
+    if (!put || conditions.none_match != "*" || !conditions.match.empty()) {
+      return fail(ErrorCode::kGeneric, "a write knows If-None-Match: * of a PUT alone");
+    }
+    command.emplace_back("NX");
+  } else if (conditions.match == "*" && put) {
+    command.emplace_back("XX");
+  } else if (!conditions.match.empty()) {
+    if (!parse_number<std::uint64_t>(conditions.match)) {
+      return fail(ErrorCode::kGeneric,
+                  "If-Match names one version of an ordered keyspace, or * for a PUT; leaderless "
+                  "keyspaces have no conditional writes");
+    }
+    command.insert(command.begin(), {"KV.IF", conditions.match});
+  }
+  return {};
+}
+
+Result<Words> write_command(HttpRequest& request, const HttpTarget& target, const Ask& ask,
+                            Bytes key, const Conditions& conditions) {
+  const bool put = request.method == Method::kPut;
+  Words command = {put ? "SET" : "DEL", std::move(key)};
+  if (put) {
+    command.push_back(std::move(request.body));
+    if (const auto* ttl = target.find("ttl_ms")) {
+      command.insert(command.end(), {"PX", *ttl});
+    }
+  }
+  if (auto added = add_conditions(request, conditions, command); !added) {
+    return tl::unexpected(added.error());
+  }
+  if (!ask.context.empty()) {
+    command.insert(command.begin(), {"KV.CONTEXT", ask.context});
+  }
+  return command;
+}
+
+}  // namespace
+
+Routed kv_exchange(HttpRequest& request, const HttpTarget& target, const HttpOptions& options) {
+  constexpr ByteView kPath = "/v1/kv/";
+  auto key = percent_decode(ByteView(target.path).substr(kPath.size()), false);
+  if (!key) {
+    return error_response(400, "ERR", "bad percent-encoding in the key");
+  }
+  if (key->empty()) {
+    return error_response(400, "ERR", "the path lacks the key: /v1/kv/{key}");
+  }
+  const bool put = request.method == Method::kPut;
+  const bool write = put || request.method == Method::kDelete;
+  constexpr ByteView kPutQuery[] = {"ttl_ms"};
+  auto ask = parse_ask(request, target,
+                       put ? std::span<const ByteView>(kPutQuery) : std::span<ByteView>());
+  if (!ask) {
+    return error_response(ask.error());
+  }
+  if (request.body.size() > options.value_bytes) {
+    return error_response(413, "ERR", "the value is too large");
+  }
+  if (!put && !request.body.empty()) {
+    return error_response(400, "ERR", "only a PUT has a body here");
+  }
+  const auto conditions = parse_conditions(request);
+  if (!conditions) {
+    return error_response(conditions.error());
+  }
+  Words command = {"GET", *key};
+  if (write) {
+    auto written = write_command(request, target, *ask, std::move(*key), *conditions);
+    if (!written) {
+      return error_response(written.error());
+    }
+    command = std::move(*written);
+  } else if (!conditions->match.empty()) {
+    return error_response(400, "ERR", "If-Match goes with PUT and DELETE");
+  }
+  auto unless = write ? conditions->match + conditions->none_match : conditions->none_match;
+  return std::make_unique<KvExchange>(std::move(*ask), request.method, std::move(command),
+                                      std::move(unless), options.cluster);
+}
+
+}  // namespace kvorum::front

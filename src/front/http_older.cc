@@ -1,0 +1,190 @@
+// The forms of an older system, which a quiz website is written against (docs/older-systems.md):
+// PUT /put, GET or POST /get and /get-prefix, DELETE /delete.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "front/http_exchange.h"
+
+namespace kvorum::front {
+namespace {
+
+using nlohmann::json;
+using wire::Reply;
+
+constexpr std::size_t kMaxPairs = 10'000;  // of one /get-prefix
+constexpr ByteView kRowsAStep = "2048";
+
+// One command, and what its reply becomes.
+class OlderExchange final : public Exchange {
+ public:
+  enum class Kind : std::uint8_t { kPut, kGet, kDelete };
+
+  OlderExchange(Ask ask, Kind kind, Words command)
+      : Exchange(std::move(ask)), kind_(kind), command_(std::move(command)) {}
+
+  Step begin() override { return std::vector<Words>{at_level(std::move(command_))}; }
+
+  Step answered(std::vector<ReplyTree::Taken> replies) override {
+    const auto& [reply, error] = replies.front();
+    if (error) {
+      return error_response(*error);
+    }
+    switch (kind_) {
+      case Kind::kPut:
+        return text_response(200, "Thank you, it is stored.\n");
+      case Kind::kDelete:
+        return text_response(200, "deleted\n");
+      case Kind::kGet:
+        break;
+    }
+    if (reply.is_nil() || (reply.type == Reply::Type::kArray && reply.elements.empty())) {
+      return error_response(404, "NOSUCHKEY", "no such key");
+    }
+    // Of siblings the newest, which is the first.
+    const auto& value = reply.type == Reply::Type::kArray ? reply.elements[0] : reply;
+    return text_response(200, value.text);
+  }
+
+ private:
+  Kind kind_;
+  Words command_;
+};
+
+// All pairs whose keys begin with the same parts, parts ending at colons.
+class PrefixExchange final : public Exchange {
+ public:
+  PrefixExchange(Ask ask, Bytes prefix)
+      : Exchange(std::move(ask)), prefix_(std::move(prefix)), pattern_(prefix_pattern(prefix_)) {}
+
+  bool one_step() const override { return false; }
+  Step begin() override { return scan("0"); }
+
+  Step answered(std::vector<ReplyTree::Taken> replies) override {
+    for (const auto& one : replies) {
+      if (one.error) {
+        return error_response(*one.error);
+      }
+    }
+    if (reading_) {
+      return pairs(replies);
+    }
+    auto& elements = replies.front().reply.elements;
+    if (elements.size() != 2) {
+      return error_response(500, "ERR", "the node gave no page of a SCAN");
+    }
+    for (auto& key : elements[1].elements) {
+      if (key.text.size() == prefix_.size() || key.text[prefix_.size()] == ':') {
+        keys_.push_back(std::move(key.text));
+      }
+    }
+    if (keys_.size() > kMaxPairs) {
+      return error_response(
+          400, "ERR",
+          fmt::format("more than {} pairs: walk over them with /v1/kv?prefix=", kMaxPairs));
+    }
+    return elements[0].text != "0" ? scan(elements[0].text) : read();
+  }
+
+ private:
+  Step scan(const Bytes& cursor) const {
+    return std::vector<Words>{
+        at_level({"SCAN", cursor, "MATCH", pattern_, "COUNT", Bytes(kRowsAStep)})};
+  }
+
+  Step read() {
+    // A SCAN may tell a key twice.
+    std::sort(keys_.begin(), keys_.end());
+    keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
+    if (keys_.empty()) {
+      return nothing();
+    }
+    reading_ = true;
+    std::vector<Words> out;
+    for (const auto& key : keys_) {
+      out.push_back(at_level({"GET", key}));
+    }
+    return out;
+  }
+
+  HttpResponse pairs(const std::vector<ReplyTree::Taken>& values) const {
+    Bytes body = "{";
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      const auto& reply = values[i].reply;
+      const auto* value = reply.type == Reply::Type::kArray && !reply.elements.empty()
+                              ? &reply.elements[0]
+                              : &reply;
+      if (!value->is_nil()) {
+        body.append(body.size() > 1 ? "," : "").append(json_text(keys_[i])).append(":");
+        body.append(json_text(value->text));
+      }
+    }
+    return body.size() == 1 ? nothing() : json_response(200, body + "}\n");
+  }
+
+  static HttpResponse nothing() {
+    return error_response(404, "NOSUCHKEY", "no key begins with these parts");
+  }
+
+  Bytes prefix_;
+  Bytes pattern_;
+  bool reading_ = false;
+  std::vector<Bytes> keys_;
+};
+
+// A field of a JSON body: a string as it is, anything else as it is written.
+std::optional<Bytes> text_of(const json& body, const char* name) {
+  const auto at = body.find(name);
+  if (at == body.end() || at->is_null()) {
+    return std::nullopt;
+  }
+  return at->is_string() ? at->get<Bytes>()
+                         : at->dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Routed older_exchange(HttpRequest& request, const HttpTarget& target, const HttpOptions& options) {
+  constexpr ByteView kQuery[] = {"key"};
+  auto ask = parse_ask(request, target, kQuery);
+  if (!ask) {
+    return error_response(ask.error());
+  }
+  auto body = json::object();
+  if (!request.body.empty()) {
+    body = json::parse(request.body, nullptr, false);
+    if (!body.is_object()) {
+      return error_response(400, "ERR", "the body is no JSON object");
+    }
+  }
+  auto key = text_of(body, "key");
+  if (const auto* asked = target.find("key"); asked != nullptr && !key) {
+    key = *asked;
+  }
+  const bool reads = target.path == "/get" || target.path == "/get-prefix";
+  if (!key || key->empty()) {
+    return error_response(reads ? 404 : 400, "ERR", "no key is given");
+  }
+  using Kind = OlderExchange::Kind;
+  if (target.path == "/get-prefix") {
+    return std::make_unique<PrefixExchange>(std::move(*ask), std::move(*key));
+  }
+  if (target.path == "/get") {
+    return std::make_unique<OlderExchange>(std::move(*ask), Kind::kGet,
+                                           Words{"GET", std::move(*key)});
+  }
+  if (target.path == "/delete") {
+    return std::make_unique<OlderExchange>(std::move(*ask), Kind::kDelete,
+                                           Words{"DEL", std::move(*key)});
+  }
+  auto value = text_of(body, "value");
+  if (!value) {
+    return error_response(400, "ERR", "no value is given");
+  }
+  if (value->size() > options.value_bytes) {
+    return error_response(413, "ERR", "the value is too large");
+  }
+  return std::make_unique<OlderExchange>(std::move(*ask), Kind::kPut,
+                                         Words{"SET", std::move(*key), std::move(*value)});
+}
+
+}  // namespace kvorum::front

@@ -1,0 +1,42 @@
+// What an HTTP request is answered.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+namespace kvorum::front {
+
+struct HttpResponse {
+  unsigned status = 200;
+  const char* type = "application/json";
+  Bytes body;  // 204 and 304 have none
+  std::vector<std::pair<const char*, std::string>> fields;
+};
+
+// How it goes over the connection.
+struct Framing {
+  bool head = false;  // the answer to HEAD: all but the body
+  bool close = false;
+  bool http10 = false;
+};
+
+void append_response(const HttpResponse& response, const Framing& framing, Bytes& out);
+
+HttpResponse json_response(unsigned status, Bytes body);
+HttpResponse text_response(unsigned status, Bytes body);
+// {"code", "message", "definite"}: the one form of every error.
+HttpResponse error_response(unsigned status, ByteView code, ByteView message,
+                            Outcome outcome = Outcome::kDefinite);
+// The node's error under the status that fits it: 503 with Retry-After for what may pass, 504 for
+// an unknown outcome.
+HttpResponse error_response(const Error& error);
+
+// A JSON string of it, quotes included; what is no UTF-8 is replaced.
+std::string json_text(ByteView text);
+bool is_utf8(ByteView text);
+
+}  // namespace kvorum::front

@@ -1,0 +1,164 @@
+// Which request means what.
+#include <algorithm>
+
+#include "front/http_exchange.h"
+
+namespace kvorum::front {
+namespace {
+
+struct Path {
+  ByteView path;
+  std::vector<Method> methods;
+  bool prefix = false;  // `path` and whatever follows it
+  bool admin = false;
+};
+
+const std::vector<Path>& paths() {
+  static const std::vector<Path> kPaths = {
+      {"/v1/kv/", {Method::kGet, Method::kPut, Method::kDelete}, true},
+      {"/v1/kv", {Method::kGet}},
+      {"/v1/status", {Method::kGet}, false, true},
+      {"/metrics", {Method::kGet}, false, true},
+      {"/healthz", {Method::kGet}, false, true},
+      {"/put", {Method::kPut}},
+      {"/get", {Method::kGet, Method::kPost}},
+      {"/get-prefix", {Method::kGet, Method::kPost}},
+      {"/delete", {Method::kDelete}},
+      {"/", {Method::kGet}},
+  };
+  return kPaths;
+}
+
+std::string names(const std::vector<Method>& methods) {
+  std::string out;
+  for (const auto method : methods) {
+    out += out.empty() ? "" : ", ";
+    out += method == Method::kGet    ? "GET, HEAD"
+           : method == Method::kPut  ? "PUT"
+           : method == Method::kPost ? "POST"
+                                     : "DELETE";
+  }
+  return out;
+}
+
+// The page that lists the machines.
+HttpResponse index(const HttpOptions& options) {
+  Bytes rows;
+  for (const auto& machine : options.machines) {
+    const auto address = fmt::format("{}:{}", machine.host, machine.http_port);
+    rows += fmt::format("<li><a href=\"http://{0}/\">node {1}: {0}</a>{2}</li>\n", address,
+                        machine.id.value(), machine.id == options.self ? " (this one)" : "");
+  }
+  return {200,
+          "text/html; charset=utf-8",
+          fmt::format("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+                      "<title>kvorum node {0}</title>\n"
+                      "<style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui;"
+                      "max-width:40rem;margin:2rem auto;padding:0 1rem}}</style>\n"
+                      "<h1>kvorum node {0}</h1>\n<p>version {1} &middot; "
+                      "<a href=\"/v1/status\">status</a> &middot; <a href=\"/metrics\">metrics</a>"
+                      " &middot; <a href=\"/v1/kv?values=false\">keys</a></p>\n"
+                      "<h2>Machines</h2>\n<ul>\n{2}</ul>\n</html>\n",
+                      options.self.value(), options.version, rows),
+          {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}}};
+}
+
+bool allows(const HttpOptions& options, const Bytes& origin) {
+  const auto& all = options.origins;
+  return std::find(all.begin(), all.end(), origin) != all.end() ||
+         std::find(all.begin(), all.end(), "*") != all.end();
+}
+
+// A page of another origin asks whether it may (the Fetch standard's preflight).
+HttpResponse preflight(const HttpRequest& request, const Path& path, const HttpOptions& options) {
+  if (path.admin || !allows(options, request.field(Field::kOrigin))) {
+    return error_response(403, "ORIGIN", "pages of that origin may not use this node");
+  }
+  HttpResponse response{204, "", {}, {}};
+  response.fields = {{"Access-Control-Allow-Methods", names(path.methods)},
+                     {"Access-Control-Allow-Headers",
+                      "Content-Type, If-Match, If-None-Match, Kvorum-Level, Kvorum-Keyspace, "
+                      "Kvorum-Session, Kvorum-Context"},
+                     {"Access-Control-Max-Age", "600"}};
+  return response;
+}
+
+Routed dispatch(HttpRequest& request, const HttpTarget& target, const Path& path,
+                const HttpOptions& options) {
+  if (path.prefix) {
+    return kv_exchange(request, target, options);
+  }
+  if (path.path == "/v1/kv") {
+    return list_exchange(request, target);
+  }
+  if (path.admin) {
+    return admin_exchange(target, options);
+  }
+  return path.path == "/" ? Routed(index(options)) : older_exchange(request, target, options);
+}
+
+Route refuse(HttpResponse response) { return {std::move(response), true}; }
+
+}  // namespace
+
+Result<Ask> parse_ask(const HttpRequest& request, const HttpTarget& target,
+                      std::span<const ByteView> others) {
+  Ask ask;
+  ask.level = request.field(Field::kLevel);
+  ask.session = request.field(Field::kSession);
+  ask.context = request.field(Field::kContext);
+  if (!request.field(Field::kKeyspace).empty()) {
+    ask.keyspace = request.field(Field::kKeyspace);
+  }
+  Bytes counts;
+  for (const auto& [name, value] : target.query) {
+    if (name == "level") {
+      ask.level = value;
+    } else if (name == "w" || name == "r") {
+      counts += (counts.empty() ? "" : ",") + name + "=" + value;
+    } else if (name == "keyspace") {
+      ask.keyspace = value;
+    } else if (std::find(others.begin(), others.end(), name) == others.end()) {
+      return fail(ErrorCode::kGeneric, "nothing here knows '{}' in a query", name);
+    }
+  }
+  if (!counts.empty()) {
+    if (!ask.level.empty()) {
+      return fail(ErrorCode::kGeneric, "w and r are a level: name them or another one");
+    }
+    ask.level = counts;
+  }
+  return ask;
+}
+
+Route route(HttpRequest& request, const HttpOptions& options) {
+  const auto target = parse_target(request.target);
+  if (!target) {
+    return refuse(error_response(target.error()));
+  }
+  const auto& all = paths();
+  const auto path = std::find_if(all.begin(), all.end(), [&target](const Path& one) {
+    return one.prefix ? target->path.starts_with(one.path) : target->path == one.path;
+  });
+  if (path == all.end()) {
+    return refuse(error_response(404, "NOTFOUND", "there is nothing of that name here"));
+  }
+  const auto& origin = request.field(Field::kOrigin);
+  if (request.method == Method::kOptions && !origin.empty()) {
+    return {preflight(request, *path, options), path->admin};
+  }
+  const bool reads = request.method == Method::kGet || request.method == Method::kHead;
+  const auto method = request.method == Method::kHead ? Method::kGet : request.method;
+  if (std::find(path->methods.begin(), path->methods.end(), method) == path->methods.end()) {
+    auto response = error_response(405, "METHOD", "that path has other methods: see Allow");
+    response.fields.emplace_back("Allow", names(path->methods));
+    return refuse(std::move(response));
+  }
+  // No page may write that was not allowed to, even where its browser asks no leave beforehand.
+  if (!reads && !origin.empty() && !allows(options, origin)) {
+    return refuse(error_response(403, "ORIGIN", "pages of that origin may not use this node"));
+  }
+  return {dispatch(request, *target, *path, options), path->admin};
+}
+
+}  // namespace kvorum::front
