@@ -1,0 +1,92 @@
+// For the tests: a node that answers fronts from a map, at once or when it is told to.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "front/front.h"
+
+namespace kvorum::front {
+
+using Request = std::vector<Bytes>;
+
+// One connection to it.
+class TestNode {
+ public:
+  using Answer = std::function<void(const Request&, ReplyWriter&)>;
+
+  // `made` appends to what out() is.
+  TestNode(const Factory& make, Answer answer) : front_(make(out_)), answer_(std::move(answer)) {}
+
+  // As a connection does: everything the front can tell of these bytes goes to the node.
+  void send(ByteView bytes) {
+    front_->feed(bytes);
+    parse();
+    front_->keep();
+  }
+  // The replies that hold() kept back, one of them or all.
+  void reply() {
+    const auto request = waiting_.front();
+    waiting_.pop_front();
+    answer_(request, front_->writer());
+    go_on();
+  }
+  void release() {
+    held_ = false;
+    while (!waiting_.empty()) {
+      reply();
+    }
+  }
+  void hold() { held_ = true; }
+
+  Front& front() { return *front_; }
+  const std::vector<Request>& asked() const { return asked_; }
+  bool finished() const { return front_->finished(); }
+  Bytes take() { return std::exchange(out_, {}); }
+
+ private:
+  void go_on() {
+    parse();
+    front_->keep();
+  }
+  void parse() {
+    for (;;) {
+      switch (front_->next()) {
+        case Front::Status::kNeedMore:
+        case Front::Status::kWaits:
+          return;
+        case Front::Status::kAnswered:
+          break;
+        case Front::Status::kRequest: {
+          const auto args = front_->args();
+          asked_.emplace_back(args.begin(), args.end());
+          waiting_.push_back(asked_.back());
+          if (!held_) {
+            const auto request = waiting_.front();
+            waiting_.pop_front();
+            answer_(request, front_->writer());
+          }
+          break;
+        }
+        case Front::Status::kRefused:
+        case Front::Status::kFatal:
+          asked_.push_back({"REFUSED", front_->error().detail});
+          front_->writer().error(front_->error());
+          break;
+      }
+    }
+  }
+
+  Bytes out_;
+  std::unique_ptr<Front> front_;
+  Answer answer_;
+  std::vector<Request> asked_;
+  std::deque<Request> waiting_;
+  bool held_ = false;
+};
+
+}  // namespace kvorum::front
