@@ -6,10 +6,11 @@ import json
 
 TIMEOUT_S = 2.0
 MAX_ANSWER_BYTES = 64 << 20  # a node that answers more than this is no node of ours
+WRITES = ("PUT", "DELETE")
 
 
 class NodeError(Exception):
-    """A request failed. `definite`: it was a write, and it surely did nothing."""
+    """A request failed. `definite`: nothing was written by it."""
 
     def __init__(self, text, definite=True):
         super().__init__(text)
@@ -25,9 +26,10 @@ class Node:
         self.name = f"node {number}"
 
     def ask(self, method, path, body=None):
-        """(status, text). NodeError if no whole answer came in time."""
+        """(status, text). NodeError if no whole answer came in time: then nobody knows whether a
+        write that was sent was done."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
-        sent = False
+        writes, sent = method in WRITES, False
         try:
             connection.connect()
             sent = True
@@ -36,16 +38,16 @@ class Node:
             answer = connection.getresponse()
             data = answer.read(MAX_ANSWER_BYTES + 1)
             if len(data) > MAX_ANSWER_BYTES:
-                raise NodeError(f"{self.called()} answered too much.", definite=False)
+                raise NodeError(f"{self.called()} answered too much.", definite=not writes)
             return answer.status, data.decode("utf-8", "replace")
         except TimeoutError as error:
             raise NodeError(f"{self.called()} did not answer within {TIMEOUT_S:g} seconds.",
-                            definite=not sent) from error
+                            definite=not (writes and sent)) from error
         except ConnectionRefusedError as error:
             raise NodeError(f"{self.called()} is down: nobody listens there.") from error
         except (OSError, http.client.HTTPException) as error:
             what = "broke off before it answered" if sent else "can't be reached"
-            raise NodeError(f"{self.called()} {what}.", definite=not sent) from error
+            raise NodeError(f"{self.called()} {what}.", definite=not (writes and sent)) from error
         finally:
             connection.close()
 
@@ -62,7 +64,8 @@ class Node:
             said, definite = str(error["message"])[:200], error.get("definite") is True
         except (ValueError, KeyError, TypeError):
             said, definite = text.strip()[:200] or "nothing", False
-        raise NodeError(f"{self.called()} answered {status}: {said.rstrip('.')}.", definite)
+        raise NodeError(f"{self.called()} answered {status}: {said.rstrip('.')}.",
+                        definite or method not in WRITES)
 
     # POST for reads and JSON for all, as the older site did it: no key needs to be percent-encoded.
 

@@ -11,6 +11,8 @@ from records import (ID, MAX_NAME, MAX_OPTION, MAX_OPTIONS, MAX_QUESTION, MIN_OP
                      Option, Question, User, checked, new_id, tidy)
 from views import Html, fill, join, when
 
+FACTS = {"node": ["node", "version"],
+         "leaderless": ["rows", "tombstones", "conflicts", "hints", "read-repairs"]}
 NEW_ROWS = {"new": 4, "edit": 2}  # blank options offered by each form
 BACK = re.compile(rf"/|/users|/scores|/next|/question/{ID}(/edit)?")
 
@@ -326,16 +328,22 @@ def settings(visit):
                  checked=when(node is visit.node, Html("checked")))
             for node, (state, why) in zip(visit.nodes, found)]
     status = visit.node.status() if found[visit.node.number - 1][0] != "down" else None
-    told = status_rows(status) if status is not None else fill("settings.silent")
+    told = status_rows(status) if isinstance(status, dict) else fill("settings.silent")
     body = fill("settings", rows=join(rows), back=back, name=visit.node.name,
                 address=visit.node.address, status=told)
     return Reply("Settings", body)
 
 
 def status_rows(status):
-    plain = {name: value for name, value in status.items() if not isinstance(value, (dict, list))}
-    rows = [fill("settings.fact", name=name.replace("_", " "), value=value)
-            for name, value in plain.items()]
+    """What matters here of what it says; and all of it as JSON."""
+    facts = {}
+    for part, names in FACTS.items():
+        known = status.get(part) if isinstance(status.get(part), dict) else {}
+        facts.update((name, known[name]) for name in names if name in known)
+    for peer in status.get("peers") or []:
+        if isinstance(peer, dict):
+            facts[f"link to node {peer.get('peer')}"] = peer.get("link")
+    rows = [fill("settings.fact", name=name, value=value) for name, value in facts.items()]
     return fill("settings.status", rows=join(rows),
                 json=json.dumps(status, indent=2, ensure_ascii=False))
 
@@ -377,6 +385,7 @@ def trouble(path, error, visit, posted):
         said += " " + part
     elif posted:
         said += " Nothing was saved."
+    said += " Choose another node, or try again."
     back = path if BACK.fullmatch(path) else ""
     query = "?" + urllib.parse.urlencode({"back": back}) if back else ""
     return Reply(status=303, location="/settings" + query, cookies={"error": said})
