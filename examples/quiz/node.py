@@ -4,7 +4,6 @@ import concurrent.futures
 import http.client
 import json
 
-TIMEOUT_S = 2.0
 MAX_ANSWER_BYTES = 64 << 20  # a node that answers more than this is no node of ours
 WRITES = ("PUT", "DELETE")
 
@@ -20,15 +19,15 @@ class NodeError(Exception):
 class Node:
     """A node that the site may talk to: its number in the list, and its address."""
 
-    def __init__(self, number, host, port):
-        self.number, self.host, self.port = number, host, port
+    def __init__(self, number, host, port, timeout_s):
+        self.number, self.host, self.port, self.timeout_s = number, host, port, timeout_s
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.name = f"node {number}"
 
     def ask(self, method, path, body=None):
         """(status, text). NodeError if no whole answer came in time: then nobody knows whether a
         write that was sent was done."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s)
         writes, sent = method in WRITES, False
         try:
             connection.connect()
@@ -41,7 +40,7 @@ class Node:
                 raise NodeError(f"{self.called()} answered too much.", definite=not writes)
             return answer.status, data.decode("utf-8", "replace")
         except TimeoutError as error:
-            raise NodeError(f"{self.called()} did not answer within {TIMEOUT_S:g} seconds.",
+            raise NodeError(f"{self.called()} did not answer in {self.timeout_s:g} s.",
                             definite=not (writes and sent)) from error
         except ConnectionRefusedError as error:
             raise NodeError(f"{self.called()} is down: nobody listens there.") from error

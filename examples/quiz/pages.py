@@ -7,11 +7,11 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from node import Node, states
-from records import (ID, MAX_NAME, MAX_OPTION, MAX_OPTIONS, MAX_QUESTION, MIN_OPTIONS, BadInput,
-                     Option, Question, User, checked, new_id, tidy)
+from records import (ID, MAX_OPTION, MAX_OPTIONS, MAX_QUESTION, MIN_OPTIONS, BadInput, Option,
+                     Question, User, checked, new_id, tidy)
 from views import Html, fill, join, when
 
-FACTS = {"node": ["node", "version"],
+FACTS = {"node": ["node", "version", "role", "leader"],
          "leaderless": ["rows", "tombstones", "conflicts", "hints", "read-repairs"]}
 NEW_ROWS = {"new": 4, "edit": 2}  # blank options offered by each form
 BACK = re.compile(rf"/|/users|/scores|/next|/question/{ID}(/edit)?")
@@ -157,25 +157,39 @@ class Row:
     remove: bool = False
 
 
-def form_page(id, text, was, right, rows, error=""):
-    """The form for a new question (id "new") or one that is there."""
-    shown, number = [], 0
-    for row in rows:
-        number += 1
+@dataclass
+class Form:
+    """A question in a form: what it is to be, and what it was when the form was made."""
+
+    id: str = "new"
+    text: str = ""
+    right: str = ""
+    was_text: str = ""
+    was_right: str = ""
+    rows: list = field(default_factory=list)
+
+    @property
+    def known(self):
+        return self.id != "new"
+
+
+def form_page(form, error=""):
+    shown = []
+    for number, row in enumerate(form.rows, 1):
         there = row.was is not None
         shown.append(fill(
             "edit.row", id=row.id, number=number, text=row.text,
             was=when(there, fill("edit.was", name=f"was-{row.id}", text=row.was)),
-            checked=when(row.id == right, Html("checked")), limit=MAX_OPTION,
+            checked=when(row.id == form.right, Html("checked")),
             remove=when(there, fill("edit.remove", id=row.id, number=number,
                                     checked=when(row.remove, Html("checked"))))))
-    known = id != "new"
+    known, path = form.known, f"/question/{form.id}"
     title = "Edit the question" if known else "A new question"
-    body = fill("edit", title=title, action=f"/question/{id}/edit" if known else "/question/new",
-                text=text, was=when(known, fill("edit.was", name="was", text=was)),
-                was_right=when(known, fill("edit.was", name="was-right", text=right)),
-                rows=join(shown), back=f"/question/{id}" if known else "/", limit=MAX_QUESTION,
-                delete=when(known, fill("edit.delete", id=id)))
+    body = fill("edit", title=title, action=f"{path}/edit" if known else path, text=form.text,
+                was=when(known, fill("edit.was", name="was", text=form.was_text)),
+                was_right=when(known, fill("edit.was", name="was-right", text=form.was_right)),
+                rows=join(shown), back=path if known else "/",
+                delete=when(known, fill("edit.delete", id=form.id)))
     return Reply(title, body, 400 if error else 200, error=error)
 
 
@@ -184,7 +198,7 @@ def blank_rows(kind, taken=0):
 
 
 def new_form(visit):
-    return form_page("new", "", "", "", blank_rows("new"))
+    return form_page(Form(rows=blank_rows("new")))
 
 
 def edit_form(visit, id):
@@ -192,8 +206,8 @@ def edit_form(visit, id):
     if not question:
         return lacking("question")
     rows = [Row(option.id, option.text, option.text) for option in visit.quiz.options(id)]
-    return form_page(id, question.text, question.text, question.right,
-                     rows + blank_rows("edit", len(rows)))
+    return form_page(Form(id, question.text, question.right, question.text, question.right,
+                          rows + blank_rows("edit", len(rows))))
 
 
 def sent_rows(visit):
@@ -226,28 +240,27 @@ def checked_rows(rows, right):
 def save(visit, id):
     """Writes what the user changed and nothing else, so that two people who edit different parts of
     a question at once do not undo one another. In the same part, the later one wins."""
-    rows, right = sent_rows(visit), visit.sent("right")
-    was = visit.sent("was")
+    form = Form(id, visit.sent("text"), visit.sent("right"), visit.sent("was"),
+                visit.sent("was-right"), sent_rows(visit))
     try:
-        text = checked(visit.sent("text"), MAX_QUESTION, "The question")
-        kept = checked_rows(rows, right)
+        text = checked(form.text, MAX_QUESTION, "The question")
+        kept = checked_rows(form.rows, form.right)
     except BadInput as error:
-        return form_page(id, visit.sent("text"), was, right, rows, str(error))
-    known = id != "new"
-    question = visit.quiz.question(id) if known else Question(new_id(), "", "")
+        return form_page(form, str(error))
+    question = visit.quiz.question(id) if form.known else Question(new_id(), "", "")
     if not question:
         return lacking("question")
     for row in kept:
         option = Option(row.id if row.was is not None else new_id(), row.text)
         if row.was != row.text:
             visit.quiz.put_option(question.id, option)
-        if row.id == right:
-            marked = option.id
-    right_now = marked if marked != visit.sent("was-right") else question.right
-    wanted = Question(question.id, text if text != was else question.text, right_now)
+        if row.id == form.right:
+            right = option.id
+    wanted = Question(question.id, text if text != form.was_text else question.text,
+                      right if right != form.was_right else question.right)
     if wanted != question:  # after the options: nobody gets to see a question that has none
         visit.quiz.put_question(wanted)
-    for row in rows:
+    for row in form.rows:
         if row.remove:
             visit.quiz.delete_option(question.id, row.id)
     return go(f"/question/{question.id}", "Saved.")
@@ -269,7 +282,7 @@ def users_page(visit, error="", typed=""):
     back = back_to(visit.query.get("back", visit.sent("back")), "/")
     rows = [fill("users.row", id=user.id, name=user.name, back=back)
             for user in visit.quiz.users()]
-    body = fill("users", back=back, typed=typed, limit=MAX_NAME,
+    body = fill("users", back=back, typed=typed,
                 known=when(rows, fill("users.known", rows=join(rows))),
                 you=fill("users.you", name=visit.user.name) if visit.user else Html(""))
     return Reply("Who are you?", body, 400 if error else 200, error=error)

@@ -23,7 +23,7 @@ from views import fill, when
 
 HERE = pathlib.Path(__file__).parent
 FILES = {"/style.css": "text/css; charset=utf-8", "/icon.svg": "image/svg+xml"}
-MAX_BODY_BYTES, MAX_FIELDS = 64 << 10, 100
+MAX_BODY_BYTES, MAX_DROPPED_BYTES, MAX_FIELDS = 64 << 10, 16 << 20, 100
 BROWSER_TIMEOUT_S = 10
 COOKIE = "quiz_"  # browsers share cookies among all ports of a host
 YEAR_S = 365 * 24 * 3600
@@ -94,25 +94,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def serve(self, method):
         self.cookies = self.read_cookies()
-        url = urllib.parse.urlsplit(self.path)
-        if method == "GET" and url.path in FILES:
-            self.send_file(url.path)
+        path, _, query = self.path.partition("?")
+        if method == "GET" and path in FILES:
+            self.send_file(path)
             return
         nodes = self.server.nodes
         known = [node for node in nodes if node.address == self.cookies.get("node")]
         node = known[0] if known else random.choice(nodes)
         visit = pages.Visit(nodes, node, Quiz(node), self.signed_in(), {}, {})
         try:
+            body = self.read_body() if method == "POST" else b""
             self.check_origin(method)
-            visit.query = read_fields(url.query)
-            if method == "POST":
-                visit.form = self.read_form()
-            reply = self.page(method, url.path, visit)
+            visit.query = read_fields(query)
+            visit.form = read_fields(body.decode("utf-8", "replace"))
+            reply = self.page(method, path, visit)
         except Refused as refused:
             reply = pages.Reply("Refused", fill("refused", why=refused), refused.status)
         except NodeError as error:
-            print(f"quiz: {method} {url.path}: {error}", file=sys.stderr, flush=True)
-            reply = pages.trouble(url.path, error, visit, method == "POST")
+            print(f"quiz: {method} {path}: {error}", file=sys.stderr, flush=True)
+            reply = pages.trouble(path, error, visit, method == "POST")
         except OSError:
             raise  # the browser went away
         except Exception:  # whatever it is, the browser gets an answer and the server goes on
@@ -120,7 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             reply = pages.Reply("Error", fill("refused", why="The site has failed here."), 500)
         if not known:
             reply.cookies.setdefault("node", node.address)
-        self.send(url.path, visit, reply)
+        self.send(path, visit, reply)
 
     def page(self, method, path, visit):
         fits = [(route[0], route[2], match.groups()) for route in pages.ROUTES
@@ -145,14 +145,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if method == "POST" and self.headers.get("Origin") != f"http://{host}":
             raise Refused(403, "That form was not on a page of this site.")
 
-    def read_form(self):
+    def read_body(self):
         try:
             size = int(self.headers.get("Content-Length", ""))
         except ValueError:
             raise Refused(411, "How long is the form?") from None
-        if not 0 <= size <= MAX_BODY_BYTES:
-            raise Refused(413, f"That is too much text: at most {MAX_BODY_BYTES >> 10} KiB fit.")
-        return read_fields(self.rfile.read(size).decode("utf-8", "replace"))
+        if 0 <= size <= MAX_BODY_BYTES:
+            return self.rfile.read(size)
+        left = min(size, MAX_DROPPED_BYTES)  # unread, it would break the connection of the answer
+        while left > 0 and (chunk := self.rfile.read(min(left, MAX_BODY_BYTES))):
+            left -= len(chunk)
+        raise Refused(413, f"That is too much text: at most {MAX_BODY_BYTES >> 10} KiB fit.")
 
     def read_cookies(self):
         found = {}
@@ -216,14 +219,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 # --- command line ---
 
 
-def parse_nodes(words):
+def parse_nodes(words, timeout_s):
     """[Node] of "host:port" words; ValueError says which is none."""
     nodes = []
     for word in filter(None, (word.strip() for word in words)):
         host, _, port = word.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError(f"'{word}' is not host:port")
-        nodes.append(Node(len(nodes) + 1, host.strip("[]"), int(port)))
+        nodes.append(Node(len(nodes) + 1, host.strip("[]"), int(port), timeout_s))
     if len({node.address for node in nodes}) != len(nodes):
         raise ValueError("a node is named twice")
     if not nodes:
@@ -240,15 +243,20 @@ def parse_flags():
                        default="127.0.0.1:9001,127.0.0.1:9002,127.0.0.1:9003,127.0.0.1:9004",
                        help="HTTP ports of the nodes (default: four, from 127.0.0.1:9001)")
     group.add_argument("--machines", metavar="FILE", help="the same, one host:port on each line")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=2.0,
+                        help="how long a node may take to answer (default 2)")
     flags = parser.parse_args()
+    if not 0 < flags.timeout <= 3600:
+        parser.error("--timeout: more than 0 seconds, at most 3600")
     if not 0 <= flags.port < 65536:
         parser.error(f"--port {flags.port}: ports are 0 to 65535")
     try:
         if flags.machines:
             text = pathlib.Path(flags.machines).read_text("utf-8")
-            nodes = parse_nodes(line.partition("#")[0] for line in text.splitlines())
+            words = [line.partition("#")[0] for line in text.splitlines()]
         else:
-            nodes = parse_nodes(flags.nodes.split(","))
+            words = flags.nodes.split(",")
+        nodes = parse_nodes(words, flags.timeout)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     return flags.port, nodes
