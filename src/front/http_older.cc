@@ -73,7 +73,7 @@ class PrefixExchange final : public Exchange {
       return error_response(500, "ERR", "the node gave no page of a SCAN");
     }
     for (auto& key : elements[1].elements) {
-      if (key.text.size() == prefix_.size() || key.text[prefix_.size()] == ':') {
+      if (key.text == prefix_ || key.text.starts_with(prefix_ + ':')) {
         keys_.push_back(std::move(key.text));
       }
     }
