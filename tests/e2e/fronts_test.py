@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import unittest
@@ -14,9 +13,8 @@ import unittest
 from harness import (BINARY, DEADLINE, Cluster, ClusterTest, Connection,
                      free_base_port, run, wait_for)
 
-sys.path.append("/usr/lib/python3/dist-packages")  # Debian's, where another Python comes first
-from pymemcache.client.base import Client  # noqa: E402
-from pymemcache.exceptions import MemcacheServerError  # noqa: E402
+from pymemcache.client.base import Client  # where the harness told Python to look, too
+from pymemcache.exceptions import MemcacheServerError
 
 MEMCACHED, THREE_BYTE = 3000, 4000  # above the port of Redis clients
 

@@ -6,10 +6,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
+
+# Where Debian puts what tools/packages.txt installs; another Python may come first.
+sys.path.append("/usr/lib/python3/dist-packages")
 
 BINARY = os.environ.get("KVORUM_BIN", "build/release/src/app/kvorum")
 DEADLINE = 60.0  # generous: a condition that holds ends the wait at once

@@ -8,8 +8,9 @@ import socket
 import threading
 import unittest
 
-import jsonschema
 from harness import ClusterTest, wait_for
+
+import jsonschema  # where the harness told Python to look, too
 
 OPENAPI = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "openapi.json")
 

@@ -10,7 +10,7 @@ import socket
 import time
 
 from harness import encode, wait_for
-from lab import fast, later, local_rows, must, row
+from lab import fast, local_rows, must, row
 from run_test import THREE, older, servers_of
 from shell_test import Shell
 
@@ -169,7 +169,6 @@ def picture(lab):
     return f"{len(lines)} lines"
 
 
-later(31, "The quiz website runs on it", "S2", "there is no HTTP front")
 
 
 @row(32, "One command starts four servers, with a log each", "S2 S3",

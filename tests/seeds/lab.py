@@ -40,11 +40,6 @@ def row(number, feature, systems, command, prints, missing=""):
     return declare
 
 
-def later(number, feature, systems, missing):
-    """Declares a row of which nothing is there."""
-    add(Row(number, feature, systems, "", "", missing))
-
-
 def add(new):
     if new.number in ROWS:
         raise ValueError(f"row {new.number} is there twice")

@@ -2,8 +2,9 @@
 
 import json
 
-from http_test import ask
+import quiz_test
 from harness import wait_for
+from http_test import ask
 from lab import must, row
 
 
@@ -41,3 +42,21 @@ def http(lab):
     must(shown == ["http://quiz.example", None], shown)
     cluster.kill(4)
     wait_for(lambda: put(1, "b", "2") == 200 and get(2, "b") == "2", "a put with a node dead")
+
+
+@row(31, "The quiz website runs on it", "S2",
+     "`./dev quiz`; sign in and answer, edit options; `/settings`: another node; "
+     "`kvorum cluster kill 2 --hard --data ./kvorum-quiz`",
+     "the same data at each node; with its node dead the site says so and goes on at another one; a "
+     "node that is back has what it missed. `tests/e2e/quiz_test.py` does it in Chromium")
+def quiz(lab):
+    cluster = lab.cluster(quiz_test.NODES, "--level", "eventual", "-W", "2", "-R", "2")
+    site = quiz_test.Site(cluster)
+    try:
+        must("question" in site.ask("GET", "/")[1].lower(), "the list of questions")
+        first, *others = (ask(cluster, node, "GET", "/get-prefix?key=question").json()
+                          for node in range(1, quiz_test.NODES + 1))
+        must(others == 3 * [first], "the same questions at each node")
+    finally:
+        site.stop()
+    return f"{len(first)} questions"
