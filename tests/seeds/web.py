@@ -47,8 +47,8 @@ def http(lab):
 @row(31, "The quiz website runs on it", "S2",
      "`./dev quiz`; sign in and answer, edit options; `/settings`: another node; "
      "`kvorum cluster kill 2 --hard --data ./kvorum-quiz`",
-     "the same data at each node; with its node dead the site says so and goes on at another one; a "
-     "node that is back has what it missed. `tests/e2e/quiz_test.py` does it in Chromium")
+     "the same data at each node; with its node dead the site says so and goes on at another one; "
+     "a node that is back has what it missed. `tests/e2e/quiz_test.py` does it in Chromium")
 def quiz(lab):
     cluster = lab.cluster(quiz_test.NODES, "--level", "eventual", "-W", "2", "-R", "2")
     site = quiz_test.Site(cluster)
