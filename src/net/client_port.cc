@@ -13,6 +13,8 @@ ClientPort::ClientPort(Loop& loop, const ServerOptions& options, FrontPort front
       front_(std::move(front)),
       number_(number),
       listener_(loop),
+      poller_(loop, [this](std::uint64_t key,
+                           Poller::Events events) { on_ready(node::ConnId(key), events); }),
       read_buffer_(std::make_unique<std::array<char, kReadBytes>>()),
       connected_(connected),
       lingering_(loop, kLinger, [](ClientSession& session) { session.close(); }),
@@ -52,12 +54,21 @@ void ClientPort::accept(Socket socket) {
   const auto slot = free_slots_.back();
   free_slots_.pop_back();
   const node::ConnId id((++serial_ * kMaxPorts + number_) << kSlotBits | slot);
-  const auto address = remote_address(socket);
+  const auto address = remote_address(socket.native_handle());
   const auto session = std::make_shared<ClientSession>(*this, std::move(socket), id);
   slots_[slot] = session;
   node_->set_client_count(++connected_);
   node_->connect(id, address, Loop::now());
-  session->go_on();
+  if (!poller_.add(session->socket(), id.value())) {
+    session->close();
+  }
+}
+
+void ClientPort::on_ready(node::ConnId conn, Poller::Events events) {
+  if (auto* const session = find(conn)) {
+    const auto kept = session->shared_from_this();
+    session->on_ready(events);
+  }
 }
 
 void ClientPort::refuse(Socket socket) {
@@ -66,7 +77,7 @@ void ClientPort::refuse(Socket socket) {
   socket.close(ignored);
 }
 
-std::size_t ClientPort::slot_of(node::ConnId conn) const {
+std::size_t ClientPort::slot_of(node::ConnId conn) {
   return conn.value() & ((std::uint64_t{1} << kSlotBits) - 1);
 }
 
@@ -155,10 +166,13 @@ void ClientPort::on_drained() {
 }
 
 void ClientPort::forget(ClientSession& session) {
-  const auto slot = slot_of(session.id());
   node_->disconnect(session.id());
   node_->set_client_count(--connected_);
   loop_.schedule_turn();
+}
+
+void ClientPort::release(ClientSession& session) {
+  const auto slot = slot_of(session.id());
   free_slots_.push_back(slot);
   slots_[slot] = nullptr;
 }

@@ -13,6 +13,7 @@
 #include "net/expiry.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/poller.h"
 #include "net/server.h"
 #include "node/node.h"
 
@@ -58,7 +59,10 @@ class ClientPort {
   void schedule_turn() { loop_.schedule_turn(); }
   void serve_next_turn(ClientSession& session);
   void mark_dirty(ClientSession& session);
+  // The node hears no more of it.
   void forget(ClientSession& session);
+  // Its socket is closed.
+  void release(ClientSession& session);
   void close_soon(std::shared_ptr<ClientSession> session);
   void watch(std::shared_ptr<ClientSession> session) { slow_.add(std::move(session)); }
   void on_drained();
@@ -73,7 +77,8 @@ class ClientPort {
 
   void accept(Socket socket);
   void refuse(Socket socket);
-  std::size_t slot_of(node::ConnId conn) const;
+  static std::size_t slot_of(node::ConnId conn);
+  void on_ready(node::ConnId conn, Poller::Events events);
   void check_patience();
 
   Loop& loop_;
@@ -81,6 +86,7 @@ class ClientPort {
   FrontPort front_;
   std::size_t number_;
   Listener listener_;
+  Poller poller_;
   node::Node* node_ = nullptr;
   NoReply no_reply_;
   std::unique_ptr<std::array<char, kReadBytes>> read_buffer_;

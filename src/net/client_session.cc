@@ -1,8 +1,10 @@
 #include "net/client_session.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "net/client_port.h"
@@ -79,7 +81,7 @@ void ClientSession::take(ByteView bytes) {
 
 void ClientSession::go_on() {
   if (closed_) {
-    return;
+    return socket_.is_open() ? discard() : void();
   }
   if (!hungry_) {
     parse();
@@ -91,49 +93,40 @@ void ClientSession::go_on() {
   read();
 }
 
-void ClientSession::read() {
-  if (!hungry_ || reading_ || eof_ || closed_ || port_.paused()) {
-    return;
-  }
-  reading_ = true;
-  socket_.async_read_some(asio::buffer(buffer_),
-                          [self = shared_from_this()](const ErrorOf& failed, std::size_t count) {
-                            self->on_read(failed, count);
-                          });
-}
-
-void ClientSession::on_read(const ErrorOf& failed, std::size_t count) {
-  reading_ = false;
+void ClientSession::on_ready(Poller::Events events) {
+  readable_ = readable_ || events.readable;
+  hung_up_ = hung_up_ || events.hung_up;
   if (closed_) {
-    return;
+    return discard();
   }
-  if (failed == asio::error::eof) {
-    eof_ = true;
-    return after_flush();
-  }
-  if (failed) {
-    return close();
-  }
-  take({buffer_.data(), count});
-  if (count == buffer_.size()) {
-    read_more();
+  if (events.writable && writing_) {
+    writing_ = false;
+    flush();
+    port_.on_drained();
   }
   read();
 }
 
-// More than the small buffer holds is there: reads it at once, within bounds, through the large
-// one.
-void ClientSession::read_more() {
-  auto& large = port_.read_buffer();
-  for (int i = 0; i < kReadsPerTurn && hungry_ && !port_.paused(); ++i) {
-    ErrorOf failed;
-    const auto count = socket_.read_some(asio::buffer(large), failed);
-    if (failed) {
-      return;  // nothing more now; or an end that the next read meets again
+// Within bounds, so that no client starves the others. A read that fills less than its buffer has
+// all there is, and the next bytes will be told; but an end that was told already will not be.
+void ClientSession::read() {
+  auto& buffer = port_.read_buffer();
+  for (int i = 0; hungry_ && readable_ && !eof_ && !closed_ && !port_.paused(); ++i) {
+    if (i == kReadsPerTurn) {
+      return port_.serve_next_turn(*this);
     }
-    take({large.data(), count});
-    if (count < large.size()) {
-      return;
+    const auto count = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (count < 0) {
+      readable_ = errno == EINTR;
+      if (errno != EAGAIN && errno != EINTR) {
+        return close();
+      }
+    } else if (count == 0) {
+      eof_ = true;
+      return after_flush();
+    } else {
+      readable_ = hung_up_ || static_cast<std::size_t>(count) == buffer.size();
+      take({buffer.data(), static_cast<std::size_t>(count)});
     }
   }
 }
@@ -144,11 +137,11 @@ void ClientSession::flush() {
   }
   adapt_window();
   if (!writing_) {
-    switch (out_.send(socket_)) {
+    switch (out_.send(socket_.get())) {
       case OutBuffer::Sent::kBroken:
         return close();
       case OutBuffer::Sent::kSome:
-        wait_writable();
+        writing_ = true;
         break;
       case OutBuffer::Sent::kAll:
         break;
@@ -177,6 +170,9 @@ void ClientSession::check_slow() {
 // Looked at now and then, so it ends up to that much later. What the node owes is waited for, and
 // so is a client that reads its replies slowly: those have bounds of their own.
 void ClientSession::check_patience(Instant now) {
+  if (closed_) {
+    return;
+  }
   const bool within = front_->within_request();
   if (open() > 0 || out_.unsent() > 0 || within != within_request_ || port_.paused()) {
     within_request_ = within;
@@ -191,8 +187,8 @@ void ClientSession::check_patience(Instant now) {
 }
 
 void ClientSession::cut_off() {
-  spdlog::warn("client {} is cut off: it left {} bytes of replies unread", remote_address(socket_),
-               out_.unsent());
+  spdlog::warn("client {} is cut off: it left {} bytes of replies unread",
+               remote_address(socket_.get()), out_.unsent());
   close();
 }
 
@@ -207,17 +203,6 @@ void ClientSession::adapt_window() {
   const auto fit = port_.options().output_limit_bytes / 4 / mean;
   window_ = std::clamp<std::uint64_t>(std::min<std::uint64_t>(fit, 2 * window_), 1, kMaxOpen);
   flushed_replies_ = front_->replies();
-}
-
-void ClientSession::wait_writable() {
-  writing_ = true;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const ErrorOf& failed) {
-    self->writing_ = false;
-    if (!failed) {
-      self->flush();
-      self->port_.on_drained();
-    }
-  });
 }
 
 // What the bytes that left make possible.
@@ -243,8 +228,10 @@ void ClientSession::close() {
     closed_ = true;
     port_.forget(*this);
   }
-  ErrorOf ignored;
-  socket_.close(ignored);
+  if (socket_.is_open()) {
+    socket_.close();
+    port_.release(*this);
+  }
 }
 
 // Closing while bytes of the client are unread would make the system drop replies that it has not
@@ -254,16 +241,22 @@ void ClientSession::end_politely() {
   closed_ = true;
   port_.forget(*this);
   port_.close_soon(shared_from_this());
-  ErrorOf ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  ::shutdown(socket_.get(), SHUT_WR);
   discard();
 }
 
 void ClientSession::discard() {
-  socket_.async_read_some(asio::buffer(buffer_),
-                          [self = shared_from_this()](const ErrorOf& failed, std::size_t) {
-                            return failed ? self->close() : self->discard();
-                          });
+  auto& buffer = port_.read_buffer();
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    const auto count = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN) {
+      return;
+    }
+    if (count <= 0 && errno != EINTR) {
+      return close();
+    }
+  }
+  port_.serve_next_turn(*this);
 }
 
 }  // namespace kvorum::net

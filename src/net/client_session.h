@@ -2,13 +2,13 @@
 // per turn.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
 #include "front/front.h"
 #include "net/out_buffer.h"
+#include "net/poller.h"
 #include "net/socket.h"
 #include "node/node.h"
 
@@ -21,8 +21,10 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   ClientSession(ClientPort& port, Socket socket, node::ConnId id);
 
   node::ConnId id() const { return id_; }
+  int socket() const { return socket_.get(); }
   bool has_unsent() const { return !closed_ && out_.unsent() > 0; }
 
+  void on_ready(Poller::Events events);
   // Goes on where it stopped: requests that wait in memory first, then the socket.
   void go_on();
   // Sends what the node answered; then closes, or goes on, where that is what it waited for.
@@ -43,8 +45,6 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   bool waiting = false;  // go_on() is due next turn; the port keeps it
 
  private:
-  // Small, as each connection has one; what does not fit is read through the port's large one.
-  static constexpr std::size_t kReadBytes = 4096;
   static constexpr std::size_t kKeptOutput = 16384;
   static constexpr int kReadsPerTurn = 4;
   static constexpr std::uint64_t kRequestsPerTurn = 1024;  // so that no client starves the others
@@ -54,21 +54,18 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   static constexpr std::uint64_t kFirstOpen = 4;
 
   void read();
-  void on_read(const ErrorOf& failed, std::size_t count);
-  void read_more();
   void take(ByteView bytes);
   void parse();
   bool may_parse() const;
   std::uint64_t open() const { return requests_ - front_->replies(); }
   void adapt_window();
-  void wait_writable();
   void cut_off();
   void after_flush();
   void end_politely();
   void discard();
 
   ClientPort& port_;
-  Socket socket_;
+  NativeSocket socket_;
   node::ConnId id_;
   OutBuffer out_{kKeptOutput};
   std::unique_ptr<front::Front> front_;
@@ -82,7 +79,8 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   Instant quiet_since_;          // nothing is owed to the client, and no request became whole
   bool within_request_ = false;  // all that time
   bool hungry_ = true;           // no whole request waits in the parser
-  bool reading_ = false;         // a read is under way
+  bool readable_ = false;        // the socket may have more
+  bool hung_up_ = false;         // and behind that its end
   bool writing_ = false;         // waiting until the socket takes more
   bool eof_ = false;             // the client will send no more
   bool fatal_ = false;           // what it sent made no sense; the rest is ignored
@@ -90,7 +88,6 @@ class ClientSession : public std::enable_shared_from_this<ClientSession> {
   bool overflow_ = false;        // to be cut off: more replies came while too many were unread
   bool watched_ = false;         // check_slow() is due
   bool closed_ = false;          // the node does not know it any more
-  std::array<char, kReadBytes> buffer_;
 };
 
 }  // namespace kvorum::net

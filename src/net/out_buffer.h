@@ -1,11 +1,13 @@
 // Bytes on their way out of a socket.
 #pragma once
 
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
-#include "net/socket.h"
 
 namespace kvorum::net {
 
@@ -20,13 +22,14 @@ class OutBuffer {
   std::size_t unsent() const { return bytes_.size() - sent_; }
 
   // Sends what the socket takes at once.
-  Sent send(Socket& socket) {
+  Sent send(int socket) {
     if (unsent() > 0) {
-      ErrorOf failed;
-      sent_ += socket.write_some(asio::buffer(bytes_.data() + sent_, unsent()), failed);
-      if (failed && failed != asio::error::would_block) {
+      const auto count =
+          ::send(socket, bytes_.data() + sent_, unsent(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count < 0 && errno != EAGAIN && errno != EINTR) {
         return Sent::kBroken;
       }
+      sent_ += count > 0 ? static_cast<std::size_t>(count) : 0;
     }
     if (unsent() > 0) {
       drop_sent();

@@ -257,7 +257,7 @@ void PeerLink::flush() {
   if (writing_ || out_.unsent() == 0 || state_ < State::kGreeting) {
     return;
   }
-  switch (out_.send(socket_)) {
+  switch (out_.send(socket_.native_handle())) {
     case OutBuffer::Sent::kAll:
       overfull_ = false;
       return;

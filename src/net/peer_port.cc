@@ -34,7 +34,7 @@ PeerSession::PeerSession(PeerPort& port, Socket socket)
     : port_(port),
       socket_(std::move(socket)),
       timer_(port.loop().io()),
-      address_(remote_address(socket_)) {}
+      address_(remote_address(socket_.native_handle())) {}
 
 void PeerSession::start() {
   set_peer_options(socket_);

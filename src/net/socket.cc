@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -42,12 +44,25 @@ void set_peer_options(Socket& socket) {
   socket.set_option(UserTimeout(kPeerSilenceMs), ignored);
 }
 
-std::string remote_address(const Socket& socket) {
+NativeSocket::NativeSocket(Socket socket) : handle_(-1) {
   ErrorOf failed;
-  const auto end = socket.remote_endpoint(failed);
-  if (failed) {
+  handle_ = socket.release(failed);
+}
+
+void NativeSocket::close() {
+  if (handle_ >= 0) {
+    ::close(handle_);
+    handle_ = -1;
+  }
+}
+
+std::string remote_address(int socket) {
+  Tcp::endpoint end;
+  auto size = static_cast<socklen_t>(end.capacity());
+  if (getpeername(socket, end.data(), &size) != 0) {
     return {};
   }
+  end.resize(size);
   const auto host = end.address().to_string();
   return end.address().is_v6() ? fmt::format("[{}]:{}", host, end.port())
                                : fmt::format("{}:{}", host, end.port());

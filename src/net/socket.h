@@ -29,8 +29,24 @@ void set_client_options(Socket& socket);
 // The same, but a vanished peer is found within seconds.
 void set_peer_options(Socket& socket);
 
-// "127.0.0.1:4711"; empty if the connection is gone.
-std::string remote_address(const Socket& socket);
+// "127.0.0.1:4711"; empty if the connection is gone. Takes a native handle.
+std::string remote_address(int socket);
+
+// A socket that Asio has given up, closed at the end.
+class NativeSocket {
+ public:
+  explicit NativeSocket(Socket socket);
+  ~NativeSocket() { close(); }
+  NativeSocket(const NativeSocket&) = delete;
+  NativeSocket& operator=(const NativeSocket&) = delete;
+
+  int get() const { return handle_; }
+  bool is_open() const { return handle_ >= 0; }
+  void close();
+
+ private:
+  int handle_;
+};
 
 // Raises this process' limit on open files towards `wanted`, and returns what it is then.
 std::size_t raise_file_limit(std::size_t wanted);
