@@ -15,7 +15,7 @@ constexpr std::size_t kRestoreBytes = std::size_t{8} << 20;  // of log read at o
 constexpr std::size_t kRunsInFlight = 1;
 constexpr std::size_t kGatherBytes = std::size_t{16} << 10;  // that do not wait in any case
 constexpr std::size_t kWindowBytes = std::size_t{32} << 20;  // of log kept in memory too
-constexpr std::size_t kCheckpointBytes = std::size_t{8}
+constexpr std::size_t kCheckpointBytes = std::size_t{16}
                                          << 20;  // of changed rows that call for a checkpoint early
 
 }  // namespace
