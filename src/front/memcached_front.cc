@@ -22,10 +22,16 @@ constexpr ByteView kLikeVersion = "1.4.0";
 
 bool is_count(Verb verb) { return verb == Verb::kIncr || verb == Verb::kDecr; }
 
-// To a request that does not have replies of this kind but for errors.
+// What stands for an error of the node, or for a reply that the request cannot have.
 Bytes other_reply(const ScalarReplies::Reply& reply) {
-  return "SERVER_ERROR " +
-         (reply.kind == Kind::kError ? Bytes(reply.text) : Bytes("ERR a reply of another kind"));
+  switch (reply.kind) {
+    case Kind::kError:
+      return "SERVER_ERROR " + Bytes(reply.text);
+    case Kind::kMany:
+      return "SERVER_ERROR SIBLINGS the key has several values at once";
+    default:
+      return "SERVER_ERROR ERR a reply of another kind";
+  }
 }
 
 }  // namespace
@@ -52,7 +58,7 @@ Front::Status MemcachedFront::next() {
   if (change_) {
     return go_on_changing();
   }
-  if (next_key_ > 0) {
+  if (keys_left_) {
     return ask_key();
   }
   switch (parser_.next()) {
@@ -86,16 +92,8 @@ Front::Status MemcachedFront::begin() {
     case Verb::kPrepend:
     case Verb::kIncr:
     case Verb::kDecr:
-      change_ = Change{request.verb,
-                       silent,
-                       Bytes(request.keys[0]),
-                       Bytes(request.data),
-                       request.delta,
-                       Change::Stage::kRead,
-                       0,
-                       {},
-                       {}};
-      return go_on_changing();
+    case Verb::kCas:
+      return change();
     case Verb::kDelete:
       return ask({"DEL", request.keys[0]}, {Owed::Kind::kDelete, silent, false, false, {}});
     case Verb::kTouch: {
@@ -115,10 +113,7 @@ Front::Status MemcachedFront::begin() {
     case Verb::kQuit:
       ending_ = true;
       return Status::kAnswered;
-    case Verb::kCas:
-      break;
   }
-  CHECK(false, "the parser refuses cas");
   return Status::kFatal;
 }
 
@@ -147,16 +142,39 @@ Front::Status MemcachedFront::answer(ByteView line, bool silent) {
 Front::Status MemcachedFront::ask_key() {
   const auto& request = parser_.request();
   const auto key = request.keys[next_key_];
-  const bool last = ++next_key_ == request.keys.size();
-  next_key_ = last ? 0 : next_key_;
+  const bool touches = request.verb == Verb::kGat || request.verb == Verb::kGats;
   const bool unique = request.verb == Verb::kGets || request.verb == Verb::kGats;
-  Owed owed{Owed::Kind::kGet, false, last, unique, Bytes(key)};
-  if (request.verb == Verb::kGet || request.verb == Verb::kGets) {
-    return ask({"GET", key}, std::move(owed));
+  // GETEX does not tell the version that the row has then, so a GET behind it answers.
+  const bool before = unique && touches && !std::exchange(touched_, !touched_);
+  const bool last = next_key_ + 1 == request.keys.size();
+  if (!before) {
+    next_key_ = last ? 0 : next_key_ + 1;
   }
-  ask({"GETEX", key}, std::move(owed));
-  add_lifetime(request.lifetime_s, "PERSIST");
-  return Status::kRequest;
+  keys_left_ = before || !last;
+  Owed owed{before ? Owed::Kind::kBeforeGet : Owed::Kind::kGet, false, last, unique, Bytes(key)};
+  if (before || (touches && !unique)) {
+    ask({"GETEX", key}, std::move(owed));
+    add_lifetime(request.lifetime_s, "PERSIST");
+    return Status::kRequest;
+  }
+  return unique ? ask({"KV.RECEIPT", "GET", key}, std::move(owed))
+                : ask({"GET", key}, std::move(owed));
+}
+
+Front::Status MemcachedFront::change() {
+  const auto& request = parser_.request();
+  const bool cas = request.verb == Verb::kCas;
+  change_ = Change{request.verb,
+                   request.silent,
+                   Bytes(request.keys[0]),
+                   cas ? Bytes() : Bytes(request.data),
+                   cas ? request.unique : request.delta,
+                   request.lifetime_s,
+                   cas ? Change::Stage::kSwap : Change::Stage::kRead,
+                   0,
+                   {},
+                   cas ? Bytes(request.data) : Bytes()};
+  return go_on_changing();
 }
 
 Front::Status MemcachedFront::store() {
@@ -188,8 +206,8 @@ void MemcachedFront::add_lifetime(std::int64_t seconds, ByteView for_ever) {
     return;
   }
   args_.push_back(seconds < 0 ? "PXAT" : seconds <= kLongestLifetime_s ? "EX" : "EXAT");
-  number_ = std::to_string(std::max<std::int64_t>(seconds, 1));
-  args_.push_back(number_);
+  lifetime_ = std::to_string(std::max<std::int64_t>(seconds, 1));
+  args_.push_back(lifetime_);
 }
 
 Front::Status MemcachedFront::go_on_changing() {
@@ -198,12 +216,22 @@ Front::Status MemcachedFront::go_on_changing() {
     case Change::Stage::kRead:
       change_->stage = Change::Stage::kReading;
       return ask({"GET", change_->key}, owed);
+    case Change::Stage::kLook:
+      change_->stage = Change::Stage::kLooking;
+      return ask({"EXISTS", change_->key}, owed);
     case Change::Stage::kSwap:
-      change_->stage = Change::Stage::kSwapping;
-      return ask({"KV.CAS", change_->key, change_->old, change_->fresh, "KEEPTTL"}, owed);
+      break;
     default:
       return Status::kWaits;
   }
+  change_->stage = Change::Stage::kSwapping;
+  if (change_->verb != Verb::kCas) {
+    return ask({"KV.CAS", change_->key, change_->old, change_->fresh, "KEEPTTL"}, owed);
+  }
+  version_ = std::to_string(change_->delta);
+  ask({"KV.IF", version_, "SET", change_->key, change_->fresh}, owed);
+  add_lifetime(change_->lifetime_s, {});
+  return Status::kRequest;
 }
 
 void MemcachedFront::on_reply(const Reply& reply) {
@@ -212,7 +240,7 @@ void MemcachedFront::on_reply(const Reply& reply) {
   owed_.pop_front();
   if (owed.kind == Owed::Kind::kChange) {
     on_change(reply);
-  } else if (owed.kind == Owed::Kind::kGet) {
+  } else if (owed.kind == Owed::Kind::kGet || owed.kind == Owed::Kind::kBeforeGet) {
     on_value(owed, reply);
   } else if (!owed.silent) {
     out_ += line_for(owed, reply);
@@ -226,17 +254,21 @@ void MemcachedFront::on_reply(const Reply& reply) {
 
 // An error is the end of the whole answer: clients expect no END behind it.
 void MemcachedFront::on_value(const Owed& owed, const Reply& reply) {
-  if (!get_failed_ && reply.kind == Kind::kBulk) {
-    fmt::format_to(std::back_inserter(out_), "VALUE {} 0 {}{}\r\n", owed.text, reply.text.size(),
-                   owed.unique ? " 0" : "");
-    out_ += reply.text;
-    out_ += kEnd;
-  } else if (!get_failed_ && reply.kind != Kind::kNil) {
+  const bool answers = owed.kind == Owed::Kind::kGet;
+  if (!get_failed_ && reply.kind != Kind::kBulk && reply.kind != Kind::kNil) {
     get_failed_ = true;
     out_ += other_reply(reply);
     out_ += kEnd;
+  } else if (!get_failed_ && answers && reply.kind == Kind::kBulk) {
+    fmt::format_to(std::back_inserter(out_), "VALUE {} 0 {}", owed.text, reply.text.size());
+    if (owed.unique) {
+      fmt::format_to(std::back_inserter(out_), " {}", reply.version);
+    }
+    out_ += kEnd;
+    out_ += reply.text;
+    out_ += kEnd;
   }
-  if (owed.last && !std::exchange(get_failed_, false)) {
+  if (answers && owed.last && !std::exchange(get_failed_, false)) {
     out_ += "END\r\n";
   }
 }
@@ -282,6 +314,9 @@ void MemcachedFront::on_change(const Reply& reply) {
     }
     return reply.kind == Kind::kBulk ? change_value(reply.text) : end_change(other_reply(reply));
   }
+  if (change.verb == Verb::kCas) {
+    return on_cas(reply);
+  }
   if (reply.kind != Kind::kInteger) {
     return end_change(other_reply(reply));
   }
@@ -292,6 +327,21 @@ void MemcachedFront::on_change(const Reply& reply) {
     return end_change("SERVER_ERROR BUSY others keep changing the value; nothing was done");
   }
   change.stage = Change::Stage::kRead;
+}
+
+// Where it fails, what is there a moment later decides the word: a version never comes again, so it
+// would fail then, too.
+void MemcachedFront::on_cas(const Reply& reply) {
+  auto& change = *change_;
+  if (change.stage == Change::Stage::kLooking && reply.kind == Kind::kInteger) {
+    end_change(reply.number > 0 ? "EXISTS" : "NOT_FOUND");
+  } else if (change.stage == Change::Stage::kSwapping && reply.kind == Kind::kNil) {
+    change.stage = Change::Stage::kLook;
+  } else if (change.stage == Change::Stage::kSwapping && reply.kind == Kind::kStatus) {
+    end_change("STORED");
+  } else {
+    end_change(other_reply(reply));
+  }
 }
 
 void MemcachedFront::change_value(ByteView value) {

@@ -2,7 +2,8 @@
 // bytes that Redis clients see, so there is no room for flags: other ones than 0 are refused.
 //
 // append, prepend, incr and decr are a read and a compare-and-set, again while another writer comes
-// in between; so they are as atomic as memcached's. docs/api.md has what differs.
+// in between; so they are as atomic as memcached's. The number of gets and cas is the row's
+// version. docs/api.md has what differs.
 #pragma once
 
 #include <cstddef>
@@ -54,6 +55,7 @@ class MemcachedFront final : public Front {
     enum class Kind : std::uint8_t {
       kText,
       kGet,
+      kBeforeGet,
       kStore,
       kDelete,
       kTouch,
@@ -68,16 +70,18 @@ class MemcachedFront final : public Front {
     Bytes text;           // kText: the answer. kGet: the key
   };
 
-  // An append, prepend, incr or decr under way; nothing behind it begins before it is answered.
+  // An append, prepend, incr, decr or cas under way; nothing behind it begins before it is
+  // answered.
   struct Change {
-    enum class Stage : std::uint8_t { kRead, kReading, kSwap, kSwapping };
+    enum class Stage : std::uint8_t { kRead, kReading, kSwap, kSwapping, kLook, kLooking };
     MemcachedVerb verb;
     bool silent;
     Bytes key;
     Bytes data;
-    std::uint64_t delta = 0;
-    Stage stage = Stage::kRead;
-    int tries = 0;
+    std::uint64_t delta;  // or cas's version
+    std::int64_t lifetime_s;
+    Stage stage;
+    int tries;
     Bytes old;
     Bytes fresh;
   };
@@ -86,6 +90,7 @@ class MemcachedFront final : public Front {
   Status ask(std::initializer_list<ByteView> args, Owed owed);
   Status answer(ByteView line, bool silent = false);
   Status ask_key();
+  Status change();
   Status store();
   Status flush_all();
   Status go_on_changing();
@@ -95,6 +100,7 @@ class MemcachedFront final : public Front {
   void on_value(const Owed& owed, const Reply& reply);
   Bytes line_for(const Owed& owed, const Reply& reply) const;
   void on_change(const Reply& reply);
+  void on_cas(const Reply& reply);
   void change_value(ByteView value);
   void end_change(ByteView line);
 
@@ -104,8 +110,11 @@ class MemcachedFront final : public Front {
   ScalarReplies replies_;
   Error no_error_;
   std::vector<ByteView> args_;
-  std::string number_;        // of the last request
-  std::size_t next_key_ = 0;  // of the parsed get's; 0: none is left
+  std::string lifetime_;      // of the last request
+  std::string version_;       // of it
+  std::size_t next_key_ = 0;  // of the parsed get's
+  bool keys_left_ = false;    // it is to be asked for
+  bool touched_ = false;      // by gats, which asks twice
   bool get_failed_ = false;   // its answer has ended with an error
   std::optional<Change> change_;
   std::deque<Owed> owed_;

@@ -38,7 +38,7 @@ Bytes talk(ByteView bytes) {
 
 TEST(Memcached, WhatWasSetIsReadAndDeleted) {
   EXPECT_EQ(talk("set a 0 0 5\r\nhello\r\nget a\r\ngets a\r\ndelete a\r\ndelete a\r\nget a\r\n"),
-            "STORED\r\nVALUE a 0 5\r\nhello\r\nEND\r\nVALUE a 0 5 0\r\nhello\r\nEND\r\n"
+            "STORED\r\nVALUE a 0 5\r\nhello\r\nEND\r\nVALUE a 0 5 2\r\nhello\r\nEND\r\n"
             "DELETED\r\nNOT_FOUND\r\nEND\r\n");
 }
 
@@ -84,11 +84,11 @@ TEST(Memcached, LifetimesAreRelativeUpToThirtyDaysThenTimes) {
                  "add d 0 7 1\r\n1\r\ntouch a 9\r\ntouch b 0\r\ntouch c 1\r\n"
                  "gat 0 d\r\ngats 5 a d\r\n"),
             "STORED\r\nSTORED\r\nSTORED\r\nSTORED\r\nTOUCHED\r\nTOUCHED\r\nNOT_FOUND\r\n"
-            "VALUE d 0 1\r\n1\r\nEND\r\nVALUE a 0 1 0\r\n1\r\nVALUE d 0 1 0\r\n1\r\nEND\r\n");
-  EXPECT_THAT(node.log,
-              ElementsAre("SET a 1 EX 2592000", "SET b 1 EXAT 2592001", "SET c 1 PXAT 1",
-                          "SET d 1 NX EX 7", "GETEX a EX 9", "GETEX b PERSIST", "GETEX c EX 1",
-                          "GETEX d PERSIST", "GETEX a EX 5", "GETEX d EX 5"));
+            "VALUE d 0 1\r\n1\r\nEND\r\nVALUE a 0 1 8\r\n1\r\nVALUE d 0 1 9\r\n1\r\nEND\r\n");
+  EXPECT_THAT(node.log, ElementsAre("SET a 1 EX 2592000", "SET b 1 EXAT 2592001", "SET c 1 PXAT 1",
+                                    "SET d 1 NX EX 7", "GETEX a EX 9", "GETEX b PERSIST",
+                                    "GETEX c EX 1", "GETEX d PERSIST", "GETEX a EX 5",
+                                    "KV.RECEIPT GET a", "GETEX d EX 5", "KV.RECEIPT GET d"));
 }
 
 TEST(Memcached, CountersCountLikeMemcached) {
@@ -125,6 +125,52 @@ TEST(Memcached, AChangeThatAnotherClientComesBetweenIsMadeAgain) {
   node.meddlings = 3;
   EXPECT_EQ(talk(node, "incr n 1\r\nget n\r\n"), "8\r\nVALUE n 0 1\r\n8\r\nEND\r\n");
   EXPECT_EQ(node.log.size(), 2 * 4u + 1);
+}
+
+TEST(Memcached, CasStoresWhatNobodyChangedSinceItsGets) {
+  TestNode node;
+  node.errors = {{"e", {ErrorCode::kRefused, {}}}, {"m", {}}};
+  EXPECT_EQ(talk(node,
+                 "set a 0 0 1\r\n1\r\ngets a\r\ncas a 0 60 1 2\r\n2\r\n"
+                 "cas a 0 0 1 2\r\n3\r\ncas none 0 0 1 2\r\n3\r\ngets a\r\n"
+                 "cas e 0 0 1 2\r\n3\r\ncas a 0 0 1 3 noreply\r\n4\r\nget a\r\n"),
+            "STORED\r\nVALUE a 0 1 2\r\n1\r\nEND\r\nSTORED\r\nEXISTS\r\nNOT_FOUND\r\n"
+            "VALUE a 0 1 3\r\n2\r\nEND\r\n"
+            "SERVER_ERROR REFUSED this keyspace can't do that\r\n"
+            "VALUE a 0 1\r\n4\r\nEND\r\n");
+  EXPECT_THAT(node.log, testing::Contains("KV.IF 2 SET a 2 EX 60"));
+}
+
+TEST(Memcached, WhatARowOfALeaderlessKeyspaceHasBesideOneValueIsSaid) {
+  Bytes out;
+  const auto front = memcached()(out);
+  front->feed("gets a\r\nget b\r\ngets c\r\n");
+  auto& reply = front->writer();
+  const auto receipt = [&] {
+    reply.map(1);
+    reply.bulk("version");
+    reply.bulk("1:7");
+  };
+  EXPECT_EQ(front->next(), Front::Status::kRequest);
+  EXPECT_EQ(front->next(), Front::Status::kRequest);
+  EXPECT_EQ(front->next(), Front::Status::kRequest);
+  reply.array(2);
+  reply.bulk("1");
+  receipt();
+  reply.array(2);
+  reply.bulk("1");
+  reply.bulk("2");
+  reply.array(2);
+  reply.array(2);
+  reply.bulk("1");
+  reply.bulk("2");
+  receipt();
+  EXPECT_EQ(front->replies(), 3u);
+  EXPECT_EQ(out,
+            "VALUE a 0 1 0\r\n1\r\nEND\r\n"
+            "SERVER_ERROR SIBLINGS the key has several values at once\r\n"
+            "SERVER_ERROR SIBLINGS the key has several values at once\r\n");
+  front->keep();
 }
 
 TEST(Memcached, AChangeIsGivenUpAfterManyTries) {
@@ -165,8 +211,8 @@ TEST(Memcached, WhatCannotBeStoredAsItIsIsRefusedAndItsDataIsNoCommand) {
   const Bytes get = "get a\r\n";
   EXPECT_EQ(talk(node, "set a 1 0 5\r\nget b\r\n" + get),
             "SERVER_ERROR flags other than 0 cannot be stored\r\nEND\r\n");
-  EXPECT_EQ(talk(node, "cas a 0 0 5 1\r\nget b\r\n" + get),
-            "SERVER_ERROR cas is not served\r\nEND\r\n");
+  EXPECT_EQ(talk(node, "cas a 0 0 5 0\r\nget b\r\n" + get),
+            "SERVER_ERROR cas needs the number that a gets of an ordered keyspace gave\r\nEND\r\n");
   EXPECT_EQ(talk(node, "set a 0 0 21\r\nget b\r\nget c\r\nget d\r\n\r\n" + get),
             "SERVER_ERROR object too large for cache\r\nEND\r\n");
   EXPECT_EQ(talk(node, "set a x 0 5\r\nget b\r\n" + get),
@@ -277,6 +323,7 @@ constexpr ByteView kConversation =
     "set a 0 0 5\r\nhello\r\nget a b a\r\nadd n 0 0 1\r\n1\r\nincr n 41\r\nappend a 0 0 2\r\n!!\r\n"
     "bad\r\nset b 3 0 2\r\nno\r\nset c 0 0 30\r\n123456789012345678901234567890\r\n"
     "set d 0 0 2\r\nlong\r\nprepend a 0 0 1 noreply\r\n>\r\ngets a n\r\nstats\r\nversion\r\n"
+    "cas a 0 9 1 2\r\n5\r\ncas a 0 0 1 9\r\n5\r\ngats 3 a b\r\n"
     "delete a\r\nflush_all\r\nget n\r\nset a 0 0\r\nget a\r\n";
 
 TEST(Memcached, BytesMayComeInAnyPiecesAndRepliesAtAnyTime) {

@@ -207,11 +207,11 @@ MemcachedParser::Status MemcachedParser::parse_store() {
   const auto flags = parse_number<std::uint32_t>(words_[2]);
   const auto seconds = parse_number<std::int64_t>(words_[3]);
   const bool cas = request_.verb == Verb::kCas;
-  if (!is_key(words_[1]) || !flags || !seconds ||
-      (cas && !parse_number<std::uint64_t>(words_[5]))) {
+  const auto unique = cas ? parse_number<std::uint64_t>(words_[5]) : std::uint64_t{1};
+  if (!is_key(words_[1]) || !flags || !seconds || !unique) {
     refuse(kBadFormat);
-  } else if (cas) {
-    refuse("SERVER_ERROR cas is not served");
+  } else if (*unique == 0) {
+    refuse("SERVER_ERROR cas needs the number that a gets of an ordered keyspace gave");
   } else if (*flags != 0) {
     refuse("SERVER_ERROR flags other than 0 cannot be stored");
   } else if (*size > limits_.value_bytes) {
@@ -219,6 +219,7 @@ MemcachedParser::Status MemcachedParser::parse_store() {
   } else {
     request_.keys = std::span<const ByteView>(words_).subspan(1, 1);
     request_.lifetime_s = *seconds;
+    request_.unique = *unique;
   }
   stage_ = Stage::kData;
   data_bytes_ = *size;

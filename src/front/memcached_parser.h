@@ -45,6 +45,7 @@ struct MemcachedRequest {
   std::span<const ByteView> keys;  // none with a byte that a key may not have
   std::int64_t lifetime_s = 0;     // as written: 0 for ever, negative none, above 30 days a time
   std::uint64_t delta = 0;         // of incr and decr
+  std::uint64_t unique = 0;        // of cas; not 0
   ByteView data;                   // until the next feed(), keep() or next()
   bool silent = false;             // `noreply`
 };

@@ -21,6 +21,7 @@ class TestNode {
   struct Row {
     Bytes value;
     Bytes lifetime;  // as the request said, "EX 10"; empty: for ever
+    std::uint64_t version = 1;
   };
 
   std::map<Bytes, Row> rows;
@@ -34,8 +35,25 @@ class TestNode {
       line += (line.empty() ? "" : " ") + arg;
     }
     log.push_back(std::move(line));
-    const auto first = args[0] == "KV.AT" ? std::size_t{2} : std::size_t{0};
-    run({args.begin() + static_cast<std::ptrdiff_t>(first), args.end()}, reply);
+    if (args[0] == "KV.RECEIPT") {
+      const auto row = rows.find(args.at(2));
+      reply.array(2);
+      run({args.begin() + 1, args.end()}, reply);
+      reply.map(2);
+      reply.bulk("asked");
+      reply.bulk("version");
+      reply.bulk("version");
+      return reply.integer(static_cast<std::int64_t>(row == rows.end() ? 0 : row->second.version));
+    }
+    if (args[0] == "KV.IF") {
+      const auto row = rows.find(args.at(3));
+      if (!errors.contains(args[3]) &&
+          (row == rows.end() || std::to_string(row->second.version) != args[1])) {
+        return reply.nil();
+      }
+    }
+    const auto wrapped = args[0] == "KV.AT" || args[0] == "KV.IF";
+    run({args.begin() + (wrapped ? 2 : 0), args.end()}, reply);
   }
 
  private:
@@ -56,6 +74,9 @@ class TestNode {
     if (name == "SET") {
       return set(args, reply);
     }
+    if (name == "EXISTS") {
+      return reply.integer(row == rows.end() ? 0 : 1);
+    }
     if (name == "DEL") {
       return reply.integer(static_cast<std::int64_t>(rows.erase(key)));
     }
@@ -69,7 +90,7 @@ class TestNode {
     reply.bulk(row->second.value);
     if (args.size() == 3) {
       CHECK_EQ(args[2], "PERSIST");
-      row->second.lifetime.clear();
+      put(key, {row->second.value, {}});
     } else if (args.size() == 4) {
       put(key, {row->second.value, args[2] + ' ' + args[3]});
     }
@@ -80,7 +101,7 @@ class TestNode {
     if (row.lifetime == "PXAT 1") {
       rows.erase(key);
     } else {
-      rows[key] = row;
+      rows[key] = {row.value, row.lifetime, ++versions_};
     }
   }
 
@@ -111,9 +132,12 @@ class TestNode {
     const bool same = row != rows.end() && row->second.value == args.at(2);
     if (same) {
       row->second.value = args.at(3);
+      row->second.version = ++versions_;
     }
     reply.integer(same ? 1 : 0);
   }
+
+  std::uint64_t versions_ = 1;
 };
 
 class TestConnection {

@@ -59,7 +59,14 @@ class Memcached(FrontsTest):
         self.assertTrue(two.replace("k", "w", noreply=False))
         self.assertTrue(one.append("k", "x", noreply=False))
         self.assertTrue(one.prepend("k", "u", noreply=False))
-        self.assertEqual(two.gets("k")[0], b"uwx")
+        value, unique = two.gets("k")
+        self.assertEqual(value, b"uwx")
+        self.assertTrue(one.cas("k", "mine", unique, noreply=False))
+        self.assertFalse(one.cas("k", "late", unique, noreply=False))
+        self.assertEqual(self.cluster.ask(3, "SET", "k", "redis"), "OK")
+        self.assertFalse(two.cas("k", "late", one.gets("k")[1] + b"0", noreply=False))
+        self.assertIsNone(two.cas("none", "late", unique, noreply=False))
+        self.assertEqual(one.get("k"), b"redis")
         self.assertTrue(one.add("n", "10", noreply=False))
         self.assertEqual((one.incr("n", 5), two.decr("n", 20), one.incr("none", 1)), (15, 0, None))
         self.assertEqual(one.set_many({"a": "1", "b": "2"}, noreply=False), [])
@@ -128,7 +135,7 @@ class Memcached(FrontsTest):
         one = self.client(1)
         with self.assertRaisesRegex(MemcacheServerError, "flags other than 0 cannot be stored"):
             one.set("k", "1", flags=2, noreply=False)
-        with self.assertRaisesRegex(MemcacheServerError, "cas is not served"):
+        with self.assertRaisesRegex(MemcacheServerError, "cas needs the number"):
             one.cas("k", "1", b"0")
         big = b"x" * (1 + (16 << 20))
         self.assertEqual(
@@ -218,7 +225,7 @@ class LeaderlessFronts(FrontsTest):
                          b"STORED\r\nVALUE k 0 1\r\n1\r\nEND\r\nDELETED\r\n")
         self.assertEqual(self.memcached(1, b"set k 0 100 1\r\n1\r\n"), b"STORED\r\n")
         for request in (b"add k 0 0 1\r\n1\r\n", b"incr k 1\r\n", b"append k 0 0 1\r\n1\r\n",
-                        b"touch k 1\r\n"):
+                        b"touch k 1\r\n", b"cas k 0 0 1 7\r\n1\r\n"):
             with self.subTest(request):
                 self.assertRegex(self.memcached(1, request), refused)
         self.assertEqual(self.three(1, b"px2gxd"), b"A2A")
