@@ -75,8 +75,5 @@ memory=$(for i in 1 2 3; do
   pid=$(pgrep -f "server --node $i .*$dir/kvorum" | head -1)
   awk '/VmRSS/ {print int($2 / 1024)}' "/proc/$pid/status"
 done | sort -n | tail -1)
-# Fail-over: from the leader's kill -9 until a write through another node is acknowledged.
-python3 "$root/bench/failover.py" "$kvorum" "$dir/kvorum" $base 5 >"$dir/failover"
 python3 "$root/bench/table.py" "$results"
-cat "$dir/failover"
 echo "largest node: $memory MB resident after the runs above (100,000 keys of 64 bytes)"
