@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""What a request costs, all three nodes together: processor time, system calls, context switches,
+messages between nodes, syncs. Steadier than rates on a machine that does other things, too.
+
+usage: budget.py [--requests N] [WORK]...
+
+WORK: set, get (linearizable), eventual-set, eventual-get (W = R = 1), quorum-set, quorum-get
+(W = R = 2); all if none is named. 64-byte values, 100,000 keys, 50 connections, without a pipeline
+and with 16 requests in it. N: 400,000 of the latter, a quarter of the former. System calls and
+switches need linux-perf and its right to trace. KVORUM_BIN is the program.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
+from harness import Cluster, wait_for  # noqa: E402
+
+NODES = (1, 2, 3)
+WORKS = ("set", "get", "eventual-set", "eventual-get", "quorum-set", "quorum-get")
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def load(cluster, node, keyspace, op, depth, requests):
+    """redis-benchmark's words."""
+    return ["redis-benchmark", "-p", str(cluster.port(node)), "--dbnum", str(keyspace), "-d", "64",
+            "-r", "100000", "-c", "50", "-n", str(requests), "-t", op, "-P", str(depth), "-q"]
+
+
+def figures(cluster):
+    """What all nodes have used so far."""
+    sums = {"user": 0.0, "system": 0.0, "messages": 0, "syncs": 0}
+    for node in NODES:
+        with open(f"/proc/{cluster.pid(node)}/stat", encoding="utf-8") as file:
+            words = file.read().rpartition(")")[2].split()
+        sums["user"] += int(words[11]) * TICK
+        sums["system"] += int(words[12]) * TICK
+        info = dict(line.split(":", 1) for line in cluster.ask(node, "INFO").splitlines()
+                    if ":" in line)
+        sums["messages"] += int(info["peer_messages_sent"])
+        sums["syncs"] += int(info["disk_syncs"])
+    return sums
+
+
+def traced(cluster, command):
+    """Runs it; (system calls, context switches) of the nodes meanwhile, or Nones."""
+    pids = ",".join(str(cluster.pid(node)) for node in NODES)
+    events = "raw_syscalls:sys_enter,context-switches"
+    try:
+        done = subprocess.run(["perf", "stat", "-x", ";", "-e", events, "-p", pids, "--", *command],
+                              capture_output=True, text=True, check=True)
+        counts = re.findall(r"^(\d+);", done.stderr, re.MULTILINE)
+        return tuple(map(int, counts)) if len(counts) == 2 else (None, None)
+    except (OSError, subprocess.CalledProcessError):
+        subprocess.run(command, capture_output=True, check=True)
+        return None, None
+
+
+def measure(cluster, work, depth, requests, keyspaces):
+    level, _, op = work.rpartition("-")
+    node = cluster.leader() if not level else 1
+    keyspace = keyspaces[level]
+    subprocess.run(load(cluster, node, keyspace, "set", 16, 100_000), capture_output=True,
+                   check=True)
+    command = load(cluster, node, keyspace, op, depth, requests)
+    before = figures(cluster)
+    calls, switches = traced(cluster, command)
+    after = figures(cluster)
+    cost = {name: (after[name] - before[name]) / requests for name in after}
+
+    def per(count):
+        return "-" if count is None else f"{count / requests:.2f}"
+
+    print(f"| {work} | {depth} | {(cost['user'] + cost['system']) * 1e6:.1f} "
+          f"| {cost['user'] * 1e6:.1f} | {cost['system'] * 1e6:.1f} | {per(calls)} "
+          f"| {per(switches)} | {cost['messages']:.3f} | {cost['syncs']:.3f} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--requests", type=int, default=400_000)
+    parser.add_argument("work", nargs="*", choices=[*WORKS, []])
+    words = parser.parse_args()
+    cluster = Cluster(3)
+    try:
+        cluster.ask(1, "KV.KEYSPACE", "CREATE", "quorum", "leaderless", "w=2", "r=2")
+        described = cluster.ask(1, "KV.KEYSPACE", "DESCRIBE", "quorum")
+        number = dict(zip(described[::2], described[1::2]))["id"]
+        keyspaces = {"": 0, "eventual": 1, "quorum": number}
+        wait_for(lambda: all(" refilling:0" in cluster.ask(node, "KV.STATUS") for node in NODES),
+                 "whole replicas")
+        print("| work | pipeline | µs | user | system | system calls | switches | messages "
+              "| syncs |\n|---|---|---|---|---|---|---|---|---|")
+        for work in words.work or WORKS:
+            for depth, requests in ((1, words.requests // 4), (16, words.requests)):
+                measure(cluster, work, depth, requests, keyspaces)
+    finally:
+        cluster.destroy()
+
+
+if __name__ == "__main__":
+    main()
