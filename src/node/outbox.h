@@ -33,6 +33,8 @@ class Outbox {
   void push(const Command& command, ConnId owner);
   bool has_open() const { return !open_.empty(); }
   std::size_t open_bytes() const { return open_bytes_.size(); }
+  std::size_t open_commands() const { return open_.size(); }
+  std::uint64_t done() const { return done_; }  // applied through this number
 
   // Numbers the open run's commands and closes it, in pieces that fit an entry. Returns how many
   // runs were added.

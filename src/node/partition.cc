@@ -14,6 +14,11 @@ constexpr std::size_t kRestoreBytes = std::size_t{8} << 20;  // of log read at o
 // load fewer and larger entries, messages and syncs; without load nobody waits.
 constexpr std::size_t kRunsInFlight = 1;
 constexpr std::size_t kGatherBytes = std::size_t{16} << 10;  // that do not wait in any case
+// Two groups of clients that take turns cost twice the syncs and messages of one. So when a run is
+// done and others have gathered meanwhile, the next one waits for the clients that were just
+// answered, for this part of the time that the last one took. Who is alone waits for nobody.
+constexpr int kGatherPart = 4;
+constexpr Duration kGatherMost = 1ms;
 constexpr std::size_t kWindowBytes = std::size_t{32} << 20;  // of log kept in memory too
 constexpr std::size_t kCheckpointBytes = std::size_t{16}
                                          << 20;  // of changed rows that call for a checkpoint early
@@ -136,7 +141,20 @@ bool Partition::needs_drain() const {
 }
 
 bool Partition::holds_back() const {
-  return outbox_.runs().size() >= kRunsInFlight && outbox_.open_bytes() < kGatherBytes;
+  const bool waits = outbox_.runs().size() >= kRunsInFlight || outbox_.open_commands() < awaited_;
+  return waits && outbox_.open_bytes() < kGatherBytes;
+}
+
+// Of this turn: commands above `done_before` were applied.
+void Partition::gather(std::uint64_t done_before, Now now) {
+  const auto done = outbox_.done() - done_before;
+  if (done == 0 || !outbox_.runs().empty()) {
+    return;
+  }
+  awaited_ = outbox_.has_open() ? outbox_.open_commands() + done : 0;
+  gather_until_ = awaited_ == 0
+                      ? Instant::max()
+                      : now.mono + std::min((now.mono - sealed_at_) / kGatherPart, kGatherMost);
 }
 
 void Partition::send_runs(Output& out, Now now) {
@@ -155,6 +173,9 @@ void Partition::send_runs(Output& out, Now now) {
   resend_ = resend_ || (!leads && now.mono >= resend_at_);
   if (!holds_back()) {
     unsent_runs_ += outbox_.seal();
+    sealed_at_ = now.mono;
+    awaited_ = 0;
+    gather_until_ = Instant::max();
   }
   const auto& runs = outbox_.runs();
   auto fresh = std::min(resend_ ? runs.size() : unsent_runs_, runs.size());
@@ -201,7 +222,9 @@ void Partition::drain(Output& out, store::Batch& batch, Now now) {
   turn_.clear();
   raft_->drain(turn_, now);
   collect(out, batch);
+  const auto done_before = outbox_.done();
   apply();
+  gather(done_before, now);
   for (const auto& read : turn_.reads) {
     for (auto& waiting : waiting_) {
       if (waiting.tag == read.tag) {
@@ -212,7 +235,7 @@ void Partition::drain(Output& out, store::Batch& batch, Now now) {
   retry_tags_.insert(retry_tags_.end(), turn_.failed_reads.begin(), turn_.failed_reads.end());
   confirm_reads();
   checkpoint(batch, now);
-  wake_at_ = std::min({turn_.wake_at, resend_at_, checkpoint_at_});
+  wake_at_ = std::min({turn_.wake_at, resend_at_, checkpoint_at_, gather_until_});
   if (machine_->free_some()) {
     wake_at_ = now.mono;
   }
@@ -427,7 +450,13 @@ void Partition::persisted(std::uint64_t ticket, Now now) {
   }
 }
 
-void Partition::tick(Now now) { raft_->tick(now); }
+void Partition::tick(Now now) {
+  if (now.mono >= gather_until_) {
+    awaited_ = 0;
+    gather_until_ = Instant::max();
+  }
+  raft_->tick(now);
+}
 
 // Rows expire by log time, so when a deadline is due somebody must move log time on: the leader
 // does.

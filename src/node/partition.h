@@ -105,6 +105,7 @@ class Partition final : public kv::Observer {
   Result<void> load_log(const store::Store& store, raft::Restored& restored);
   void send_runs(Output& out, Now now);
   bool holds_back() const;
+  void gather(std::uint64_t done_before, Now now);
   bool barrier_due() const { return barrier_open_ && waiting_.size() == 1; }
   void collect(Output& out, store::Batch& batch);
   void write_snapshot(raft::SnapshotWrite& write, store::Batch& batch);
@@ -125,6 +126,9 @@ class Partition final : public kv::Observer {
   NoReply no_reply_;
 
   Outbox outbox_;
+  Instant sealed_at_;        // the last run
+  std::size_t awaited_ = 0;  // commands that the open run waits for, until gather_until_; 0: none
+  Instant gather_until_ = Instant::max();
   std::size_t unsent_runs_ = 0;  // at the back of the outbox, refused by raft for now
   bool resend_ = false;
   Instant resend_at_ = Instant::max();
