@@ -100,7 +100,7 @@ bool Core::Impl::load_row(PartitionId id, ByteView key, ByteView value) {
     return false;
   }
   note_actors(*partition, row.context);
-  partition->table.replace(key, row);
+  partition->table.load(key, row);
   return true;
 }
 
@@ -193,10 +193,7 @@ Message Core::Impl::make(MessageType type, const Partition& partition, NodeId to
 
 void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
   partition.table.replace(key, row);
-  if (partition.is_dirty.emplace(key).second) {
-    partition.dirty.emplace_back(key);
-  }
-  if (partition.config.fsync || partition.dirty.size() >= kDirtyRows) {
+  if (partition.config.fsync || partition.table.changed() >= kChangedRows) {
     disk_work_ = true;
   } else {
     write_at_ = std::min(write_at_, now_.mono + partition.config.interval);
@@ -211,10 +208,15 @@ void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
 
 // Merges what came from elsewhere. Nothing is refused for its stamp: it is stored elsewhere, and
 // replicas must become equal.
-Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row from) {
+Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row& from) {
   const Row* held = partition.table.find(key);
   const bool undelete = KVORUM_MUTANT(kUndelete) && held != nullptr && is_gone(*held);
-  Row row = held != nullptr && !undelete ? *held : Row();
+  Row& row = merged_;
+  if (held != nullptr && !undelete) {
+    row = *held;
+  } else {
+    row = {};
+  }
   const bool tells_of_drop = from.siblings.empty();
   bool dead = false;
   const auto is_old = [&](const Sibling& sibling) {
@@ -229,7 +231,7 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row 
   note_actors(partition, from.context);
   if (held == nullptr && siblings.empty() && partition.cut.covers(from.context)) {
     // All of it was dropped here, so its sender may drop it too.
-    return {false, tells_of_drop ? std::nullopt : std::optional(std::move(from))};
+    return {false, tells_of_drop ? std::nullopt : std::optional(from)};
   }
   if (!merge(row, from)) {
     return {};
@@ -253,7 +255,7 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row 
     note_stamp(sibling.stamp);
   }
   store(partition, key, row);
-  return {true, dead ? std::optional(std::move(row)) : std::nullopt};
+  return {true, dead ? std::optional(row) : std::nullopt};
 }
 
 void Core::Impl::note_losers(const Partition& partition, ByteView key, const Row& row,
@@ -348,6 +350,9 @@ void Core::write(WriteRequest request, Now now) { impl_->write(std::move(request
 void Core::read(ReadRequest request, Now now) { impl_->read(std::move(request), now); }
 const Row* Core::read_here(PartitionId partition, ByteView key) {
   return impl_->read_here(partition, key);
+}
+const Result* Core::write_here(const WriteRequest& request, Now now) {
+  return impl_->write_here(request, now);
 }
 bool Core::writes_wait() const { return impl_->writes_wait(); }
 void Core::step(Message message, Now now) { impl_->step(std::move(message), now); }

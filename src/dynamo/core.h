@@ -152,11 +152,10 @@ struct Loss {
   WallMs at;
 };
 
-struct RowWrite {  // an empty value: the row is gone
+struct RowsWrite {  // an empty row is gone
   PartitionId partition;
   Generation generation;
-  Bytes key;
-  Bytes value;
+  RowList rows;
 };
 struct CutWrite {  // persisted with the rows that it let go, and with those that it knows
   PartitionId partition;
@@ -169,7 +168,7 @@ struct CutWrite {  // persisted with the rows that it let go, and with those tha
 struct Output {
   std::uint64_t ticket = 0;  // of the disk batch; 0: nothing to write. Rise by one, in order
   bool must_sync = false;
-  std::vector<RowWrite> rows;
+  std::vector<RowsWrite> rows;
   std::vector<CutWrite> cuts;
   std::optional<Bounds> bounds;
   std::vector<Message> send_now;
@@ -218,6 +217,9 @@ class Core {
   // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null if there
   // is none, or if read() must be asked. Good until the next input.
   const Row* read_here(PartitionId partition, ByteView key);
+  // A write with W = 1 on a node that holds the key, without a ticket, where no disk is waited for:
+  // done, or null if write() must be asked. Good until the next input.
+  const Result* write_here(const WriteRequest& request, Now now);
   // Whether writes wait for bounds on disk or for the clock: a read would overtake them.
   bool writes_wait() const;
   void step(Message message, Now now);

@@ -15,9 +15,9 @@ const Row* Core::Impl::read_here(PartitionId id, ByteView key) {
   if (row == nullptr) {
     return nullptr;
   }
-  read_here_ = *row;
-  print_to_others(*partition, key, read_here_, {options_.self.node});
-  return &read_here_;
+  here_ = *row;
+  print_to_others(*partition, key, here_, {options_.self.node});
+  return &here_;
 }
 
 void Core::Impl::refuse_read(const ReadRequest& request, Error error) {
@@ -149,7 +149,7 @@ void Core::Impl::on_read(const Message& message) {
       send_now_.push_back(std::exchange(answer, std::move(rest)));
     }
     bytes += key.size() + row.size();
-    answer.rows.emplace_back(key, std::move(row));
+    answer.rows.add(key, row);
   }
   send_now_.push_back(std::move(answer));
 }
@@ -160,7 +160,7 @@ void Core::Impl::on_read_done(const Message& message) {
     return;
   }
   for (const auto& [key, bytes] : message.rows) {
-    auto waiting = asked->second.reads.extract(key);
+    auto waiting = asked->second.reads.extract(Bytes(key));
     Row row;
     Reader reader(bytes);
     if (waiting.empty() || (!bytes.empty() && (!decode(reader, row) || !reader.done()))) {

@@ -25,7 +25,8 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
       queue_row(partition, answer.node, read.request.key, row, waits ? id : 0);
       continue;
     }
-    absorb(partition, read.request.key, whole);
+    Row ours = whole;
+    absorb(partition, read.request.key, ours);
     if (partition.config.fsync) {
       own_copies_.push_back(id);
     } else {
@@ -105,7 +106,7 @@ void Core::Impl::answer_keys(const Partition& partition, const Message& message,
         encode(*row, encoded);
       }
       bytes += key.size() + encoded.size();
-      answer.rows.emplace_back(key, std::move(encoded));
+      answer.rows.add(key, encoded);
     }
   }
 }
@@ -136,7 +137,7 @@ void Core::Impl::answer_hashes(const Partition& partition, const Message& messag
         Bytes encoded;
         encode(row, encoded);
         bytes += at->second.size() + encoded.size();
-        answer.rows.emplace_back(at->second, std::move(encoded));
+        answer.rows.add(at->second, encoded);
       }
     }
   }
@@ -164,7 +165,8 @@ std::optional<Bytes> Core::Impl::take_row(Partition& partition, ByteView key, By
   if (!bytes.empty() && (!decode(reader, theirs) || !reader.done())) {
     return std::nullopt;
   }
-  auto answer = absorb(partition, key, theirs).answer;
+  Row from = theirs;
+  auto answer = absorb(partition, key, from).answer;
   const Row* ours = partition.table.find(key);
   if (!answer && ours != nullptr && *ours != theirs) {
     answer = *ours;

@@ -169,7 +169,7 @@ void Core::Impl::take_pushes(const Partition& partition, Round& round, Message& 
     }
     if (!row.empty()) {
       bytes += key.size() + row.size();
-      message.rows.emplace_back(std::move(key), std::move(row));
+      message.rows.add(key, row);
     }
     round.pushes.pop_front();
   }

@@ -19,6 +19,7 @@ namespace {
 
 constexpr ByteView kRecordName = "leaderless";
 constexpr ByteView kTableName = "keyspaces";
+constexpr std::size_t kScratchBytes = std::size_t{64} << 10;
 constexpr std::int64_t kLongestTtlMs = std::int64_t{1} << 52;  // so that no stamp overflows
 
 Bytes cut_name(PartitionId partition) { return fmt::format("cut/{}", partition.value()); }
@@ -39,20 +40,21 @@ bool decode_cut(ByteView bytes, dynamo::CutWrite& cut) {
   return decode(reader, cut.cut) && decode(reader, cut.known) && reader.done();
 }
 
-dynamo::WriteRequest write_request(const Command& command, ByteView key, ByteView value,
-                                   const Counts& counts) {
-  dynamo::WriteRequest request;
+// Fills in all but the ticket and the partition.
+void set_request(const Command& command, ByteView key, ByteView value, const Counts& counts,
+                 dynamo::WriteRequest& request) {
   request.key = key;
   request.value = value;
   request.deleted = command.op == Op::kDel;
   request.w = counts.w;
   request.sloppy = counts.sloppy;
+  request.ttl_ms.reset();
+  request.deadline.reset();
   if (command.has(kRelativeTtl)) {
     request.ttl_ms = std::min(command.number, kLongestTtlMs);
   } else if (command.has(kAbsoluteTtl)) {
     request.deadline = WallMs(command.number);
   }
-  return request;
 }
 
 dynamo::Options core_options(const Options& from, ReplicaId self, ClientId life) {
@@ -194,6 +196,19 @@ void Leaderless::configure(const KeyspaceTable& table, Now now) {
   }
 }
 
+const dynamo::Result* Leaderless::write_here(PartitionId partition, const Command& command,
+                                             const Counts& counts,
+                                             const std::optional<dynamo::Context>& seen, Now now) {
+  const bool sets = command.op == Op::kSet;
+  if (stopping_ || (!sets && (command.op != Op::kDel || command.args.size() != 1))) {
+    return nullptr;
+  }
+  set_request(command, command.args[0], sets ? command.args[1] : ByteView(), counts, here_);
+  here_.partition = partition;
+  here_.seen = seen;
+  return core_->write_here(here_, now);
+}
+
 Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Command& command,
                                     const Counts& counts,
                                     const std::optional<dynamo::Context>& seen, Now now) {
@@ -226,7 +241,8 @@ Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const
     const auto value = command.op == Op::kSet ? command.args[1]
                        : pairs                ? command.args[2 * i + 1]
                                               : ByteView();
-    auto one = write_request(command, key, value, counts);
+    dynamo::WriteRequest one;
+    set_request(command, key, value, counts, one);
     one.ticket = ticket;
     one.partition = partition;
     one.seen = seen;
@@ -291,6 +307,9 @@ void Leaderless::drain(Output& out, store::Batch& batch,
                        std::vector<std::pair<ConnId, std::uint64_t>>& done, Now now) {
   turn_.clear();
   core_->drain(turn_, now);
+  if (here_.value.capacity() > kScratchBytes) {
+    here_ = {};
+  }
   std::move(refused_.begin(), refused_.end(), std::back_inserter(turn_.results));
   refused_.clear();
   for (auto& result : turn_.results) {
@@ -339,12 +358,14 @@ void Leaderless::write(store::Batch& batch) {
     bounds_ = turn_.bounds.value_or(bounds_);
     put_record(batch);
   }
-  for (auto& row : turn_.rows) {
-    if (row.value.empty()) {
-      operations.push_back(store::DeleteRow{row.partition, row.generation, std::move(row.key)});
-    } else {
-      operations.push_back(
-          store::PutRow{row.partition, row.generation, std::move(row.key), std::move(row.value)});
+  for (const auto& write : turn_.rows) {
+    for (const auto& [key, row] : write.rows) {
+      if (row.empty()) {
+        operations.push_back(store::DeleteRow{write.partition, write.generation, Bytes(key)});
+      } else {
+        operations.push_back(
+            store::PutRow{write.partition, write.generation, Bytes(key), Bytes(row)});
+      }
     }
   }
   for (const auto& cut : turn_.cuts) {

@@ -90,6 +90,11 @@ class Leaderless {
   const dynamo::Row* read_here(PartitionId partition, ByteView key) {
     return core_->read_here(partition, key);
   }
+  // A write of one key that this node can do at once by itself; null: begin() it. Good until the
+  // next call.
+  const dynamo::Result* write_here(PartitionId partition, const Command& command,
+                                   const Counts& counts, const std::optional<dynamo::Context>& seen,
+                                   Now now);
   struct Begun {
     std::uint64_t id = 0;
     bool remote = false;  // some key's coordinator is another node
@@ -138,6 +143,7 @@ class Leaderless {
   boost::unordered_flat_map<std::uint64_t, std::uint64_t>
       parts_;  // ticket of a further key: request
 
+  dynamo::WriteRequest here_;            // scratch: what write_here() asks for
   std::vector<dynamo::Result> refused_;  // not by the core
   std::vector<ReplicaId> fenced_;
   Incarnation started_over_from_;

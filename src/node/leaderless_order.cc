@@ -5,8 +5,12 @@
 
 namespace kvorum::node {
 
-// A read that needs no other replica and has nothing ahead of it: no place in the queue either.
+// What needs no other replica, nor the disk, and has nothing ahead of it: no place in the queue
+// either.
 bool Replica::serve_at_once(Session& session, const Item& item, const Command& command) {
+  if (item.kind == Item::Kind::kWrite) {
+    return write_at_once(session, item, command);
+  }
   if (item.kind != Item::Kind::kRead || item.everywhere || item.met.r != 1 ||
       command.args.size() != 1) {
     return false;
@@ -29,8 +33,29 @@ bool Replica::serve_at_once(Session& session, const Item& item, const Command& c
   receipt.partition = item.partition;
   receipt.replicas = 1;
   receipt.coordinator = options_.self;
-  receipt.siblings = live_siblings(*row, now_.wall).size();
+  receipt.siblings = count_live(*row, now_.wall);
   session.context = row->context;
+  if (item.with_receipt) {
+    reply_receipt(session, reply);
+  }
+  return true;
+}
+
+bool Replica::write_at_once(Session& session, const Item& item, const Command& command) {
+  const Counts counts{item.met.w, item.met.r, item.met.sloppy};
+  if (item.everywhere || counts.w != 1) {
+    return false;
+  }
+  const auto* result = leaderless_.write_here(item.partition, command, counts, item.seen, now_);
+  if (result == nullptr) {
+    return false;
+  }
+  auto& reply = connections_.reply(session.id);
+  if (item.with_receipt) {
+    reply.array(2);
+  }
+  leaderless_receipt(session, item, {result, 1}, *keyspace_of(session));
+  reply_written(command, {result, 1}, reply);
   if (item.with_receipt) {
     reply_receipt(session, reply);
   }
@@ -64,7 +89,7 @@ void Replica::leaderless_done(ConnId conn, std::uint64_t id) {
 }
 
 void Replica::leaderless_receipt(Session& session, const Item& item,
-                                 const std::vector<dynamo::Result>& results,
+                                 std::span<const dynamo::Result> results,
                                  const Keyspace& keyspace) {
   const auto& result = results.front();
   auto& receipt = session.receipt;
@@ -77,7 +102,7 @@ void Replica::leaderless_receipt(Session& session, const Item& item,
   receipt.coordinator = result.coordinator;
   receipt.dot = result.dot;
   receipt.durable = options_.durable && keyspace.flush_ms == 0;
-  receipt.siblings = live_siblings(result.row, now_.wall).size();
+  receipt.siblings = count_live(result.row, now_.wall);
   receipt.replicas = 255;
   for (const auto& one : results) {  // of several keys: what all of them got
     receipt.replicas = std::min(receipt.replicas, static_cast<std::uint8_t>(one.acks));

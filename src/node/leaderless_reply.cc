@@ -132,6 +132,13 @@ Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<L
   return counts;
 }
 
+std::size_t count_live(const dynamo::Row& row, WallMs now) {
+  const auto& all = row.siblings;
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(),
+                    [now](const dynamo::Sibling& sibling) { return !sibling.gone(now); }));
+}
+
 std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs now) {
   std::vector<const dynamo::Sibling*> live;
   for (const auto& sibling : row.siblings) {
@@ -185,7 +192,7 @@ void reply_rows(const Command& command, std::span<const dynamo::Row* const> rows
   reply_row(command, rows.front(), now, reply);
 }
 
-void reply_written(const Command& command, const std::vector<dynamo::Result>& results,
+void reply_written(const Command& command, std::span<const dynamo::Result> results,
                    ReplyWriter& reply) {
   if (command.op == Op::kDel) {
     return reply.integer(std::count_if(results.begin(), results.end(),

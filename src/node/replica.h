@@ -5,6 +5,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -116,11 +117,12 @@ class Replica final : public Node, private Partition::Host {
 
   // leaderless_order.cc: the same for requests of leaderless keyspaces
   bool serve_at_once(Session& session, const Item& item, const Command& command);
+  bool write_at_once(Session& session, const Item& item, const Command& command);
   void begin_leaderless(Session& session, Item& item, const Command& command);
   void serve_leaderless(Session& session, const Item& item, const Command& command);
   void leaderless_done(ConnId conn, std::uint64_t id);
   void leaderless_receipt(Session& session, const Item& item,
-                          const std::vector<dynamo::Result>& results, const Keyspace& keyspace);
+                          std::span<const dynamo::Result> results, const Keyspace& keyspace);
 
   // ask.cc: what looks at rows of other nodes, too
   std::vector<NodeId> holders(const Keyspace& keyspace, PartitionId partition) const;
