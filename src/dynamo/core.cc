@@ -96,7 +96,7 @@ bool Core::Impl::load_row(PartitionId id, ByteView key, ByteView value) {
   CHECK(partition != nullptr, "a row of an unknown partition {}", id.value());
   Reader reader(value);
   Row row;
-  if (!decode(reader, row) || !reader.done()) {
+  if (!value.empty() && (!decode(reader, row) || !reader.done())) {
     return false;
   }
   note_actors(*partition, row.context);

@@ -206,7 +206,7 @@ class Core {
   // Adds a partition, or changes it. A new generation starts with no rows. Before any input for it.
   void configure(const PartitionConfig& config, Now now);
   void remove(PartitionId partition);
-  // What the disk held, before the first input. False: malformed.
+  // What the disk held, before the first input; an empty value: the row is gone. False: malformed.
   bool load_row(PartitionId partition, ByteView key, ByteView value);
   bool load_cut(const CutWrite& cut);
 

@@ -105,8 +105,13 @@ void Core::Impl::write_partition(Partition& partition, Output& out, DiskBatch& b
   const auto& config = partition.config;
   if (partition.table.changed() > 0) {
     out.must_sync = out.must_sync || config.fsync;
-    RowList& rows = out.rows.emplace_back(RowsWrite{config.id, config.generation, {}}).rows;
-    partition.table.take_changed([&](ByteView key, ByteView row) { rows.add(key, row); });
+    out.rows.push_back({config.id, config.generation, {}});
+    partition.table.take_changed([&](ByteView key, ByteView row) {
+      if (out.rows.back().rows.bytes().size() >= kBatchBytes) {
+        out.rows.push_back({config.id, config.generation, {}});
+      }
+      out.rows.back().rows.add(key, row);
+    });
   }
   if (std::exchange(partition.write_cut, false)) {
     // Synced, because what we have told makes others drop tombstones.

@@ -73,6 +73,22 @@ class RowList {
     return reader.ok();
   }
 
+  // Of nothing but rows, as take_bytes() gave them.
+  bool read(ByteView bytes) {
+    clear();
+    Reader reader(bytes);
+    for (; !reader.rest().empty(); ++size_) {
+      reader.bytes();
+      reader.bytes();
+    }
+    bytes_ = bytes;
+    return reader.ok();
+  }
+  Bytes take_bytes() {
+    size_ = 0;
+    return std::exchange(bytes_, {});
+  }
+
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   const Bytes& bytes() const { return bytes_; }

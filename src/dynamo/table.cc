@@ -174,6 +174,7 @@ void Table::count(const Slot& slot, bool added) {
   rows_ += sign;
   tombstones_ += sign * head.tombstone;
   memory_bytes_ += sign * slot.memory_bytes();
+  row_bytes_ += sign * slot.memory_bytes();
   leaves_[leaf_of(slot.hash)].sum += sign * head.fingerprint;
 }
 
@@ -194,7 +195,9 @@ void Table::put(ByteView key, const Row& row, bool changed) {
     if (place.known) {
       last_ = {};
       slots.erase(at);
-      erased_.emplace_back(key);
+      if (changed) {
+        erased_.emplace_back(key);
+      }
     }
     return;
   }
@@ -225,6 +228,14 @@ void Table::put(ByteView key, const Row& row, bool changed) {
   slots.insert(at, std::move(fresh));
   memory_bytes_ += (slots.capacity() - room) * sizeof(Slot);
   last_.known = true;
+}
+
+void Table::each_of(std::uint64_t hash,
+                    const std::function<void(ByteView key, ByteView packed)>& visit) const {
+  const auto& slots = leaves_[leaf_of(hash)].slots;
+  for (auto at = lower_bound(slots, hash, {}); at < slots.size() && slots[at].hash == hash; ++at) {
+    visit(slots[at].key(), slots[at].row());
+  }
 }
 
 void Table::take_changed(const std::function<void(ByteView key, ByteView packed)>& take) {

@@ -56,6 +56,10 @@ class Table {
   // The row as it is kept, which is encoded; empty: nothing is known. Good until the next change.
   ByteView packed(ByteView key) const;
 
+  // The rows of keys of that hash, as they are kept.
+  void each_of(std::uint64_t hash,
+               const std::function<void(ByteView key, ByteView packed)>& visit) const;
+
   // Rows that were changed since they were last taken, in the order of their first change; those
   // that are gone, which are empty, come first.
   std::size_t changed() const { return changed_.size() + erased_.size(); }
@@ -64,6 +68,7 @@ class Table {
   std::size_t rows() const { return rows_; }              // tombstones included
   std::size_t tombstones() const { return tombstones_; }  // rows all of whose siblings are deleted
   std::size_t memory_bytes() const { return memory_bytes_; }  // an estimate
+  std::size_t row_bytes() const { return row_bytes_; }        // of it, the rows with their keys
   std::uint64_t digest() const { return sum({0, 0}); }
 
   std::uint64_t sum(Range range) const;             // of the fingerprints of its rows, modulo 2^64
@@ -123,6 +128,7 @@ class Table {
   std::size_t rows_ = 0;
   std::size_t tombstones_ = 0;
   std::size_t memory_bytes_ = 0;
+  std::size_t row_bytes_ = 0;
 };
 
 }  // namespace kvorum::dynamo

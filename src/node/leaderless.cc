@@ -72,7 +72,9 @@ dynamo::Options core_options(const Options& from, ReplicaId self, ClientId life)
 }  // namespace
 
 Leaderless::Leaderless(const Options& options, ClientId life)
-    : options_(options), self_{options.self, Incarnation(life.value())} {}
+    : options_(options),
+      self_{options.self, Incarnation(life.value())},
+      journal_(options.journal_bytes) {}
 
 // Whether the last life ended in order: then this one may go on making its dots. Else it may have
 // lost rows, and is another replica.
@@ -132,14 +134,11 @@ Result<void> Leaderless::open(const store::Store& store, Now now) {
 Result<void> Leaderless::load_rows(const store::Store& store, const Keyspace& keyspace) {
   for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
     const PartitionId id(keyspace.first_partition.value() + i);
-    const auto rows = store.rows(id, keyspace.generation);
-    for (; rows->valid(); rows->next()) {
-      if (!core_->load_row(id, rows->key(), rows->value())) {
-        return fail(ErrorCode::kCorrupt, "a row of partition {} is damaged", id.value());
-      }
-    }
-    if (const auto status = rows->status(); !status) {
-      return status;
+    const auto loaded =
+        journal_.open(store, id, keyspace.generation,
+                      [&](ByteView key, ByteView row) { return core_->load_row(id, key, row); });
+    if (!loaded) {
+      return loaded;
     }
     const auto record = store.record(cut_name(id));
     if (!record) {
@@ -182,7 +181,7 @@ void Leaderless::configure(const KeyspaceTable& table, Now now) {
     }
     for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
       const PartitionId id(keyspace.first_partition.value() + i);
-      dropped_.emplace_back(id, keyspace.generation);
+      dropped_.push_back({id, keyspace.generation, now_there == nullptr});
       if (now_there == nullptr) {
         core_->remove(id);
       }
@@ -349,8 +348,12 @@ void Leaderless::write(store::Batch& batch) {
   if (std::exchange(table_dirty_, false)) {
     operations.push_back(store::PutRecord{Bytes(kTableName), encode(table_)});
   }
-  for (const auto& [partition, generation] : std::exchange(dropped_, {})) {
-    operations.push_back(store::DropGeneration{partition, generation});
+  for (const auto& [partition, generation, whole] : std::exchange(dropped_, {})) {
+    if (whole) {
+      journal_.drop(partition, batch);
+    } else {
+      journal_.drop_rows(partition, generation, batch);
+    }
   }
   const bool fresh = write_start(batch);
   const bool last = stopping_ && !stopped_ && turn_.must_sync;
@@ -358,15 +361,9 @@ void Leaderless::write(store::Batch& batch) {
     bounds_ = turn_.bounds.value_or(bounds_);
     put_record(batch);
   }
-  for (const auto& write : turn_.rows) {
-    for (const auto& [key, row] : write.rows) {
-      if (row.empty()) {
-        operations.push_back(store::DeleteRow{write.partition, write.generation, Bytes(key)});
-      } else {
-        operations.push_back(
-            store::PutRow{write.partition, write.generation, Bytes(key), Bytes(row)});
-      }
-    }
+  for (auto& write : turn_.rows) {
+    const auto* table = core_->table(write.partition);
+    journal_.write(std::move(write), table, batch);
   }
   for (const auto& cut : turn_.cuts) {
     operations.push_back(store::PutRecord{cut_name(cut.partition), encode_cut(cut)});
@@ -437,7 +434,8 @@ void Leaderless::start_over(Incarnation fenced, Now now) {
     }
     configure(keyspace, now);
     for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
-      dropped_.emplace_back(PartitionId(keyspace.first_partition.value() + i), keyspace.generation);
+      dropped_.push_back(
+          {PartitionId(keyspace.first_partition.value() + i), keyspace.generation, false});
     }
   }
   // What the old core waits for comes to nothing.

@@ -21,6 +21,7 @@
 #include "model/keyspace.h"
 #include "model/level.h"
 #include "model/reply.h"
+#include "node/journal.h"
 #include "node/options.h"
 #include "store/store.h"
 
@@ -136,7 +137,13 @@ class Leaderless {
   dynamo::Output turn_;
   KeyspaceTable table_;
   bool table_dirty_ = false;
-  std::vector<std::pair<PartitionId, Generation>> dropped_;  // rows to take off the disk
+  struct Dropped {  // to be taken off the disk
+    PartitionId partition;
+    Generation generation;
+    bool whole = false;  // the partition, not only its rows
+  };
+  std::vector<Dropped> dropped_;
+  Journal journal_;
 
   std::uint64_t next_id_ = 1;
   boost::unordered_flat_map<std::uint64_t, Request> requests_;

@@ -74,6 +74,9 @@ Result<void> Replica::restore(const store::Store& store, Now now) {
       dropped_.push_back(id);
       continue;
     }
+    if (is_leaderless(id)) {
+      continue;  // leaderless_ has read it
+    }
     if (const auto added = add_partition(id, store); !added) {
       return added;
     }

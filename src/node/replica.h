@@ -176,6 +176,7 @@ class Replica final : public Node, private Partition::Host {
   void begin_change(Session& session, Item& item);
   void change_applied(Session& session);
   bool is_dropped(PartitionId id) const;
+  bool is_leaderless(PartitionId id) const;
   void drop_partitions();
   void drop_requests(Session& session);
   Error no_keyspace() const;

@@ -36,6 +36,7 @@ node::Options node_options(const Options& from, NodeId self, const node::Identit
   options.request_timeout = std::chrono::milliseconds(from.request_timeout_ms);
   options.checkpoint_interval = std::chrono::milliseconds(from.checkpoint_ms);
   options.log_keep_bytes = static_cast<std::uint64_t>(from.log_keep_kb) << 10;
+  options.journal_bytes = static_cast<std::size_t>(from.log_keep_kb) << 10;
   options.sync_interval = std::chrono::milliseconds(from.sync_ms);
   options.sync_idle_interval = 10 * options.sync_interval;
   options.hint_life = std::chrono::milliseconds(from.hint_life_ms);

@@ -251,6 +251,8 @@ Result<void> RocksStore::open_with(bool read_only) {
   // Rows come in no order and nobody asks for one, only for all: sorted when they are flushed, they
   // cost a tenth of what a skip list takes to insert.
   descriptors[kData].options.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
+  // What is in a log is soon cut off.
+  descriptors[kLog].options.compression = rocksdb::kNoCompression;
   rocksdb::DB* db = nullptr;
   const auto status =
       read_only ? rocksdb::DB::OpenForReadOnly(options, options_.path, descriptors, &families_, &db)
@@ -288,6 +290,7 @@ Result<void> RocksStore::check_format() {
     return fail(ErrorCode::kFormat, "{} has format {}; this program knows {} at most",
                 options_.path, *version, keys::kFormat);
   }
+  format_ = *version;
   return {};
 }
 
@@ -297,7 +300,7 @@ Result<void> RocksStore::check_tables() {
 }
 
 Result<void> RocksStore::open_database() {
-  if (auto opened = open_with(false); !opened || !fresh_) {
+  if (auto opened = open_with(false); !opened || format_ == keys::kFormat) {
     return opened;
   }
   rocksdb::WriteBatch batch;
