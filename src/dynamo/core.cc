@@ -1,6 +1,7 @@
 #include "dynamo/core.h"
 
 #include <algorithm>
+#include <boost/container/static_vector.hpp>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -172,6 +173,20 @@ std::size_t Core::Impl::count_up(const Partition& partition) const {
   return static_cast<std::size_t>(std::count_if(replicas.begin(), replicas.end(), [&](NodeId node) {
     return node == options_.self.node ? partition.mine : is_up(node);
   }));
+}
+
+void Core::Impl::fetch(std::span<const Wanted> rows) const {
+  boost::container::static_vector<std::pair<const Table*, std::uint64_t>, Table::kFetch> places;
+  for (const Wanted& row : rows.first(std::min(rows.size(), Table::kFetch))) {
+    if (const Partition* partition = find(row.partition)) {
+      places.emplace_back(&partition->table, Table::hash_of(row.key));
+    }
+  }
+  for (const auto step : Table::kSteps) {
+    for (const auto& [table, hash] : places) {
+      table->fetch(step, hash);
+    }
+  }
 }
 
 void Core::Impl::say(std::string line) {
@@ -354,6 +369,7 @@ const Row* Core::read_here(PartitionId partition, ByteView key) {
 const Result* Core::write_here(const WriteRequest& request, Now now) {
   return impl_->write_here(request, now);
 }
+void Core::fetch(std::span<const Wanted> rows) const { impl_->fetch(rows); }
 bool Core::writes_wait() const { return impl_->writes_wait(); }
 void Core::step(Message message, Now now) { impl_->step(std::move(message), now); }
 void Core::persisted(std::uint64_t ticket, Now now) { impl_->persisted(ticket, now); }

@@ -62,6 +62,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -220,6 +221,12 @@ class Core {
   // A write with W = 1 on a node that holds the key, without a ticket, where no disk is waited for:
   // done, or null if write() must be asked. Good until the next input.
   const Result* write_here(const WriteRequest& request, Now now);
+  // Asks memory for the rows of writes that follow (table.h): kFetch at a time.
+  struct Wanted {
+    PartitionId partition;
+    ByteView key;
+  };
+  void fetch(std::span<const Wanted> rows) const;
   // Whether writes wait for bounds on disk or for the clock: a read would overtake them.
   bool writes_wait() const;
   void step(Message message, Now now);

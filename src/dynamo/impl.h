@@ -101,6 +101,7 @@ class Core::Impl {
   // put.cc
   void write(WriteRequest request, Now now);
   const Result* write_here(const WriteRequest& request, Now now);
+  void fetch(std::span<const Wanted> rows) const;
   bool writes_wait() const { return !waiting_.empty(); }
   void flush();
   // get.cc

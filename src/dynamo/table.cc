@@ -22,12 +22,19 @@ std::size_t guess(std::uint64_t hash, std::size_t size) {
   return static_cast<std::size_t>((static_cast<unsigned __int128>(within) * size) >> 64);
 }
 
+// GCC takes a function that only prefetches for one without an effect, and drops its calls: not so
+// with the empty statement.
+void prefetch(const void* address) {
+  __builtin_prefetch(address);
+  asm volatile("");
+}
+
 // A block spans a few cache lines: ask for them at once, to wait for memory once. An address that
 // is none does no harm.
 void prefetch_rest(const void* block) {
   const auto address = reinterpret_cast<std::uintptr_t>(block);
-  __builtin_prefetch(reinterpret_cast<const void*>(address + 64));
-  __builtin_prefetch(reinterpret_cast<const void*>(address + 128));
+  prefetch(reinterpret_cast<const void*>(address + 64));
+  prefetch(reinterpret_cast<const void*>(address + 128));
 }
 
 bool is_tombstone(const Row& row) {
@@ -90,7 +97,7 @@ void Table::unpack(const Slot& slot, Row& row) {
   CHECK(decode(reader, row) && reader.done());
 }
 
-std::size_t Table::lower_bound(const Slots& slots, std::uint64_t hash, ByteView key) {
+std::size_t Table::lower_bound(const Slots& slots, std::uint64_t hash) {
   // Hashes are spread evenly, so the place is near where the hash points; it is looked for from
   // there in doubling steps, so that a leaf that somebody filled on purpose is no slower than by
   // halving.
@@ -107,12 +114,9 @@ std::size_t Table::lower_bound(const Slots& slots, std::uint64_t hash, ByteView 
   const auto iterator = [&](std::size_t n) {
     return slots.begin() + static_cast<std::ptrdiff_t>(n);
   };
-  auto at =
+  const auto at =
       std::lower_bound(iterator(low), iterator(high), hash,
                        [](const Slot& slot, std::uint64_t wanted) { return slot.hash < wanted; });
-  while (at != slots.end() && at->hash == hash && at->key() < key) {
-    ++at;
-  }
   return static_cast<std::size_t>(at - slots.begin());
 }
 
@@ -122,28 +126,34 @@ Table::Place Table::look_up(ByteView key) const {
   if (last_.known && last_.hash == hash && slots[last_.at].key() == key) {
     return last_;
   }
-  last_ = {hash, lower_bound(slots, hash, key), false};
-  if (last_.at < slots.size() && slots[last_.at].hash == hash) {
+  last_ = {hash, lower_bound(slots, hash), false};
+  for (; last_.at < slots.size() && slots[last_.at].hash == hash; ++last_.at) {
     prefetch_rest(slots[last_.at].block.get());
-    last_.known = slots[last_.at].key() == key;
+    const auto order = slots[last_.at].key().compare(key);
+    if (order >= 0) {
+      last_.known = order == 0;
+      break;
+    }
   }
   return last_;
 }
 
-// A row is three steps away, so all keys take each step together.
+void Table::fetch(Step step, std::uint64_t hash) const {
+  const auto& leaf = leaves_[leaf_of(hash)];
+  if (step == Step::kLeaf) {
+    prefetch(&leaf);
+  } else if (step == Step::kSlots) {
+    prefetch(leaf.slots.data() + guess(hash, leaf.slots.size()));
+  } else if (const auto at = lower_bound(leaf.slots, hash); at < leaf.slots.size()) {
+    prefetch(leaf.slots[at].block.get());
+    prefetch_rest(leaf.slots[at].block.get());
+  }
+}
+
 void Table::fetch(std::span<const std::uint64_t> hashes) const {
-  for (const auto hash : hashes) {
-    __builtin_prefetch(&leaves_[leaf_of(hash)]);
-  }
-  for (const auto hash : hashes) {
-    const auto& slots = leaves_[leaf_of(hash)].slots;
-    __builtin_prefetch(slots.data() + guess(hash, slots.size()));
-  }
-  for (const auto hash : hashes) {
-    const auto& slots = leaves_[leaf_of(hash)].slots;
-    if (const auto at = guess(hash, slots.size()); at < slots.size()) {
-      __builtin_prefetch(slots[at].block.get());
-      prefetch_rest(slots[at].block.get());
+  for (const auto step : kSteps) {
+    for (const auto hash : hashes) {
+      fetch(step, hash);
     }
   }
 }
@@ -233,7 +243,7 @@ void Table::put(ByteView key, const Row& row, bool changed) {
 void Table::each_of(std::uint64_t hash,
                     const std::function<void(ByteView key, ByteView packed)>& visit) const {
   const auto& slots = leaves_[leaf_of(hash)].slots;
-  for (auto at = lower_bound(slots, hash, {}); at < slots.size() && slots[at].hash == hash; ++at) {
+  for (auto at = lower_bound(slots, hash); at < slots.size() && slots[at].hash == hash; ++at) {
     visit(slots[at].key(), slots[at].row());
   }
 }
@@ -243,12 +253,14 @@ void Table::take_changed(const std::function<void(ByteView key, ByteView packed)
     take(key, {});
   }
   erased_.clear();
-  for (std::size_t n = 0; n < changed_.size(); ++n) {
-    if (n % kFetch == 0) {
-      fetch(std::span(changed_).subspan(n, std::min(kFetch, changed_.size() - n)));
+  const std::span<const std::uint64_t> hashes(changed_);
+  fetch(hashes.first(std::min(kFetch, hashes.size())));
+  for (std::size_t n = 0; n < hashes.size(); ++n) {
+    if (n % kFetch == 0 && hashes.size() - n > kFetch) {  // those behind the next, in time
+      fetch(hashes.subspan(n + kFetch, std::min(kFetch, hashes.size() - n - kFetch)));
     }
     auto& slots = leaves_[leaf_of(changed_[n])].slots;
-    for (auto at = lower_bound(slots, changed_[n], {});
+    for (auto at = lower_bound(slots, changed_[n]);
          at < slots.size() && slots[at].hash == changed_[n]; ++at) {
       auto head = slots[at].head();
       if (head.changed != 0) {

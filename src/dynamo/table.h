@@ -7,6 +7,7 @@
 // level kDepth. A range is named by its level and its number; numbers are the upper bits of hashes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -48,6 +49,10 @@ class Table {
   // for each: a large table is not in any cache. What comes next finds or replaces them.
   static constexpr std::size_t kFetch = 16;  // at a time, as many as a cache takes
   void fetch(std::span<const std::uint64_t> hashes) const;
+  // A row is three steps away, so all of them take each step together.
+  enum class Step : std::uint8_t { kLeaf, kSlots, kRow };
+  static constexpr std::array kSteps = {Step::kLeaf, Step::kSlots, Step::kRow};
+  void fetch(Step step, std::uint64_t hash) const;
   // Replaces the row (an empty one, without context and siblings, erases it) and keeps fingerprints
   // and counts. It is changed then, until take_changed().
   void replace(ByteView key, const Row& row);
@@ -112,7 +117,8 @@ class Table {
   void put(ByteView key, const Row& row, bool changed);
   static void unpack(const Slot& slot, Row& row);
   static std::size_t leaf_of(std::uint64_t hash) { return range_of(hash, kDepth).number; }
-  static std::size_t lower_bound(const Slots& slots, std::uint64_t hash, ByteView key);
+  // The first of that hash, or where it would be.
+  static std::size_t lower_bound(const Slots& slots, std::uint64_t hash);
   Place look_up(ByteView key) const;
   void pack(Slot& slot, Head head, ByteView key);
   std::span<const Leaf> leaves(Range range) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 #include <utility>
 
 namespace kvorum::node {
@@ -133,12 +134,17 @@ void Journal::begin_checkpoint(Log& log, PartitionId partition, const dynamo::Ta
 
 void Journal::go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
                     store::Batch& batch) {
-  for (; rows > 0 && !log.left.empty(); --rows) {
-    table.each_of(log.left.back(), [&](ByteView key, ByteView row) {
+  const auto from = log.left.size() - std::min(log.left.size(), rows);
+  for (auto n = log.left.size(); n > from; --n) {
+    if ((log.left.size() - n) % dynamo::Table::kFetch == 0) {
+      const auto count = std::min(n - from, dynamo::Table::kFetch);
+      table.fetch(std::span(log.left).subspan(n - count, count));
+    }
+    table.each_of(log.left[n - 1], [&](ByteView key, ByteView row) {
       batch.operations.push_back(store::PutRow{partition, log.generation, Bytes(key), Bytes(row)});
     });
-    log.left.pop_back();
   }
+  log.left.resize(from);
   if (log.left.empty()) {
     batch.operations.push_back(
         store::CompactLog{partition, log.covers.next(), Term(log.generation.value())});

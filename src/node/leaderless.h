@@ -13,6 +13,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -96,6 +97,8 @@ class Leaderless {
   const dynamo::Result* write_here(PartitionId partition, const Command& command,
                                    const Counts& counts, const std::optional<dynamo::Context>& seen,
                                    Now now);
+  // Writes of these keys follow (dynamo/core.h).
+  void fetch(std::span<const dynamo::Core::Wanted> rows) const { core_->fetch(rows); }
   struct Begun {
     std::uint64_t id = 0;
     bool remote = false;  // some key's coordinator is another node

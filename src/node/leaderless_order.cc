@@ -4,6 +4,49 @@
 #include "node/replica.h"
 
 namespace kvorum::node {
+namespace {
+
+constexpr std::size_t kHeldBytes = std::size_t{64} << 10;  // of memory that a held command keeps
+
+}  // namespace
+
+// A write that mostly needs nothing but memory is held until there are as many as are fetched at
+// once, or something else comes, or the turn ends: so memory is waited for once and not for each.
+bool Replica::may_hold(const Session& session, const Item& item, const Command& command) const {
+  return item.leaderless && item.kind == Item::Kind::kWrite && item.met.w == 1 &&
+         command.op == Op::kSet && session.queue.empty();
+}
+
+void Replica::hold(const Session& session, Item item, const Command& command) {
+  Held& held = held_[held_count_++];
+  held.conn = session.id;
+  held.item = std::move(item);
+  held.command.clear();
+  encode(command, held.command);
+  if (held_count_ == held_.size()) {
+    settle();
+  }
+}
+
+// Before anything else is done.
+void Replica::settle() {
+  const auto count = std::exchange(held_count_, 0);
+  std::array<Command, dynamo::Table::kFetch> commands;
+  std::array<dynamo::Core::Wanted, dynamo::Table::kFetch> rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    Reader reader(held_[i].command);
+    CHECK(decode(reader, commands[i]), "a held command that the node encoded itself");
+    rows[i] = {held_[i].item.partition, commands[i].args[0]};
+  }
+  leaderless_.fetch({rows.data(), count});
+  for (std::size_t i = 0; i < count; ++i) {
+    auto& held = held_[i];
+    enqueue_now(*find(held.conn), std::move(held.item), &commands[i]);
+    if (held.command.capacity() > kHeldBytes) {
+      Bytes().swap(held.command);
+    }
+  }
+}
 
 // What needs no other replica, nor the disk, and has nothing ahead of it: no place in the queue
 // either.

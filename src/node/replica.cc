@@ -123,6 +123,7 @@ void Replica::connect(ConnId conn, ByteView address, Now) {
 }
 
 void Replica::disconnect(ConnId conn) {
+  settle();
   sessions_.erase(conn);
   faults_.forget(conn);
   queries_.take(conn);
@@ -255,6 +256,7 @@ void Replica::tick(Now now) {
 
 void Replica::drain(Output& out, Now now) {
   now_ = now;
+  settle();
   store::Batch batch;
   bool more = true;
   for (int round = 0; more && round < kRounds; ++round) {
@@ -320,6 +322,7 @@ std::size_t Replica::outbox_bytes() const {
 
 void Replica::begin_shutdown(Now now) {
   now_ = now;
+  settle();
   leaderless_.stop();
   for (auto& [id, partition] : partitions_) {
     if (partition->raft().role() == raft::Role::kLeader) {

@@ -2,6 +2,7 @@
 // docs/architecture.md the drawing.
 #pragma once
 
+#include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <memory>
@@ -96,6 +97,7 @@ class Replica final : public Node, private Partition::Host {
   Result<Level> met_by(const Keyspace& keyspace, const std::optional<Level>& asked,
                        bool write) const;
   void enqueue(Session& session, Item item, const Command* command);
+  void enqueue_now(Session& session, Item item, const Command* command);
   Result<Command> number(std::span<const ByteView> args);
   std::int64_t fresh_client();
   Result<Level> met_level(const Level& asked, bool write) const;
@@ -117,6 +119,9 @@ class Replica final : public Node, private Partition::Host {
 
   // leaderless_order.cc: the same for requests of leaderless keyspaces
   bool serve_at_once(Session& session, const Item& item, const Command& command);
+  bool may_hold(const Session& session, const Item& item, const Command& command) const;
+  void hold(const Session& session, Item item, const Command& command);
+  void settle();
   bool write_at_once(Session& session, const Item& item, const Command& command);
   void begin_leaderless(Session& session, Item& item, const Command& command);
   void serve_leaderless(Session& session, const Item& item, const Command& command);
@@ -226,6 +231,13 @@ class Replica final : public Node, private Partition::Host {
   std::vector<PartitionId> dropped_;  // still on disk
   Leaderless leaderless_;
   std::vector<std::pair<ConnId, std::uint64_t>> leaderless_done_;
+  struct Held {
+    ConnId conn;
+    Item item;
+    Bytes command;  // keeps its memory
+  };
+  std::array<Held, dynamo::Table::kFetch> held_;  // writes that wait for others of their turn
+  std::size_t held_count_ = 0;
   ChangeReply change_reply_;
   std::vector<NodeId> voters_;  // of data partitions
   std::map<NodeId, Incarnation> registered_;
