@@ -1,5 +1,6 @@
 // Reads: the rows of R replicas, merged.
 #include <algorithm>
+#include <span>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -135,12 +136,18 @@ void Core::Impl::on_read(const Message& message) {
   answer.id = message.id;
   answer.cut = partition.cut;
   answer.refilling = !partition.refilled;
-  std::size_t bytes = 0;
+  std::vector<std::uint64_t> hashes;
   for (const Bytes& key : message.keys) {
-    Bytes row;
-    if (const Row* held = partition.table.find(key)) {
-      encode(*held, row);
+    hashes.push_back(Table::hash_of(key));
+  }
+  std::size_t bytes = 0;
+  for (std::size_t n = 0; n < message.keys.size(); ++n) {
+    if (n % Table::kFetch == 0) {
+      partition.table.fetch(
+          std::span(hashes).subspan(n, std::min(Table::kFetch, hashes.size() - n)));
     }
+    const Bytes& key = message.keys[n];
+    const ByteView row = partition.table.packed(key);
     // One message as a rule; no longer one than for rows elsewhere.
     if (bytes > 0 && bytes + row.size() > kBatchBytes) {
       bytes = 0;

@@ -111,35 +111,24 @@ void Core::Impl::answer_keys(const Partition& partition, const Message& message,
   }
 }
 
-// Anti-entropy's: it does not know the keys. The prints come in the order of their hashes.
+// Anti-entropy's: it does not know the keys.
 void Core::Impl::answer_hashes(const Partition& partition, const Message& message,
                                Message& answer) {
-  std::optional<Range> range;
-  std::multimap<std::uint64_t, Bytes> keys;
   std::size_t bytes = 0;
+  Row row;
   for (const KeyPrint& print : message.prints) {
     if (bytes >= kPushBytes) {
       answer.prints.push_back(print);
       continue;
     }
-    if (const Range its = Table::range_of(print.hash, Table::kDepth); its != range) {
-      range = its;
-      keys.clear();
-      partition.table.each(its, [&](const std::string& key, const Row&) {
-        keys.emplace(Table::hash_of(key), key);
-        return true;
-      });
-    }
-    const auto [first, last] = keys.equal_range(print.hash);
-    for (auto at = first; at != last; ++at) {
-      const Row& row = *partition.table.find(at->second);
-      if (fingerprint(at->second, row) != print.fingerprint) {
-        Bytes encoded;
-        encode(row, encoded);
-        bytes += at->second.size() + encoded.size();
-        answer.rows.add(at->second, encoded);
+    partition.table.each_of(print.hash, [&](ByteView key, ByteView packed) {
+      Reader reader(packed);
+      CHECK(decode(reader, row));
+      if (fingerprint(print.hash, row) != print.fingerprint) {
+        bytes += key.size() + packed.size();
+        answer.rows.add(key, packed);
       }
-    }
+    });
   }
   stats_.sync_rows_sent += answer.rows.size();
   stats_.sync_bytes_sent += bytes;

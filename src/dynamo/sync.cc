@@ -317,12 +317,12 @@ void Core::Impl::compare_list(const Partition& partition, Range range,
       round.pulls.push_back({at->first, sum});
     }
   }
-  partition.table.each(range, [&](const std::string& key, const Row&) {
-    if (!theirs.contains(Table::hash_of(key))) {
-      round.pushes.emplace_back(key, Bytes());
+  for (const auto& [hash, sum] : ours) {
+    if (!theirs.contains(hash)) {
+      partition.table.each_of(
+          hash, [&](ByteView key, ByteView) { round.pushes.emplace_back(key, Bytes()); });
     }
-    return true;
-  });
+  }
 }
 
 void Core::Impl::on_pulled(const Message& message, Round& round) {

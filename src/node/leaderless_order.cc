@@ -10,11 +10,11 @@ constexpr std::size_t kHeldBytes = std::size_t{64} << 10;  // of memory that a h
 
 }  // namespace
 
-// A write that mostly needs nothing but memory is held until there are as many as are fetched at
-// once, or something else comes, or the turn ends: so memory is waited for once and not for each.
-bool Replica::may_hold(const Session& session, const Item& item, const Command& command) const {
-  return item.leaderless && item.kind == Item::Kind::kWrite && item.met.w == 1 &&
-         command.op == Op::kSet && session.queue.empty();
+// A GET or SET, which mostly needs nothing but memory, is held until there are as many as are
+// fetched at once, or something else comes, or the turn ends: so memory is waited for once and not
+// for each.
+bool Replica::may_hold(const Item& item, const Command& command) {
+  return item.leaderless && (command.op == Op::kGet || command.op == Op::kSet);
 }
 
 void Replica::hold(const Session& session, Item item, const Command& command) {

@@ -256,10 +256,10 @@ void Replica::tick(Now now) {
 
 void Replica::drain(Output& out, Now now) {
   now_ = now;
-  settle();
   store::Batch batch;
   bool more = true;
   for (int round = 0; more && round < kRounds; ++round) {
+    settle();
     for (auto& [id, partition] : partitions_) {
       if (round == 0 || partition->needs_drain()) {
         partition->drain(out, batch, now);
@@ -280,8 +280,9 @@ void Replica::drain(Output& out, Now now) {
         advance(*session);
       }
     }
-    more = !woken_.empty() || std::any_of(partitions_.begin(), partitions_.end(),
-                                          [](auto& entry) { return entry.second->needs_drain(); });
+    more = held_count_ > 0 || !woken_.empty() ||
+           std::any_of(partitions_.begin(), partitions_.end(),
+                       [](auto& entry) { return entry.second->needs_drain(); });
   }
   for (const auto id : std::exchange(dropped_, {})) {
     batch.operations.push_back(store::DropPartition{id});

@@ -119,7 +119,7 @@ class Replica final : public Node, private Partition::Host {
 
   // leaderless_order.cc: the same for requests of leaderless keyspaces
   bool serve_at_once(Session& session, const Item& item, const Command& command);
-  bool may_hold(const Session& session, const Item& item, const Command& command) const;
+  static bool may_hold(const Item& item, const Command& command);
   void hold(const Session& session, Item item, const Command& command);
   void settle();
   bool write_at_once(Session& session, const Item& item, const Command& command);
@@ -236,7 +236,7 @@ class Replica final : public Node, private Partition::Host {
     Item item;
     Bytes command;  // keeps its memory
   };
-  std::array<Held, dynamo::Table::kFetch> held_;  // writes that wait for others of their turn
+  std::array<Held, dynamo::Table::kFetch> held_;  // requests that wait for others of their turn
   std::size_t held_count_ = 0;
   ChangeReply change_reply_;
   std::vector<NodeId> voters_;  // of data partitions

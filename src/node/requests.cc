@@ -338,7 +338,7 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
 // Puts the item at the end of the order; begins it if it may, and answers it at once if nothing is
 // ahead of it.
 void Replica::enqueue(Session& session, Item item, const Command* command) {
-  if (command != nullptr && may_hold(session, item, *command)) {
+  if (command != nullptr && may_hold(item, *command)) {
     return hold(session, std::move(item), *command);
   }
   if (held_count_ > 0) {

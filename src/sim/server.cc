@@ -303,8 +303,9 @@ void Server::feed(Input& input, Now now) {
       feed_request(request->conn, request->bytes, now);
     }
   } else if (const auto* closed = std::get_if<Disconnect>(&input)) {
-    if (conns_.erase(closed->conn) > 0) {
-      node_->disconnect(closed->conn);
+    if (conns_.contains(closed->conn)) {
+      node_->disconnect(closed->conn);  // may still reply
+      conns_.erase(closed->conn);
     }
   } else {
     node_->step(std::move(std::get<node::DiskDone>(input)), now);
