@@ -3,11 +3,16 @@
 namespace kvorum {
 
 void put_varint(Bytes& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
+  if (value < 0x80) {
+    return out.push_back(static_cast<char>(value));
   }
-  out.push_back(static_cast<char>(value));
+  char raw[10];
+  std::size_t count = 0;
+  for (; value >= 0x80; value >>= 7) {
+    raw[count++] = static_cast<char>(value | 0x80);
+  }
+  raw[count++] = static_cast<char>(value);
+  out.append(raw, count);
 }
 
 void put_bytes(Bytes& out, ByteView bytes) {

@@ -1,6 +1,7 @@
 #include "dynamo/core.h"
 
 #include <algorithm>
+#include <boost/container/static_vector.hpp>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -96,11 +97,11 @@ bool Core::Impl::load_row(PartitionId id, ByteView key, ByteView value) {
   CHECK(partition != nullptr, "a row of an unknown partition {}", id.value());
   Reader reader(value);
   Row row;
-  if (!decode(reader, row) || !reader.done()) {
+  if (!value.empty() && (!decode(reader, row) || !reader.done())) {
     return false;
   }
   note_actors(*partition, row.context);
-  partition->table.replace(key, row);
+  partition->table.load(key, row);
   return true;
 }
 
@@ -174,6 +175,20 @@ std::size_t Core::Impl::count_up(const Partition& partition) const {
   }));
 }
 
+void Core::Impl::fetch(std::span<const Wanted> rows) const {
+  boost::container::static_vector<std::pair<const Table*, std::uint64_t>, Table::kFetch> places;
+  for (const Wanted& row : rows.first(std::min(rows.size(), Table::kFetch))) {
+    if (const Partition* partition = find(row.partition)) {
+      places.emplace_back(&partition->table, Table::hash_of(row.key));
+    }
+  }
+  for (const auto step : Table::kSteps) {
+    for (const auto& [table, hash] : places) {
+      table->fetch(step, hash);
+    }
+  }
+}
+
 void Core::Impl::say(std::string line) {
   if (log_.size() < kLogLines) {
     log_.push_back(std::move(line));
@@ -193,10 +208,7 @@ Message Core::Impl::make(MessageType type, const Partition& partition, NodeId to
 
 void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
   partition.table.replace(key, row);
-  if (partition.is_dirty.emplace(key).second) {
-    partition.dirty.emplace_back(key);
-  }
-  if (partition.config.fsync || partition.dirty.size() >= kDirtyRows) {
+  if (partition.config.fsync || partition.table.changed() >= kChangedRows) {
     disk_work_ = true;
   } else {
     write_at_ = std::min(write_at_, now_.mono + partition.config.interval);
@@ -211,10 +223,15 @@ void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
 
 // Merges what came from elsewhere. Nothing is refused for its stamp: it is stored elsewhere, and
 // replicas must become equal.
-Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row from) {
+Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row& from) {
   const Row* held = partition.table.find(key);
   const bool undelete = KVORUM_MUTANT(kUndelete) && held != nullptr && is_gone(*held);
-  Row row = held != nullptr && !undelete ? *held : Row();
+  Row& row = merged_;
+  if (held != nullptr && !undelete) {
+    row = *held;
+  } else {
+    row = {};
+  }
   const bool tells_of_drop = from.siblings.empty();
   bool dead = false;
   const auto is_old = [&](const Sibling& sibling) {
@@ -229,7 +246,7 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row 
   note_actors(partition, from.context);
   if (held == nullptr && siblings.empty() && partition.cut.covers(from.context)) {
     // All of it was dropped here, so its sender may drop it too.
-    return {false, tells_of_drop ? std::nullopt : std::optional(std::move(from))};
+    return {false, tells_of_drop ? std::nullopt : std::optional(from)};
   }
   if (!merge(row, from)) {
     return {};
@@ -253,7 +270,7 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row 
     note_stamp(sibling.stamp);
   }
   store(partition, key, row);
-  return {true, dead ? std::optional(std::move(row)) : std::nullopt};
+  return {true, dead ? std::optional(row) : std::nullopt};
 }
 
 void Core::Impl::note_losers(const Partition& partition, ByteView key, const Row& row,
@@ -349,6 +366,10 @@ void Core::read(ReadRequest request, Now now) { impl_->read(std::move(request), 
 const Row* Core::read_here(PartitionId partition, ByteView key) {
   return impl_->read_here(partition, key);
 }
+const Result* Core::write_here(const WriteRequest& request, Now now) {
+  return impl_->write_here(request, now);
+}
+void Core::fetch(std::span<const Wanted> rows) const { impl_->fetch(rows); }
 bool Core::writes_wait() const { return impl_->writes_wait(); }
 void Core::step(Message message, Now now) { impl_->step(std::move(message), now); }
 void Core::persisted(std::uint64_t ticket, Now now) { impl_->persisted(ticket, now); }

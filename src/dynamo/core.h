@@ -62,6 +62,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -152,11 +153,10 @@ struct Loss {
   WallMs at;
 };
 
-struct RowWrite {  // an empty value: the row is gone
+struct RowsWrite {  // an empty row is gone
   PartitionId partition;
   Generation generation;
-  Bytes key;
-  Bytes value;
+  RowList rows;
 };
 struct CutWrite {  // persisted with the rows that it let go, and with those that it knows
   PartitionId partition;
@@ -169,7 +169,7 @@ struct CutWrite {  // persisted with the rows that it let go, and with those tha
 struct Output {
   std::uint64_t ticket = 0;  // of the disk batch; 0: nothing to write. Rise by one, in order
   bool must_sync = false;
-  std::vector<RowWrite> rows;
+  std::vector<RowsWrite> rows;
   std::vector<CutWrite> cuts;
   std::optional<Bounds> bounds;
   std::vector<Message> send_now;
@@ -207,7 +207,7 @@ class Core {
   // Adds a partition, or changes it. A new generation starts with no rows. Before any input for it.
   void configure(const PartitionConfig& config, Now now);
   void remove(PartitionId partition);
-  // What the disk held, before the first input. False: malformed.
+  // What the disk held, before the first input; an empty value: the row is gone. False: malformed.
   bool load_row(PartitionId partition, ByteView key, ByteView value);
   bool load_cut(const CutWrite& cut);
 
@@ -218,6 +218,15 @@ class Core {
   // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null if there
   // is none, or if read() must be asked. Good until the next input.
   const Row* read_here(PartitionId partition, ByteView key);
+  // A write with W = 1 on a node that holds the key, without a ticket, where no disk is waited for:
+  // done, or null if write() must be asked. Good until the next input.
+  const Result* write_here(const WriteRequest& request, Now now);
+  // Asks memory for the rows of writes that follow (table.h): kFetch at a time.
+  struct Wanted {
+    PartitionId partition;
+    ByteView key;
+  };
+  void fetch(std::span<const Wanted> rows) const;
   // Whether writes wait for bounds on disk or for the clock: a read would overtake them.
   bool writes_wait() const;
   void step(Message message, Now now);

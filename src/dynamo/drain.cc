@@ -12,61 +12,64 @@ std::uint64_t Core::Impl::set_timer() {
   return next_id_;
 }
 
-void Core::Impl::queue_row(Partition& partition, NodeId to, ByteView key, const Bytes& row,
+Core::Impl::RowsBatch& Core::Impl::batch_of(Partition& partition, NodeId to, NodeId hint_for) {
+  auto& batches = partition.batches;
+  const auto at = std::find_if(batches.begin(), batches.end(), [&](const RowsBatch& batch) {
+    return batch.to == to && batch.hint_for == hint_for;
+  });
+  return at != batches.end() ? *at : batches.emplace_back(RowsBatch{to, hint_for, {}, {}});
+}
+
+void Core::Impl::queue_row(Partition& partition, NodeId to, ByteView key, ByteView row,
                            std::uint64_t request, NodeId hint_for) {
-  const BatchKey name(to, partition.config.id, hint_for);
-  RowsBatch& batch = batches_[name];
-  const std::size_t bytes = key.size() + row.size();
-  if (!batch.rows.empty() && batch.bytes + bytes > kBatchBytes) {
-    send_batch(name, std::exchange(batch, {}));
+  RowsBatch& batch = batch_of(partition, to, hint_for);
+  const auto bytes = batch.rows.bytes().size() + key.size() + row.size();
+  if (!batch.rows.empty() && bytes > kBatchBytes) {
+    send_batch(partition, std::exchange(batch, {to, hint_for, {}, {}}));
   }
-  batch.bytes += bytes;
-  batch.rows.emplace_back(key, row);
+  batch.rows.add(key, row);
   if (request != 0) {
     batch.requests.push_back(request);
   }
 }
 
-void Core::Impl::send_batch(const BatchKey& key, RowsBatch batch) {
-  const auto& [to, id, hint_for] = key;
-  const Partition* partition = find(id);
-  if (partition == nullptr) {
-    return;
-  }
-  Message message = make(MessageType::kRows, *partition, to);
+void Core::Impl::send_batch(const Partition& partition, RowsBatch batch) {
+  Message message = make(MessageType::kRows, partition, batch.to);
   message.rows = std::move(batch.rows);
-  message.hint = hint_for != NodeId();
-  message.hint_for = hint_for;
+  message.hint = batch.hint_for != NodeId();
+  message.hint_for = batch.hint_for;
   if (!batch.requests.empty()) {
     message.id = set_timer();
-    sent_[message.id] = {to, std::move(batch.requests)};
+    sent_[message.id] = {batch.to, std::move(batch.requests)};
   }
   send_now_.push_back(std::move(message));
 }
 
 void Core::Impl::send_batches() {
-  for (auto& [key, batch] : batches_) {
-    send_batch(key, std::move(batch));
+  for (auto& [id, partition] : partitions_) {
+    for (RowsBatch& batch : partition.batches) {
+      send_batch(partition, std::move(batch));
+    }
+    partition.batches.clear();
   }
-  batches_.clear();
 }
 
 void Core::Impl::on_rows(const Message& message) {
   Partition& partition = *find(message.partition);
-  FetchAhead ahead(partition.table, message.rows.size());
-  for (const auto& [key, bytes] : message.rows) {
-    ahead.next([&](std::size_t n) -> ByteView { return message.rows[n].first; });
-    Reader reader(bytes);
-    Row row;
-    if (!decode(reader, row) || !reader.done()) {
-      say(fmt::format("a malformed row from node {}", message.from.value()));
-      return;  // and no answer: what is not merged is not acknowledged
+  const bool whole = each_row(message.rows, partition.table, [&](const RowList::Item& item) {
+    Reader reader(item.row);
+    if (!decode(reader, received_) || !reader.done()) {
+      return false;
     }
-    if (const auto answer = absorb(partition, key, std::move(row)).answer) {
+    if (const auto answer = absorb(partition, item.key, received_).answer) {
       Bytes encoded;
       encode(*answer, encoded);
-      queue_row(partition, message.from, key, encoded, 0);
+      queue_row(partition, message.from, item.key, encoded, 0);
     }
+    return true;
+  });
+  if (!whole) {  // and no answer: what is not merged is not acknowledged
+    return say(fmt::format("a malformed row from node {}", message.from.value()));
   }
   if (message.id != 0) {
     Message done = make(MessageType::kRowsDone, partition, message.from);
@@ -100,19 +103,16 @@ void Core::Impl::on_rows_done(const Message& message) {
 
 void Core::Impl::write_partition(Partition& partition, Output& out, DiskBatch& batch) {
   const auto& config = partition.config;
-  FetchAhead ahead(partition.table, partition.dirty.size());
-  for (std::string& key : partition.dirty) {
-    ahead.next([&](std::size_t n) -> ByteView { return partition.dirty[n]; });
-    RowWrite write{config.id, config.generation, {}, {}};
-    if (const Row* row = partition.table.find(key)) {
-      encode(*row, write.value);
-    }
-    write.key = std::move(key);
-    out.rows.push_back(std::move(write));
+  if (partition.table.changed() > 0) {
+    out.must_sync = out.must_sync || config.fsync;
+    out.rows.push_back({config.id, config.generation, {}});
+    partition.table.take_changed([&](ByteView key, ByteView row) {
+      if (out.rows.back().rows.bytes().size() >= kBatchBytes) {
+        out.rows.push_back({config.id, config.generation, {}});
+      }
+      out.rows.back().rows.add(key, row);
+    });
   }
-  out.must_sync = out.must_sync || (config.fsync && !partition.dirty.empty());
-  partition.dirty.clear();
-  partition.is_dirty.clear();
   if (std::exchange(partition.write_cut, false)) {
     // Synced, because what we have told makes others drop tombstones.
     out.must_sync = true;
@@ -136,7 +136,7 @@ void Core::Impl::drain_disk(Output& out) {
     for (auto& [id, partition] : partitions_) {
       partition.write_cut =
           partition.write_cut || (known && partition.mine && partition.known != partition.told);
-      const bool full = partition.dirty.size() >= kDirtyRows;
+      const bool full = partition.table.changed() >= kChangedRows;
       if (due || full || partition.config.fsync || partition.write_cut) {
         write_partition(partition, out, batch);
       }
@@ -253,8 +253,20 @@ Instant Core::Impl::wake_at() const {
   return wake;
 }
 
+// One long value must not keep its memory in each of them.
+void Core::Impl::trim_scratch() {
+  for (Row* row : {&merged_, &received_, &here_, &written_.row}) {
+    for (Sibling& sibling : row->siblings) {
+      if (sibling.value.capacity() > kScratchBytes) {
+        Bytes().swap(sibling.value);
+      }
+    }
+  }
+}
+
 void Core::Impl::drain(Output& out, Now now) {
   now_ = now;
+  trim_scratch();
   prints_of_turn_ = 0;
   send_batches();
   send_asks();

@@ -1,5 +1,6 @@
 // Reads: the rows of R replicas, merged.
 #include <algorithm>
+#include <span>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -15,9 +16,9 @@ const Row* Core::Impl::read_here(PartitionId id, ByteView key) {
   if (row == nullptr) {
     return nullptr;
   }
-  read_here_ = *row;
-  print_to_others(*partition, key, read_here_, {options_.self.node});
-  return &read_here_;
+  here_ = *row;
+  print_to_others(*partition, key, here_, {options_.self.node});
+  return &here_;
 }
 
 void Core::Impl::refuse_read(const ReadRequest& request, Error error) {
@@ -135,12 +136,18 @@ void Core::Impl::on_read(const Message& message) {
   answer.id = message.id;
   answer.cut = partition.cut;
   answer.refilling = !partition.refilled;
-  std::size_t bytes = 0;
+  std::vector<std::uint64_t> hashes;
   for (const Bytes& key : message.keys) {
-    Bytes row;
-    if (const Row* held = partition.table.find(key)) {
-      encode(*held, row);
+    hashes.push_back(Table::hash_of(key));
+  }
+  std::size_t bytes = 0;
+  for (std::size_t n = 0; n < message.keys.size(); ++n) {
+    if (n % Table::kFetch == 0) {
+      partition.table.fetch(
+          std::span(hashes).subspan(n, std::min(Table::kFetch, hashes.size() - n)));
     }
+    const Bytes& key = message.keys[n];
+    const ByteView row = partition.table.packed(key);
     // One message as a rule; no longer one than for rows elsewhere.
     if (bytes > 0 && bytes + row.size() > kBatchBytes) {
       bytes = 0;
@@ -149,7 +156,7 @@ void Core::Impl::on_read(const Message& message) {
       send_now_.push_back(std::exchange(answer, std::move(rest)));
     }
     bytes += key.size() + row.size();
-    answer.rows.emplace_back(key, std::move(row));
+    answer.rows.add(key, row);
   }
   send_now_.push_back(std::move(answer));
 }
@@ -160,7 +167,7 @@ void Core::Impl::on_read_done(const Message& message) {
     return;
   }
   for (const auto& [key, bytes] : message.rows) {
-    auto waiting = asked->second.reads.extract(key);
+    auto waiting = asked->second.reads.extract(Bytes(key));
     Row row;
     Reader reader(bytes);
     if (waiting.empty() || (!bytes.empty() && (!decode(reader, row) || !reader.done()))) {

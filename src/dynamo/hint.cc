@@ -51,7 +51,7 @@ void Core::Impl::on_hint_rows(const Message& message) {
     }
     auto& hints = hints_[message.hint_for];
     Row held;
-    if (const auto at = hints.find({partition.config.id, key});
+    if (const auto at = hints.find({partition.config.id, Bytes(key)});
         at != hints.end() && !at->second.row.empty()) {
       Reader before(at->second.row);
       CHECK(decode(before, held));
@@ -99,7 +99,7 @@ void Core::Impl::send_hints(NodeId node) {
     bytes += row.size();
     hint.under_way = true;
     flight.keys.push_back(name);
-    message->rows.emplace_back(name.second, std::move(row));
+    message->rows.add(name.second, row);
   }
   if (message) {
     flight.id = message->id = ++next_id_;

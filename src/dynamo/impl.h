@@ -25,7 +25,8 @@ namespace kvorum::dynamo {
 inline constexpr std::size_t kRequests = 100'000;                 // open at a time
 inline constexpr std::size_t kBatchBytes = std::size_t{1} << 20;  // of rows in one message
 inline constexpr std::size_t kReadKeys = 256;                     // in one kRead
-inline constexpr std::size_t kDirtyRows = 50'000;  // of one partition, then they are written early
+inline constexpr std::size_t kChangedRows =
+    50'000;  // of one partition: then they are written early
 inline constexpr std::size_t kPrintsPerTurn = 1000;
 inline constexpr std::size_t kPrintsPerSecond = 20'000;
 inline constexpr std::size_t kHintRows = 256;                     // in one message
@@ -41,7 +42,8 @@ inline constexpr std::uint32_t kScanRanges = 64;   // looked at in one turn, for
 inline constexpr std::size_t kActors = 1024;       // of one partition; beyond: nothing is dropped
 inline constexpr std::uint64_t kForwarded = 4096;  // numbers of a sender that are remembered
 inline constexpr std::size_t kSenders = 1024;
-inline constexpr std::size_t kLogLines = 100;  // of one turn
+inline constexpr std::size_t kScratchBytes = std::size_t{64} << 10;  // kept, of a scratch value
+inline constexpr std::size_t kLogLines = 100;                        // of one turn
 
 // How far ahead bounds are asked for.
 inline constexpr std::uint64_t kCounterAhead = std::uint64_t{1} << 20;
@@ -58,30 +60,27 @@ bool decode(ByteView bytes, Incarnation& receiver, WriteRequest& request);
 Bytes encode(Incarnation receiver, const Result& result);
 bool decode(ByteView bytes, Incarnation& receiver, Result& result);
 
-// Walks over keys, whose rows it fetches a few ahead.
-class FetchAhead {
- public:
-  FetchAhead(const Table& table, std::size_t keys) : table_(table), keys_(keys) {}
-
-  // Before each key, in order; `key_of` tells the nth.
-  template <class KeyOf>
-  void next(const KeyOf& key_of) {
-    if (at_++ % Table::kFetch != 0) {
-      return;
+// Visits rows of a list, for each of which the table's own is fetched a few ahead. False: a visit
+// was.
+template <class Visit>
+bool each_row(const RowList& rows, const Table& table, const Visit& visit) {
+  std::array<RowList::Item, Table::kFetch> some;
+  std::array<std::uint64_t, Table::kFetch> hashes;
+  for (auto at = rows.begin(); at != rows.end();) {
+    std::size_t count = 0;
+    for (; count < some.size() && at != rows.end(); ++at, ++count) {
+      some[count] = *at;
+      hashes[count] = Table::hash_of(at->key);
     }
-    std::array<ByteView, Table::kFetch> ahead;
-    const auto count = std::min(Table::kFetch, keys_ - (at_ - 1));
+    table.fetch({hashes.data(), count});
     for (std::size_t i = 0; i < count; ++i) {
-      ahead[i] = key_of(at_ - 1 + i);
+      if (!visit(some[i])) {
+        return false;
+      }
     }
-    table_.fetch({ahead.data(), count});
   }
-
- private:
-  const Table& table_;
-  std::size_t keys_;
-  std::size_t at_ = 0;
-};
+  return true;
+}
 
 class Core::Impl {
  public:
@@ -101,6 +100,8 @@ class Core::Impl {
   const std::deque<Loss>& ledger() const { return ledger_; }
   // put.cc
   void write(WriteRequest request, Now now);
+  const Result* write_here(const WriteRequest& request, Now now);
+  void fetch(std::span<const Wanted> rows) const;
   bool writes_wait() const { return !waiting_.empty(); }
   void flush();
   // get.cc
@@ -126,6 +127,12 @@ class Core::Impl {
     Context cut;
     Context made;
   };
+  struct RowsBatch {
+    NodeId to;
+    NodeId hint_for;
+    RowList rows;
+    std::vector<std::uint64_t> requests;  // that wait for it
+  };
   struct Partition {
     PartitionConfig config;
     Table table;
@@ -140,9 +147,7 @@ class Core::Impl {
     std::map<NodeId, Pair> pairs;
     std::vector<Actor> actors;  // ascending
     bool write_cut = false;
-    // Rows that the disk does not have yet; in the order of their first change.
-    std::vector<std::string> dirty;
-    boost::unordered_flat_set<std::string> is_dirty;
+    std::vector<RowsBatch> batches;  // of this turn
     // Looking for rows that can be dropped: when next, and where.
     Instant scan_at = Instant::max();
     std::uint32_t scan_range = 0;
@@ -183,12 +188,6 @@ class Core::Impl {
     Row merged;
     Nodes have;  // replicas that hold `merged`
   };
-  struct RowsBatch {
-    std::vector<std::pair<Bytes, Bytes>> rows;
-    std::size_t bytes = 0;
-    std::vector<std::uint64_t> requests;  // that wait for it
-  };
-  using BatchKey = std::tuple<NodeId, PartitionId, NodeId>;  // to, of, as a hint for
   struct PrintBatch {
     std::vector<KeyPrint> prints;
     std::vector<Bytes> keys;
@@ -256,20 +255,22 @@ class Core::Impl {
   bool is_current(NodeId node, Incarnation incarnation) const;
   void reset(Partition& partition);
   void store(Partition& partition, ByteView key, const Row& row);
-  Absorbed absorb(Partition& partition, ByteView key, Row from);
+  Absorbed absorb(Partition& partition, ByteView key, Row& from);
   void note_losers(const Partition& partition, ByteView key, const Row& row,
                    std::vector<Sibling>& losers);
   Message make(MessageType type, const Partition& partition, NodeId to) const;
   void say(std::string line);
   // drain.cc
   std::uint64_t set_timer();
-  void queue_row(Partition& partition, NodeId to, ByteView key, const Bytes& row,
-                 std::uint64_t request, NodeId hint_for = NodeId());
-  void send_batch(const BatchKey& key, RowsBatch batch);
+  static RowsBatch& batch_of(Partition& partition, NodeId to, NodeId hint_for);
+  void queue_row(Partition& partition, NodeId to, ByteView key, ByteView row, std::uint64_t request,
+                 NodeId hint_for = NodeId());
+  void send_batch(const Partition& partition, RowsBatch batch);
   void send_batches();
   void write_partition(Partition& partition, Output& out, DiskBatch& batch);
   void drain_disk(Output& out);
   Instant wake_at() const;
+  void trim_scratch();
   void hedge(std::uint64_t id);
   void expire();
   void on_rows(const Message& message);
@@ -284,11 +285,13 @@ class Core::Impl {
 
   // put.cc
   void begin_write(Write write);
+  void note_stamps(const Row* row);
   void stamp_waiting();
   std::optional<Error> why_refused(const Partition& partition, const WriteRequest& request) const;
   void stamp_write(Partition& partition, Write write);
-  std::optional<Error> apply(Partition& partition, Write& write);
-  void spread(Partition& partition, Write& write, std::uint64_t id, bool waits);
+  std::optional<Error> apply(Partition& partition, const WriteRequest& request, const Row* held,
+                             Result& result);
+  void spread(Partition& partition, const WriteRequest& request, std::uint64_t id);
   void spread_again(std::uint64_t id, const Write& write);
   Nodes stand_ins(const Partition& partition, ByteView key) const;
   void ack(std::uint64_t id, NodeId node);
@@ -392,7 +395,6 @@ class Core::Impl {
   std::deque<Write> waiting_;    // for bounds or the clock
   std::deque<Timer> deadlines_;  // of requests and messages
   std::deque<Timer> hedges_;     // when a request asks everybody
-  std::map<BatchKey, RowsBatch> batches_;
   std::map<std::pair<NodeId, PartitionId>, std::map<Bytes, std::vector<std::uint64_t>>> asks_;
   std::map<std::pair<NodeId, PartitionId>, PrintBatch> prints_;
   std::size_t prints_of_turn_ = 0;
@@ -405,7 +407,10 @@ class Core::Impl {
   std::vector<Message> send_persisted_;
   std::vector<Result> results_;
   std::vector<std::string> log_;
-  Row read_here_;
+  Row here_;      // what read_here() and write_here() tell of
+  Row merged_;    // scratch: the row that a write or another replica's row changes
+  Row received_;  // scratch: the latter
+  Result written_;
 
   // Disk.
   std::vector<std::uint64_t> own_copies_;  // requests whose own row goes with the next batch

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "dynamo/row_list.h"
 #include "dynamo/table.h"
 #include "dynamo/version.h"
 
@@ -38,10 +39,10 @@ struct Message {
   Incarnation incarnation;  // sender's: who stands behind what it says it knows
   // Of this partition at the sender (core.h, stable cut): what it has seen without a gap, and what
   // it says about that is on its disk; what it knows that every replica has seen.
-  Context known;                              // kSync, kSyncDone
-  Context cut;                                // kSync, kSyncDone, kReadDone
-  std::vector<std::pair<Bytes, Bytes>> rows;  // key, encoded row
-  std::vector<Bytes> keys;                    // kRead. kPrints of read repair: one for each print
+  Context known;  // kSync, kSyncDone
+  Context cut;    // kSync, kSyncDone, kReadDone
+  RowList rows;
+  std::vector<Bytes> keys;  // kRead. kPrints of read repair: one for each print
   std::vector<std::pair<Range, std::uint64_t>> sums;  // kSync, kSyncDone
   // kPrints: 0 for a key that is not there. kPrintsDone: those that did not fit, ask again.
   // kSyncDone: all keys of `ranges`.

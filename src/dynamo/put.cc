@@ -14,6 +14,34 @@ void Core::Impl::write(WriteRequest request, Now now) {
   begin_write(std::move(write));
 }
 
+const Result* Core::Impl::write_here(const WriteRequest& request, Now now) {
+  now_ = now;
+  Partition* partition = find(request.partition);
+  if (partition == nullptr || !partition->mine || partition->config.fsync || request.w != 1 ||
+      !waiting_.empty() || why_refused(*partition, request)) {
+    return nullptr;
+  }
+  const Row* held = partition->table.find(request.key);
+  note_stamps(held);
+  if (!can_stamp() || apply(*partition, request, held, written_)) {
+    return nullptr;
+  }
+  spread(*partition, request, 0);
+  written_.acks = 1;
+  written_.coordinator = options_.self.node;
+  std::swap(written_.row, merged_);
+  return &written_;
+}
+
+// Our next stamp is above what its key has.
+void Core::Impl::note_stamps(const Row* row) {
+  if (row != nullptr) {
+    for (const Sibling& sibling : row->siblings) {
+      note_stamp(sibling.stamp);
+    }
+  }
+}
+
 void Core::Impl::begin_write(Write write) {
   write.result.ticket = write.request.ticket;
   Partition* partition = find(write.request.partition);
@@ -23,11 +51,7 @@ void Core::Impl::begin_write(Write write) {
   if (auto why = why_refused(*partition, write.request)) {
     return refuse(write, std::move(*why));
   }
-  if (const Row* row = partition->mine ? partition->table.find(write.request.key) : nullptr) {
-    for (const Sibling& sibling : row->siblings) {
-      note_stamp(sibling.stamp);
-    }
-  }
+  note_stamps(partition->mine ? partition->table.find(write.request.key) : nullptr);
   if (!waiting_.empty() || !can_stamp()) {
     waiting_.push_back(std::move(write));
     return;
@@ -91,13 +115,15 @@ void Core::Impl::stamp_write(Partition& partition, Write write) {
   if (!partition.mine) {
     return forward(partition, std::move(write));
   }
-  if (auto why = apply(partition, write)) {
+  if (auto why =
+          apply(partition, write.request, partition.table.find(write.request.key), write.result)) {
     say(fmt::format("a write was refused: {}", why->detail));
     return refuse(write, std::move(*why));
   }
   const bool waits = partition.config.fsync || write.request.w > 1;
+  write.result.row = merged_;
   const std::uint64_t id = waits ? set_timer() : 0;
-  spread(partition, write, id, waits);
+  spread(partition, write.request, id);
   if (partition.config.fsync) {
     own_copies_.push_back(id);
   } else {
@@ -110,11 +136,15 @@ void Core::Impl::stamp_write(Partition& partition, Write write) {
   writes_.emplace(id, std::move(write));
 }
 
-// Into our own row. Something: refused, and nothing happened.
-std::optional<Error> Core::Impl::apply(Partition& partition, Write& write) {
-  const WriteRequest& request = write.request;
-  const Row* held = partition.table.find(request.key);
-  Row row = held != nullptr ? *held : Row();
+// Into our own row, which is `merged_` then. Something: refused, and nothing happened.
+std::optional<Error> Core::Impl::apply(Partition& partition, const WriteRequest& request,
+                                       const Row* held, Result& result) {
+  Row& row = merged_;
+  if (held != nullptr) {
+    row = *held;
+  } else {
+    row = {};
+  }
   const Context seen = request.seen ? *request.seen : row.context;
   if (std::max(seen.of(options_.self), row.context.of(options_.self)) > counter_) {
     return Error{ErrorCode::kGeneric, "its context names writes of this node that never were"};
@@ -132,8 +162,8 @@ std::optional<Error> Core::Impl::apply(Partition& partition, Write& write) {
     return Error{ErrorCode::kSiblings,
                  fmt::format("the key has {} siblings that the write has not seen", stay)};
   }
-  write.result.existed = std::any_of(row.siblings.begin(), row.siblings.end(),
-                                     [&](const Sibling& s) { return !s.gone(now_.wall); });
+  result.existed = std::any_of(row.siblings.begin(), row.siblings.end(),
+                               [&](const Sibling& s) { return !s.gone(now_.wall); });
   if (request.seen) {
     note_actors(partition, *request.seen);
   }
@@ -146,36 +176,33 @@ std::optional<Error> Core::Impl::apply(Partition& partition, Write& write) {
   if (request.ttl_ms) {
     fresh.deadline = stamp.wall() + *request.ttl_ms;
   }
-  fresh.value = std::move(write.request.value);
-  write.result.dot = fresh.dot;
+  fresh.value = request.value;
+  result.dot = fresh.dot;
   partition.known.add(fresh.dot);
   put(row, std::move(fresh), seen);
   std::vector<Sibling> losers;
   settle(row, partition.config.conflict, losers);
   note_losers(partition, request.key, row, losers);
   store(partition, request.key, row);
-  write.result.row = std::move(row);
   return std::nullopt;
 }
 
 // The whole row to the other replicas; to stand-ins for those that are down, if they may count.
-void Core::Impl::spread(Partition& partition, Write& write, std::uint64_t id, bool waits) {
-  Bytes row;
-  encode(write.result.row, row);
-  const std::uint64_t waiting = waits ? id : 0;
-  const Nodes others = write.request.sloppy ? stand_ins(partition, write.request.key) : Nodes();
+void Core::Impl::spread(Partition& partition, const WriteRequest& request, std::uint64_t id) {
+  const ByteView row = partition.table.packed(request.key);
+  const Nodes others = request.sloppy ? stand_ins(partition, request.key) : Nodes();
   auto next = others.begin();
   for (const NodeId node : partition.config.replicas) {
     if (node == options_.self.node) {
       continue;
     }
     if (is_up(node)) {
-      queue_row(partition, node, write.request.key, row, waiting);
+      queue_row(partition, node, request.key, row, id);
       continue;
     }
-    keep_hint(node, partition, write.request.key, {});
+    keep_hint(node, partition, request.key, {});
     if (next != others.end()) {
-      queue_row(partition, *next++, write.request.key, row, waiting, node);
+      queue_row(partition, *next++, request.key, row, id, node);
     }
   }
 }
@@ -187,8 +214,7 @@ void Core::Impl::spread_again(std::uint64_t id, const Write& write) {
   if (held == nullptr || !held->context.covers(write.result.dot)) {
     return;  // the partition's rows were dropped
   }
-  Bytes row;
-  encode(*held, row);
+  const ByteView row = partition->table.packed(write.request.key);
   for (const NodeId node : partition->config.replicas) {
     if (node != options_.self.node && is_up(node) &&
         std::find(write.acked.begin(), write.acked.end(), node) == write.acked.end()) {

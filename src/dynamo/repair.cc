@@ -25,7 +25,8 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
       queue_row(partition, answer.node, read.request.key, row, waits ? id : 0);
       continue;
     }
-    absorb(partition, read.request.key, whole);
+    Row ours = whole;
+    absorb(partition, read.request.key, ours);
     if (partition.config.fsync) {
       own_copies_.push_back(id);
     } else {
@@ -105,40 +106,29 @@ void Core::Impl::answer_keys(const Partition& partition, const Message& message,
         encode(*row, encoded);
       }
       bytes += key.size() + encoded.size();
-      answer.rows.emplace_back(key, std::move(encoded));
+      answer.rows.add(key, encoded);
     }
   }
 }
 
-// Anti-entropy's: it does not know the keys. The prints come in the order of their hashes.
+// Anti-entropy's: it does not know the keys.
 void Core::Impl::answer_hashes(const Partition& partition, const Message& message,
                                Message& answer) {
-  std::optional<Range> range;
-  std::multimap<std::uint64_t, Bytes> keys;
   std::size_t bytes = 0;
+  Row row;
   for (const KeyPrint& print : message.prints) {
     if (bytes >= kPushBytes) {
       answer.prints.push_back(print);
       continue;
     }
-    if (const Range its = Table::range_of(print.hash, Table::kDepth); its != range) {
-      range = its;
-      keys.clear();
-      partition.table.each(its, [&](const std::string& key, const Row&) {
-        keys.emplace(Table::hash_of(key), key);
-        return true;
-      });
-    }
-    const auto [first, last] = keys.equal_range(print.hash);
-    for (auto at = first; at != last; ++at) {
-      const Row& row = *partition.table.find(at->second);
-      if (fingerprint(at->second, row) != print.fingerprint) {
-        Bytes encoded;
-        encode(row, encoded);
-        bytes += at->second.size() + encoded.size();
-        answer.rows.emplace_back(at->second, std::move(encoded));
+    partition.table.each_of(print.hash, [&](ByteView key, ByteView packed) {
+      Reader reader(packed);
+      CHECK(decode(reader, row));
+      if (fingerprint(print.hash, row) != print.fingerprint) {
+        bytes += key.size() + packed.size();
+        answer.rows.add(key, packed);
       }
-    }
+    });
   }
   stats_.sync_rows_sent += answer.rows.size();
   stats_.sync_bytes_sent += bytes;
@@ -164,7 +154,8 @@ std::optional<Bytes> Core::Impl::take_row(Partition& partition, ByteView key, By
   if (!bytes.empty() && (!decode(reader, theirs) || !reader.done())) {
     return std::nullopt;
   }
-  auto answer = absorb(partition, key, theirs).answer;
+  Row from = theirs;
+  auto answer = absorb(partition, key, from).answer;
   const Row* ours = partition.table.find(key);
   if (!answer && ours != nullptr && *ours != theirs) {
     answer = *ours;

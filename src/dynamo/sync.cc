@@ -169,7 +169,7 @@ void Core::Impl::take_pushes(const Partition& partition, Round& round, Message& 
     }
     if (!row.empty()) {
       bytes += key.size() + row.size();
-      message.rows.emplace_back(std::move(key), std::move(row));
+      message.rows.add(key, row);
     }
     round.pushes.pop_front();
   }
@@ -317,12 +317,12 @@ void Core::Impl::compare_list(const Partition& partition, Range range,
       round.pulls.push_back({at->first, sum});
     }
   }
-  partition.table.each(range, [&](const std::string& key, const Row&) {
-    if (!theirs.contains(Table::hash_of(key))) {
-      round.pushes.emplace_back(key, Bytes());
+  for (const auto& [hash, sum] : ours) {
+    if (!theirs.contains(hash)) {
+      partition.table.each_of(
+          hash, [&](ByteView key, ByteView) { round.pushes.emplace_back(key, Bytes()); });
     }
-    return true;
-  });
+  }
 }
 
 void Core::Impl::on_pulled(const Message& message, Round& round) {

@@ -1,7 +1,6 @@
 #include "dynamo/table.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -23,12 +22,19 @@ std::size_t guess(std::uint64_t hash, std::size_t size) {
   return static_cast<std::size_t>((static_cast<unsigned __int128>(within) * size) >> 64);
 }
 
+// GCC takes a function that only prefetches for one without an effect, and drops its calls: not so
+// with the empty statement.
+void prefetch(const void* address) {
+  __builtin_prefetch(address);
+  asm volatile("");
+}
+
 // A block spans a few cache lines: ask for them at once, to wait for memory once. An address that
 // is none does no harm.
 void prefetch_rest(const void* block) {
   const auto address = reinterpret_cast<std::uintptr_t>(block);
-  __builtin_prefetch(reinterpret_cast<const void*>(address + 64));
-  __builtin_prefetch(reinterpret_cast<const void*>(address + 128));
+  prefetch(reinterpret_cast<const void*>(address + 64));
+  prefetch(reinterpret_cast<const void*>(address + 128));
 }
 
 bool is_tombstone(const Row& row) {
@@ -43,6 +49,8 @@ Table::Head Table::Slot::head() const {
   std::memcpy(&head, block.get(), sizeof head);
   return head;
 }
+
+void Table::Slot::set(const Head& head) { std::memcpy(block.get(), &head, sizeof head); }
 
 ByteView Table::Slot::key() const { return {block.get() + sizeof(Head), head().key_bytes}; }
 
@@ -70,28 +78,18 @@ Range Table::range_of(std::uint64_t hash, int level) {
 }
 
 Table::Table() : leaves_(std::size_t{1} << (kBits * kDepth)) {
-  for (int level = 0; level <= kDepth; ++level) {
-    sums_.emplace_back(std::size_t{1} << (kBits * level));
-    memory_bytes_ += sums_.back().size() * sizeof(std::uint64_t);
-  }
   memory_bytes_ += leaves_.size() * sizeof(Leaf);
 }
 
-Table::Slot Table::pack(std::uint64_t hash, ByteView key, const Row& row) {
-  Bytes packed;
-  encode(row, packed);
-  CHECK_LT(key.size(), std::size_t{1} << 31);
-  CHECK_LT(packed.size(), std::size_t{1} << 31);
-  Head head;
-  head.fingerprint = fingerprint(key, row);
-  head.key_bytes = static_cast<std::uint32_t>(key.size());
-  head.row_bytes = static_cast<std::uint32_t>(packed.size()) & 0x7fffffff;
-  head.tombstone = is_tombstone(row) ? 1 : 0;
-  Slot slot{hash, std::make_unique_for_overwrite<char[]>(sizeof head + key.size() + packed.size())};
-  std::memcpy(slot.block.get(), &head, sizeof head);
+// Of what put() has encoded. A row that is as long as the one before takes its place.
+void Table::pack(Slot& slot, Head head, ByteView key) {
+  const auto bytes = sizeof head + key.size() + packed_.size();
+  if (!slot.block || sizeof head + slot.key().size() + slot.row().size() != bytes) {
+    slot.block = std::make_unique_for_overwrite<char[]>(bytes);
+  }
+  slot.set(head);
   key.copy(slot.block.get() + sizeof head, key.size());
-  packed.copy(slot.block.get() + sizeof head + key.size(), packed.size());
-  return slot;
+  packed_.copy(slot.block.get() + sizeof head + key.size(), packed_.size());
 }
 
 void Table::unpack(const Slot& slot, Row& row) {
@@ -99,70 +97,84 @@ void Table::unpack(const Slot& slot, Row& row) {
   CHECK(decode(reader, row) && reader.done());
 }
 
-Table::Leaf::const_iterator Table::lower_bound(const Leaf& leaf, std::uint64_t hash, ByteView key) {
+std::size_t Table::lower_bound(const Slots& slots, std::uint64_t hash) {
   // Hashes are spread evenly, so the place is near where the hash points; it is looked for from
   // there in doubling steps, so that a leaf that somebody filled on purpose is no slower than by
   // halving.
-  std::size_t low = guess(hash, leaf.size());
+  std::size_t low = guess(hash, slots.size());
   std::size_t high = low;
-  for (std::size_t step = 1; low > 0 && leaf[low - 1].hash >= hash; step *= 2) {
+  for (std::size_t step = 1; low > 0 && slots[low - 1].hash >= hash; step *= 2) {
     high = low - 1;
     low -= std::min(step, low);
   }
-  for (std::size_t step = 1; high < leaf.size() && leaf[high].hash < hash; step *= 2) {
+  for (std::size_t step = 1; high < slots.size() && slots[high].hash < hash; step *= 2) {
     low = high + 1;
-    high += std::min(step, leaf.size() - high);
+    high += std::min(step, slots.size() - high);
   }
   const auto iterator = [&](std::size_t n) {
-    return leaf.begin() + static_cast<std::ptrdiff_t>(n);
+    return slots.begin() + static_cast<std::ptrdiff_t>(n);
   };
-  auto at =
+  const auto at =
       std::lower_bound(iterator(low), iterator(high), hash,
                        [](const Slot& slot, std::uint64_t wanted) { return slot.hash < wanted; });
-  while (at != leaf.end() && at->hash == hash && at->key() < key) {
-    ++at;
-  }
-  return at;
+  return static_cast<std::size_t>(at - slots.begin());
 }
 
-// A row is three steps away, so all keys take each step together.
-void Table::fetch(std::span<const ByteView> keys) const {
-  CHECK_LE(keys.size(), kFetch);
-  std::array<std::uint64_t, kFetch> hashes;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    hashes[i] = hash_of(keys[i]);
-    __builtin_prefetch(&leaves_[leaf_of(hashes[i])]);
+Table::Place Table::look_up(ByteView key) const {
+  const auto hash = hash_of(key);
+  const auto& slots = leaves_[leaf_of(hash)].slots;
+  if (last_.known && last_.hash == hash && slots[last_.at].key() == key) {
+    return last_;
   }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto& leaf = leaves_[leaf_of(hashes[i])];
-    __builtin_prefetch(leaf.data() + guess(hashes[i], leaf.size()));
+  last_ = {hash, lower_bound(slots, hash), false};
+  for (; last_.at < slots.size() && slots[last_.at].hash == hash; ++last_.at) {
+    prefetch_rest(slots[last_.at].block.get());
+    const auto order = slots[last_.at].key().compare(key);
+    if (order >= 0) {
+      last_.known = order == 0;
+      break;
+    }
   }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto& leaf = leaves_[leaf_of(hashes[i])];
-    if (const auto at = guess(hashes[i], leaf.size()); at < leaf.size()) {
-      __builtin_prefetch(leaf[at].block.get());
-      prefetch_rest(leaf[at].block.get());
+  return last_;
+}
+
+void Table::fetch(Step step, std::uint64_t hash) const {
+  const auto& leaf = leaves_[leaf_of(hash)];
+  if (step == Step::kLeaf) {
+    prefetch(&leaf);
+  } else if (step == Step::kSlots) {
+    prefetch(leaf.slots.data() + guess(hash, leaf.slots.size()));
+  } else if (const auto at = lower_bound(leaf.slots, hash); at < leaf.slots.size()) {
+    prefetch(leaf.slots[at].block.get());
+    prefetch_rest(leaf.slots[at].block.get());
+  }
+}
+
+void Table::fetch(std::span<const std::uint64_t> hashes) const {
+  for (const auto step : kSteps) {
+    for (const auto hash : hashes) {
+      fetch(step, hash);
     }
   }
 }
 
 const Row* Table::find(ByteView key) const {
-  const auto hash = hash_of(key);
-  const auto& leaf = leaves_[leaf_of(hash)];
-  const auto at = lower_bound(leaf, hash, key);
-  if (at == leaf.end() || at->hash != hash) {
+  const auto place = look_up(key);
+  if (!place.known) {
     return nullptr;
   }
-  prefetch_rest(at->block.get());
-  if (at->key() != key) {
-    return nullptr;
-  }
+  const auto& slot = leaves_[leaf_of(place.hash)].slots[place.at];
   if (found_bytes_ > kFoundBytes) {
     found_ = {};
   }
-  unpack(*at, found_);
-  found_bytes_ = at->row().size();
+  unpack(slot, found_);
+  found_bytes_ = slot.row().size();
   return &found_;
+}
+
+ByteView Table::packed(ByteView key) const {
+  const auto place = look_up(key);
+  return place.known ? leaves_[leaf_of(place.hash)].slots[place.at].row() : ByteView();
 }
 
 void Table::count(const Slot& slot, bool added) {
@@ -172,40 +184,101 @@ void Table::count(const Slot& slot, bool added) {
   rows_ += sign;
   tombstones_ += sign * head.tombstone;
   memory_bytes_ += sign * slot.memory_bytes();
-  for (int level = 0; level <= kDepth; ++level) {
-    sums_[static_cast<std::size_t>(level)][range_of(slot.hash, level).number] +=
-        sign * head.fingerprint;
-  }
+  row_bytes_ += sign * slot.memory_bytes();
+  leaves_[leaf_of(slot.hash)].sum += sign * head.fingerprint;
 }
 
-void Table::replace(ByteView key, const Row& row) {
-  const auto hash = hash_of(key);
-  auto& leaf = leaves_[leaf_of(hash)];
-  const auto at = leaf.begin() + (lower_bound(leaf, hash, key) - leaf.cbegin());
-  const bool known = at != leaf.end() && at->hash == hash && at->key() == key;
-  if (known) {
+void Table::replace(ByteView key, const Row& row) { put(key, row, true); }
+
+void Table::load(ByteView key, const Row& row) { put(key, row, false); }
+
+void Table::put(ByteView key, const Row& row, bool changed) {
+  const auto place = look_up(key);
+  auto& slots = leaves_[leaf_of(place.hash)].slots;
+  const auto at = slots.begin() + static_cast<std::ptrdiff_t>(place.at);
+  Head head;
+  if (place.known) {
     count(*at, false);
+    head.changed = at->head().changed;
   }
   if (row.context.empty() && row.siblings.empty()) {
-    if (known) {
-      leaf.erase(at);
+    if (place.known) {
+      last_ = {};
+      slots.erase(at);
+      if (changed) {
+        erased_.emplace_back(key);
+      }
     }
     return;
   }
-  auto fresh = pack(hash, key, row);
-  count(fresh, true);
-  if (known) {
-    *at = std::move(fresh);
+  if (packed_.capacity() > kFoundBytes) {
+    Bytes().swap(packed_);
+  }
+  packed_.clear();
+  encode(row, packed_);
+  CHECK_LT(key.size(), std::size_t{1} << 31);
+  CHECK_LT(packed_.size(), std::size_t{1} << 31);
+  head.fingerprint = fingerprint(place.hash, row);
+  head.key_bytes = static_cast<std::uint32_t>(key.size()) & 0x7fffffff;
+  head.row_bytes = static_cast<std::uint32_t>(packed_.size()) & 0x7fffffff;
+  head.tombstone = is_tombstone(row) ? 1 : 0;
+  if (changed && head.changed == 0) {
+    head.changed = 1;
+    changed_.push_back(place.hash);
+  }
+  if (place.known) {
+    pack(*at, head, key);
+    count(*at, true);
     return;
   }
-  const auto room = leaf.capacity();
-  leaf.insert(at, std::move(fresh));
-  memory_bytes_ += (leaf.capacity() - room) * sizeof(Slot);
+  Slot fresh{place.hash, nullptr};
+  pack(fresh, head, key);
+  count(fresh, true);
+  const auto room = slots.capacity();
+  slots.insert(at, std::move(fresh));
+  memory_bytes_ += (slots.capacity() - room) * sizeof(Slot);
+  last_.known = true;
+}
+
+void Table::each_of(std::uint64_t hash,
+                    const std::function<void(ByteView key, ByteView packed)>& visit) const {
+  const auto& slots = leaves_[leaf_of(hash)].slots;
+  for (auto at = lower_bound(slots, hash); at < slots.size() && slots[at].hash == hash; ++at) {
+    visit(slots[at].key(), slots[at].row());
+  }
+}
+
+void Table::take_changed(const std::function<void(ByteView key, ByteView packed)>& take) {
+  for (const std::string& key : erased_) {
+    take(key, {});
+  }
+  erased_.clear();
+  const std::span<const std::uint64_t> hashes(changed_);
+  fetch(hashes.first(std::min(kFetch, hashes.size())));
+  for (std::size_t n = 0; n < hashes.size(); ++n) {
+    if (n % kFetch == 0 && hashes.size() - n > kFetch) {  // those behind the next, in time
+      fetch(hashes.subspan(n + kFetch, std::min(kFetch, hashes.size() - n - kFetch)));
+    }
+    auto& slots = leaves_[leaf_of(changed_[n])].slots;
+    for (auto at = lower_bound(slots, changed_[n]);
+         at < slots.size() && slots[at].hash == changed_[n]; ++at) {
+      auto head = slots[at].head();
+      if (head.changed != 0) {
+        head.changed = 0;
+        slots[at].set(head);
+        take(slots[at].key(), slots[at].row());
+      }
+    }
+  }
+  changed_.clear();
 }
 
 std::uint64_t Table::sum(Range range) const {
-  CHECK(has(range));
-  return sums_[range.level][range.number];
+  std::uint64_t sum = 0;
+  for (const auto& leaf : leaves(range)) {
+    sum += leaf.sum;
+  }
+  return sum;
 }
 
 std::span<const Table::Leaf> Table::leaves(Range range) const {
@@ -217,7 +290,7 @@ std::span<const Table::Leaf> Table::leaves(Range range) const {
 std::vector<KeyPrint> Table::prints(Range range) const {
   std::vector<KeyPrint> prints;
   for (const auto& leaf : leaves(range)) {
-    for (const auto& slot : leaf) {
+    for (const auto& slot : leaf.slots) {
       prints.push_back({slot.hash, slot.head().fingerprint});
     }
   }
@@ -229,7 +302,7 @@ void Table::each(Range range,
   Row row;
   std::string key;
   for (const auto& leaf : leaves(range)) {
-    for (const auto& slot : leaf) {
+    for (const auto& slot : leaf.slots) {
       key.assign(slot.key());
       unpack(slot, row);
       if (!visit(key, row)) {

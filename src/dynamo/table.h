@@ -7,6 +7,7 @@
 // level kDepth. A range is named by its level and its number; numbers are the upper bits of hashes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -44,17 +45,35 @@ class Table {
 
   // Null: nothing is known of that key. Rows are kept packed: good until the next find() or change.
   const Row* find(ByteView key) const;
-  // Asks memory for the rows of up to kFetch keys at once, to wait for it once and not for each: a
-  // large table is not in any cache. What comes next finds or replaces them.
-  static constexpr std::size_t kFetch = 16;
-  void fetch(std::span<const ByteView> keys) const;
+  // Asks memory for the rows of these keys, by their hashes, at once, to wait for it once and not
+  // for each: a large table is not in any cache. What comes next finds or replaces them.
+  static constexpr std::size_t kFetch = 16;  // at a time, as many as a cache takes
+  void fetch(std::span<const std::uint64_t> hashes) const;
+  // A row is three steps away, so all of them take each step together.
+  enum class Step : std::uint8_t { kLeaf, kSlots, kRow };
+  static constexpr std::array kSteps = {Step::kLeaf, Step::kSlots, Step::kRow};
+  void fetch(Step step, std::uint64_t hash) const;
   // Replaces the row (an empty one, without context and siblings, erases it) and keeps fingerprints
-  // and counts.
+  // and counts. It is changed then, until take_changed().
   void replace(ByteView key, const Row& row);
+  // Of a row that the disk has: it is not changed.
+  void load(ByteView key, const Row& row);
+  // The row as it is kept, which is encoded; empty: nothing is known. Good until the next change.
+  ByteView packed(ByteView key) const;
+
+  // The rows of keys of that hash, as they are kept.
+  void each_of(std::uint64_t hash,
+               const std::function<void(ByteView key, ByteView packed)>& visit) const;
+
+  // Rows that were changed since they were last taken, in the order of their first change; those
+  // that are gone, which are empty, come first.
+  std::size_t changed() const { return changed_.size() + erased_.size(); }
+  void take_changed(const std::function<void(ByteView key, ByteView packed)>& take);
 
   std::size_t rows() const { return rows_; }              // tombstones included
   std::size_t tombstones() const { return tombstones_; }  // rows all of whose siblings are deleted
   std::size_t memory_bytes() const { return memory_bytes_; }  // an estimate
+  std::size_t row_bytes() const { return row_bytes_; }        // of it, the rows with their keys
   std::uint64_t digest() const { return sum({0, 0}); }
 
   std::uint64_t sum(Range range) const;             // of the fingerprints of its rows, modulo 2^64
@@ -68,7 +87,8 @@ class Table {
   // A row is one block: Head, key, encoded row.
   struct Head {
     std::uint64_t fingerprint = 0;
-    std::uint32_t key_bytes = 0;
+    std::uint32_t key_bytes : 31 = 0;
+    std::uint32_t changed : 1 = 0;
     std::uint32_t row_bytes : 31 = 0;
     std::uint32_t tombstone : 1 = 0;
   };
@@ -77,27 +97,44 @@ class Table {
     std::unique_ptr<char[]> block;
 
     Head head() const;
+    void set(const Head& head);
     ByteView key() const;
     ByteView row() const;
     std::size_t memory_bytes() const;
   };
   // Ascending by hash, then by key: a sorted array, so that no order depends on what came before.
-  using Leaf = std::vector<Slot>;
+  using Slots = std::vector<Slot>;
+  struct Leaf {
+    Slots slots;
+    std::uint64_t sum = 0;  // of its rows' fingerprints
+  };
+  struct Place {  // of a key, or where it would be
+    std::uint64_t hash = 0;
+    std::size_t at = 0;
+    bool known = false;
+  };
 
-  static Slot pack(std::uint64_t hash, ByteView key, const Row& row);
+  void put(ByteView key, const Row& row, bool changed);
   static void unpack(const Slot& slot, Row& row);
   static std::size_t leaf_of(std::uint64_t hash) { return range_of(hash, kDepth).number; }
-  static Leaf::const_iterator lower_bound(const Leaf& leaf, std::uint64_t hash, ByteView key);
+  // The first of that hash, or where it would be.
+  static std::size_t lower_bound(const Slots& slots, std::uint64_t hash);
+  Place look_up(ByteView key) const;
+  void pack(Slot& slot, Head head, ByteView key);
   std::span<const Leaf> leaves(Range range) const;
   void count(const Slot& slot, bool added);
 
   std::vector<Leaf> leaves_;
-  std::vector<std::vector<std::uint64_t>> sums_;  // by level
-  mutable Row found_;                             // what find() unpacked last, ...
-  mutable std::size_t found_bytes_ = 0;           // ... and how much that was
+  mutable Place last_;                   // what was looked up last: a change mostly follows
+  mutable Row found_;                    // what find() unpacked last, ...
+  mutable std::size_t found_bytes_ = 0;  // ... and how much that was
+  Bytes packed_;                         // scratch: the row that put() is about
+  std::vector<std::uint64_t> changed_;   // hashes; who has the mark still
+  std::vector<std::string> erased_;
   std::size_t rows_ = 0;
   std::size_t tombstones_ = 0;
   std::size_t memory_bytes_ = 0;
+  std::size_t row_bytes_ = 0;
 };
 
 }  // namespace kvorum::dynamo

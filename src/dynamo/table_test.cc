@@ -251,6 +251,44 @@ TEST(Table, OnlyAnEmptyRowIsErased) {
   EXPECT_EQ(table.rows(), 0u);
 }
 
+TEST(Table, WhatWasChangedIsTakenOnceAsItStandsThen) {
+  Prng prng(14);
+  Table table;
+  std::map<std::string, Row> disk;
+  std::map<std::string, Row> rows;
+  std::size_t taken = 0;
+  table.load(key_of(1000), random_row(prng));
+  const auto take = [&] {
+    table.take_changed([&](ByteView key, ByteView packed) {
+      Reader reader(packed);
+      Row row;
+      disk.erase(std::string(key));
+      if (!packed.empty()) {
+        ASSERT_TRUE(decode(reader, row) && reader.done());
+        EXPECT_EQ(packed, table.packed(key));
+        disk[std::string(key)] = row;
+      }
+      ++taken;
+    });
+  };
+  take();
+  EXPECT_EQ(taken, 0u) << "what was loaded";
+  for (int round = 0; round < 50; ++round) {
+    for (int i = 0; i < 100; ++i) {
+      const auto key = key_of(prng.below(60));
+      const bool erases = prng.below(4) == 0;
+      const auto row = erases ? Row() : random_row(prng);
+      table.replace(key, row);
+      erases ? void(rows.erase(key)) : void(rows[key] = row);
+    }
+    taken = 0;
+    take();
+    EXPECT_LE(taken, 160u);
+    EXPECT_EQ(disk, rows);
+    EXPECT_EQ(table.changed(), 0u);
+  }
+}
+
 TEST(Table, AVisitCanStop) {
   Prng prng(13);
   Table table;

@@ -23,11 +23,13 @@ std::string context(const Context& seen) {
 }  // namespace
 
 void Disk::apply(const Batch& batch) {
-  for (const RowWrite& row : batch.rows) {
-    if (row.value.empty()) {
-      rows.erase({row.partition, row.key});
-    } else {
-      rows[{row.partition, row.key}] = {row.generation, row.value};
+  for (const RowsWrite& write : batch.rows) {
+    for (const auto& [key, row] : write.rows) {
+      if (row.empty()) {
+        rows.erase({write.partition, Bytes(key)});
+      } else {
+        rows[{write.partition, Bytes(key)}] = {write.generation, Bytes(row)};
+      }
     }
   }
   for (const CutWrite& write : batch.cuts) {
@@ -147,7 +149,13 @@ void Cluster::collect(Node& node) {
 std::uint64_t Cluster::write(unsigned id, WriteRequest request) {
   request.ticket = ++tickets_;
   request.partition = request.partition ? request.partition : kPartition;
-  core(id).write(std::move(request), now(id));
+  if (const auto* here = core(id).write_here(request, now(id))) {
+    Result result = *here;
+    result.ticket = tickets_;
+    node(id).results.emplace(tickets_, std::move(result));
+  } else {
+    core(id).write(std::move(request), now(id));
+  }
   collect(node(id));
   return tickets_;
 }

@@ -22,7 +22,7 @@ inline constexpr PartitionId kPartition(1);
 struct Batch {
   std::uint64_t ticket = 0;
   bool must_sync = false;
-  std::vector<RowWrite> rows;
+  std::vector<RowsWrite> rows;
   std::vector<CutWrite> cuts;
   std::optional<Bounds> bounds;
   std::vector<Message> messages;

@@ -141,6 +141,12 @@ bool merge(Row& into, const Row& from) {
   if (KVORUM_MUTANT(kContextFirst)) {
     into.context.merge(from.context);
   }
+  // A write that has seen all that is here: what mostly comes.
+  if (from.siblings.size() == 1 && !into.context.covers(from.siblings.front().dot) &&
+      from.context.covers(into.context)) {
+    into = from;
+    return true;
+  }
   bool changed = keep(into.siblings, into.context, from, kept);
   if (kept.empty() && !into.siblings.empty() && !from.siblings.empty()) {
     kept = unsettled(into, from);
@@ -193,7 +199,7 @@ void encode(const Context& context, Bytes& out) {
 }
 
 bool decode(Reader& reader, Context& context) {
-  context = {};
+  context.clear();
   const auto count = reader.varint();
   if (count > reader.rest().size() / kSeenBytes) {
     return false;
@@ -209,7 +215,7 @@ bool decode(Reader& reader, Context& context) {
     if (i > 0 && replica <= context.seen().back().replica) {
       return false;
     }
-    context.add({replica, counter});
+    context.append({replica, counter});
   }
   return reader.ok();
 }
@@ -307,14 +313,16 @@ Result<Context> parse_context(ByteView text) {
   return context;
 }
 
-std::uint64_t fingerprint(ByteView key, const Row& row) {
+std::uint64_t fingerprint(ByteView key, const Row& row) { return fingerprint(checksum(key), row); }
+
+std::uint64_t fingerprint(std::uint64_t key_sum, const Row& row) {
   boost::container::small_vector<std::uint64_t, 32> words;
   const auto add_dot = [&](ReplicaId replica, std::uint64_t counter) {
     words.push_back(replica.node.value());
     words.push_back(replica.incarnation.value());
     words.push_back(counter);
   };
-  words.push_back(checksum(key));
+  words.push_back(key_sum);
   if (KVORUM_MUTANT(kPrintKey)) {
     return words.front();
   }

@@ -45,6 +45,9 @@ class Context {
   bool empty() const { return seen_.empty(); }
   std::uint64_t of(ReplicaId replica) const;  // 0: nothing
   const boost::container::small_vector<Seen, 2>& seen() const { return seen_; }
+  void clear() { seen_.clear(); }
+  // What is above all that is there.
+  void append(const Seen& seen) { seen_.push_back(seen); }
   friend bool operator==(const Context&, const Context&) = default;
 
  private:
@@ -100,5 +103,7 @@ Result<Context> parse_context(ByteView text);
 // Of a key with its row: over key, context, every dot, stamp, tombstone and deadline; not over the
 // values, which their dots name. Expiry changes nothing in it.
 std::uint64_t fingerprint(ByteView key, const Row& row);
+// The same, of a key whose checksum is known.
+std::uint64_t fingerprint(std::uint64_t key_sum, const Row& row);
 
 }  // namespace kvorum::dynamo

@@ -4,13 +4,17 @@
 
 namespace kvorum {
 
-void encode(const Entry& entry, Bytes& out) {
+void encode_head(const Entry& entry, Bytes& out) {
   put_fixed(out, entry.term.value());
   put_fixed(out, entry.index.value());
   put_fixed(out, static_cast<std::uint8_t>(entry.type));
   put_fixed(out, entry.stamp.value());
   put_fixed(out, static_cast<std::uint32_t>(entry.payload->size()));
   put_fixed(out, checksum(*entry.payload));
+}
+
+void encode(const Entry& entry, Bytes& out) {
+  encode_head(entry, out);
   out.append(*entry.payload);
 }
 
@@ -26,7 +30,7 @@ Entry decode_entry(Reader& reader) {
   if (!reader.ok()) {
     return entry;
   }
-  if (type > static_cast<std::uint8_t>(EntryType::kConfig) || checksum(payload) != sum) {
+  if (type > static_cast<std::uint8_t>(EntryType::kRows) || checksum(payload) != sum) {
     reader.take(reader.rest().size() + 1);  // fails the reader
     return entry;
   }

@@ -16,6 +16,7 @@ enum class EntryType : std::uint8_t {
   kEmpty = 0,     // a new leader's first entry, or one that only moves log time on
   kCommands = 1,  // payload: runs of commands (model/command.h)
   kConfig = 2,    // payload: raft::encode(Config)
+  kRows = 3,      // of a leaderless partition's log, on disk alone: node/journal.h
 };
 
 // One turn's batch of a partition. `payload` is encoded once, where the commands came in; log,
@@ -38,6 +39,8 @@ inline constexpr std::size_t kMaxEntryBytes = std::size_t{32}
 // Appends the entry: term, index, type, stamp, payload length (u32), checksum of the payload (u64),
 // payload.
 void encode(const Entry& entry, Bytes& out);
+// All of it but the payload, which comes last.
+void encode_head(const Entry& entry, Bytes& out);
 
 // Reads one entry; reader.ok() turns false on a short read, an unknown type or a checksum that does
 // not fit.

@@ -157,9 +157,15 @@ void Replica::change_applied(Session& session) {
 bool Replica::is_dropped(PartitionId id) const {
   const auto& all = keyspaces_.keyspaces;
   return id != kMetaPartition && id < keyspaces_.next_partition &&
-         std::none_of(all.begin(), all.end(), [id](const Keyspace& keyspace) {
-           return !keyspace.leaderless() && keyspace.has(id);
-         });
+         std::none_of(all.begin(), all.end(),
+                      [id](const Keyspace& keyspace) { return keyspace.has(id); });
+}
+
+bool Replica::is_leaderless(PartitionId id) const {
+  const auto& all = keyspaces_.keyspaces;
+  return std::any_of(all.begin(), all.end(), [id](const Keyspace& keyspace) {
+    return keyspace.leaderless() && keyspace.has(id);
+  });
 }
 
 // Between two rounds of a drain, where nobody is inside a partition. What the disk still says about

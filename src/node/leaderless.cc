@@ -19,6 +19,7 @@ namespace {
 
 constexpr ByteView kRecordName = "leaderless";
 constexpr ByteView kTableName = "keyspaces";
+constexpr std::size_t kScratchBytes = std::size_t{64} << 10;
 constexpr std::int64_t kLongestTtlMs = std::int64_t{1} << 52;  // so that no stamp overflows
 
 Bytes cut_name(PartitionId partition) { return fmt::format("cut/{}", partition.value()); }
@@ -39,20 +40,21 @@ bool decode_cut(ByteView bytes, dynamo::CutWrite& cut) {
   return decode(reader, cut.cut) && decode(reader, cut.known) && reader.done();
 }
 
-dynamo::WriteRequest write_request(const Command& command, ByteView key, ByteView value,
-                                   const Counts& counts) {
-  dynamo::WriteRequest request;
+// Fills in all but the ticket and the partition.
+void set_request(const Command& command, ByteView key, ByteView value, const Counts& counts,
+                 dynamo::WriteRequest& request) {
   request.key = key;
   request.value = value;
   request.deleted = command.op == Op::kDel;
   request.w = counts.w;
   request.sloppy = counts.sloppy;
+  request.ttl_ms.reset();
+  request.deadline.reset();
   if (command.has(kRelativeTtl)) {
     request.ttl_ms = std::min(command.number, kLongestTtlMs);
   } else if (command.has(kAbsoluteTtl)) {
     request.deadline = WallMs(command.number);
   }
-  return request;
 }
 
 dynamo::Options core_options(const Options& from, ReplicaId self, ClientId life) {
@@ -70,7 +72,9 @@ dynamo::Options core_options(const Options& from, ReplicaId self, ClientId life)
 }  // namespace
 
 Leaderless::Leaderless(const Options& options, ClientId life)
-    : options_(options), self_{options.self, Incarnation(life.value())} {}
+    : options_(options),
+      self_{options.self, Incarnation(life.value())},
+      journal_(options.journal_bytes) {}
 
 // Whether the last life ended in order: then this one may go on making its dots. Else it may have
 // lost rows, and is another replica.
@@ -130,14 +134,11 @@ Result<void> Leaderless::open(const store::Store& store, Now now) {
 Result<void> Leaderless::load_rows(const store::Store& store, const Keyspace& keyspace) {
   for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
     const PartitionId id(keyspace.first_partition.value() + i);
-    const auto rows = store.rows(id, keyspace.generation);
-    for (; rows->valid(); rows->next()) {
-      if (!core_->load_row(id, rows->key(), rows->value())) {
-        return fail(ErrorCode::kCorrupt, "a row of partition {} is damaged", id.value());
-      }
-    }
-    if (const auto status = rows->status(); !status) {
-      return status;
+    const auto loaded =
+        journal_.open(store, id, keyspace.generation,
+                      [&](ByteView key, ByteView row) { return core_->load_row(id, key, row); });
+    if (!loaded) {
+      return loaded;
     }
     const auto record = store.record(cut_name(id));
     if (!record) {
@@ -180,7 +181,7 @@ void Leaderless::configure(const KeyspaceTable& table, Now now) {
     }
     for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
       const PartitionId id(keyspace.first_partition.value() + i);
-      dropped_.emplace_back(id, keyspace.generation);
+      dropped_.push_back({id, keyspace.generation, now_there == nullptr});
       if (now_there == nullptr) {
         core_->remove(id);
       }
@@ -192,6 +193,19 @@ void Leaderless::configure(const KeyspaceTable& table, Now now) {
       configure(keyspace, now);
     }
   }
+}
+
+const dynamo::Result* Leaderless::write_here(PartitionId partition, const Command& command,
+                                             const Counts& counts,
+                                             const std::optional<dynamo::Context>& seen, Now now) {
+  const bool sets = command.op == Op::kSet;
+  if (stopping_ || (!sets && (command.op != Op::kDel || command.args.size() != 1))) {
+    return nullptr;
+  }
+  set_request(command, command.args[0], sets ? command.args[1] : ByteView(), counts, here_);
+  here_.partition = partition;
+  here_.seen = seen;
+  return core_->write_here(here_, now);
 }
 
 Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Command& command,
@@ -226,7 +240,8 @@ Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const
     const auto value = command.op == Op::kSet ? command.args[1]
                        : pairs                ? command.args[2 * i + 1]
                                               : ByteView();
-    auto one = write_request(command, key, value, counts);
+    dynamo::WriteRequest one;
+    set_request(command, key, value, counts, one);
     one.ticket = ticket;
     one.partition = partition;
     one.seen = seen;
@@ -291,6 +306,9 @@ void Leaderless::drain(Output& out, store::Batch& batch,
                        std::vector<std::pair<ConnId, std::uint64_t>>& done, Now now) {
   turn_.clear();
   core_->drain(turn_, now);
+  if (here_.value.capacity() > kScratchBytes) {
+    here_ = {};
+  }
   std::move(refused_.begin(), refused_.end(), std::back_inserter(turn_.results));
   refused_.clear();
   for (auto& result : turn_.results) {
@@ -330,8 +348,12 @@ void Leaderless::write(store::Batch& batch) {
   if (std::exchange(table_dirty_, false)) {
     operations.push_back(store::PutRecord{Bytes(kTableName), encode(table_)});
   }
-  for (const auto& [partition, generation] : std::exchange(dropped_, {})) {
-    operations.push_back(store::DropGeneration{partition, generation});
+  for (const auto& [partition, generation, whole] : std::exchange(dropped_, {})) {
+    if (whole) {
+      journal_.drop(partition, batch);
+    } else {
+      journal_.drop_rows(partition, generation, batch);
+    }
   }
   const bool fresh = write_start(batch);
   const bool last = stopping_ && !stopped_ && turn_.must_sync;
@@ -339,13 +361,9 @@ void Leaderless::write(store::Batch& batch) {
     bounds_ = turn_.bounds.value_or(bounds_);
     put_record(batch);
   }
-  for (auto& row : turn_.rows) {
-    if (row.value.empty()) {
-      operations.push_back(store::DeleteRow{row.partition, row.generation, std::move(row.key)});
-    } else {
-      operations.push_back(
-          store::PutRow{row.partition, row.generation, std::move(row.key), std::move(row.value)});
-    }
+  for (auto& write : turn_.rows) {
+    const auto* table = core_->table(write.partition);
+    journal_.write(std::move(write), table, batch);
   }
   for (const auto& cut : turn_.cuts) {
     operations.push_back(store::PutRecord{cut_name(cut.partition), encode_cut(cut)});
@@ -416,7 +434,8 @@ void Leaderless::start_over(Incarnation fenced, Now now) {
     }
     configure(keyspace, now);
     for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
-      dropped_.emplace_back(PartitionId(keyspace.first_partition.value() + i), keyspace.generation);
+      dropped_.push_back(
+          {PartitionId(keyspace.first_partition.value() + i), keyspace.generation, false});
     }
   }
   // What the old core waits for comes to nothing.

@@ -13,6 +13,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "model/keyspace.h"
 #include "model/level.h"
 #include "model/reply.h"
+#include "node/journal.h"
 #include "node/options.h"
 #include "store/store.h"
 
@@ -90,6 +92,13 @@ class Leaderless {
   const dynamo::Row* read_here(PartitionId partition, ByteView key) {
     return core_->read_here(partition, key);
   }
+  // A write of one key that this node can do at once by itself; null: begin() it. Good until the
+  // next call.
+  const dynamo::Result* write_here(PartitionId partition, const Command& command,
+                                   const Counts& counts, const std::optional<dynamo::Context>& seen,
+                                   Now now);
+  // Writes of these keys follow (dynamo/core.h).
+  void fetch(std::span<const dynamo::Core::Wanted> rows) const { core_->fetch(rows); }
   struct Begun {
     std::uint64_t id = 0;
     bool remote = false;  // some key's coordinator is another node
@@ -131,13 +140,20 @@ class Leaderless {
   dynamo::Output turn_;
   KeyspaceTable table_;
   bool table_dirty_ = false;
-  std::vector<std::pair<PartitionId, Generation>> dropped_;  // rows to take off the disk
+  struct Dropped {  // to be taken off the disk
+    PartitionId partition;
+    Generation generation;
+    bool whole = false;  // the partition, not only its rows
+  };
+  std::vector<Dropped> dropped_;
+  Journal journal_;
 
   std::uint64_t next_id_ = 1;
   boost::unordered_flat_map<std::uint64_t, Request> requests_;
   boost::unordered_flat_map<std::uint64_t, std::uint64_t>
       parts_;  // ticket of a further key: request
 
+  dynamo::WriteRequest here_;            // scratch: what write_here() asks for
   std::vector<dynamo::Result> refused_;  // not by the core
   std::vector<ReplicaId> fenced_;
   Incarnation started_over_from_;

@@ -138,6 +138,25 @@ Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<L
   return counts;
 }
 
+namespace {
+
+bool newer(const dynamo::Sibling& a, const dynamo::Sibling& b) {
+  return std::tie(a.stamp, a.dot) > std::tie(b.stamp, b.dot);
+}
+
+}  // namespace
+
+Live look(const dynamo::Row& row, WallMs now) {
+  Live live;
+  for (const auto& sibling : row.siblings) {
+    if (!sibling.gone(now)) {
+      ++live.count;
+      live.newest = live.newest == nullptr || newer(sibling, *live.newest) ? &sibling : live.newest;
+    }
+  }
+  return live;
+}
+
 std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs now) {
   std::vector<const dynamo::Sibling*> live;
   for (const auto& sibling : row.siblings) {
@@ -145,9 +164,8 @@ std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs
       live.push_back(&sibling);
     }
   }
-  std::sort(live.begin(), live.end(), [](const dynamo::Sibling* a, const dynamo::Sibling* b) {
-    return std::tie(a->stamp, a->dot) > std::tie(b->stamp, b->dot);
-  });
+  std::sort(live.begin(), live.end(),
+            [](const dynamo::Sibling* a, const dynamo::Sibling* b) { return newer(*a, *b); });
   return live;
 }
 
@@ -191,7 +209,7 @@ void reply_rows(const Command& command, std::span<const dynamo::Row* const> rows
   reply_row(command, rows.front(), now, reply);
 }
 
-void reply_written(const Command& command, const std::vector<dynamo::Result>& results,
+void reply_written(const Command& command, std::span<const dynamo::Result> results,
                    ReplyWriter& reply) {
   if (command.op == Op::kDel) {
     return reply.integer(std::count_if(results.begin(), results.end(),

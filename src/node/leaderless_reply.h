@@ -22,11 +22,17 @@ std::optional<Error> failure_of(const Command& command, const std::vector<dynamo
 void reply_rows(const Command& command, std::span<const dynamo::Row* const> rows, WallMs now,
                 ReplyWriter& reply);
 // A write's.
-void reply_written(const Command& command, const std::vector<dynamo::Result>& results,
+void reply_written(const Command& command, std::span<const dynamo::Result> results,
                    ReplyWriter& reply);
 
 // Those of the row that a reader sees, newest first.
 std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs now);
+// How many there are, and the newest of them; null: none.
+struct Live {
+  std::size_t count = 0;
+  const dynamo::Sibling* newest = nullptr;
+};
+Live look(const dynamo::Row& row, WallMs now);
 
 // [[value, version, deadline ms or -1, "live" or "deleted"], ...].
 void reply_siblings(const dynamo::Row& row, ReplyWriter& reply);

@@ -27,6 +27,36 @@ TEST(Leaderless, WhatOneNodeTakesAllGive) {
   EXPECT_EQ(cluster.ask(1, "GET k"), "nil") << "main is another keyspace";
 }
 
+// SETs of a turn are held for one another, and nothing may come before them.
+TEST(Leaderless, WhatComesBehindTheSetsOfATurnSeesThem) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  Client one(cluster, 1), two(cluster, 1);
+  std::vector<std::string> lines, replies;
+  for (int i = 0; i < 100; ++i) {
+    const auto key = "k" + std::to_string(i % 7);
+    lines.push_back("SET " + key + " v" + std::to_string(i));
+    replies.emplace_back("OK");
+    if (i % 10 == 3) {
+      lines.push_back("GET " + key);
+      replies.push_back("\"v" + std::to_string(i) + '"');
+    }
+    if (i % 10 == 8) {
+      lines.push_back("DEL " + key);
+      replies.emplace_back("1");
+      lines.push_back("KV.AT quorum GET " + key);
+      replies.emplace_back("nil");
+    }
+  }
+  EXPECT_EQ(one.packet(lines), replies);
+  one.send("SET a 1");
+  two.send("GET a");
+  one.send("SET a 2");
+  cluster.node(1).node->disconnect(one.conn());
+  ASSERT_TRUE(cluster.run_until([&] { return two.last() == "\"1\""; }));
+  EXPECT_EQ(two.ask("GET a"), "\"2\"") << "whoever sent it has left";
+}
+
 TEST(Leaderless, EveryCommandItServes) {
   TestCluster cluster(3);
   cluster.wait_leader();

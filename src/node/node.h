@@ -76,7 +76,7 @@ class Node {
                                             Connections& connections, Now now);
   virtual ~Node() = default;
 
-  // Clients. `args` and their bytes are borrowed during the call.
+  // Clients. `args` and their bytes are borrowed during the call. disconnect() may still reply.
   virtual void connect(ConnId conn, ByteView address, Now now) = 0;
   virtual void disconnect(ConnId conn) = 0;
   virtual void request(ConnId conn, std::span<const ByteView> args, Now now) = 0;

@@ -33,6 +33,8 @@ struct Options {
                              << 20;  // waiting client commands; above: clients are paused
   std::uint64_t log_keep_bytes = std::uint64_t{64}
                                  << 20;  // applied entries kept on disk for followers that lag
+  std::size_t journal_bytes = std::size_t{8}
+                              << 20;  // of a leaderless partition's log, before it is cut
   std::int64_t max_clock_skew_ms = 500;
   // Of leaderless replicas (dynamo/core.h).
   Duration sync_interval = 1s;

@@ -74,6 +74,9 @@ Result<void> Replica::restore(const store::Store& store, Now now) {
       dropped_.push_back(id);
       continue;
     }
+    if (is_leaderless(id)) {
+      continue;  // leaderless_ has read it
+    }
     if (const auto added = add_partition(id, store); !added) {
       return added;
     }
@@ -120,6 +123,7 @@ void Replica::connect(ConnId conn, ByteView address, Now) {
 }
 
 void Replica::disconnect(ConnId conn) {
+  settle();
   sessions_.erase(conn);
   faults_.forget(conn);
   queries_.take(conn);
@@ -255,6 +259,7 @@ void Replica::drain(Output& out, Now now) {
   store::Batch batch;
   bool more = true;
   for (int round = 0; more && round < kRounds; ++round) {
+    settle();
     for (auto& [id, partition] : partitions_) {
       if (round == 0 || partition->needs_drain()) {
         partition->drain(out, batch, now);
@@ -275,8 +280,9 @@ void Replica::drain(Output& out, Now now) {
         advance(*session);
       }
     }
-    more = !woken_.empty() || std::any_of(partitions_.begin(), partitions_.end(),
-                                          [](auto& entry) { return entry.second->needs_drain(); });
+    more = held_count_ > 0 || !woken_.empty() ||
+           std::any_of(partitions_.begin(), partitions_.end(),
+                       [](auto& entry) { return entry.second->needs_drain(); });
   }
   for (const auto id : std::exchange(dropped_, {})) {
     batch.operations.push_back(store::DropPartition{id});
@@ -317,6 +323,7 @@ std::size_t Replica::outbox_bytes() const {
 
 void Replica::begin_shutdown(Now now) {
   now_ = now;
+  settle();
   leaderless_.stop();
   for (auto& [id, partition] : partitions_) {
     if (partition->raft().role() == raft::Role::kLeader) {

@@ -2,9 +2,11 @@
 // docs/architecture.md the drawing.
 #pragma once
 
+#include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -95,6 +97,7 @@ class Replica final : public Node, private Partition::Host {
   Result<Level> met_by(const Keyspace& keyspace, const std::optional<Level>& asked,
                        bool write) const;
   void enqueue(Session& session, Item item, const Command* command);
+  void enqueue_now(Session& session, Item item, const Command* command);
   Result<Command> number(std::span<const ByteView> args);
   std::int64_t fresh_client();
   Result<Level> met_level(const Level& asked, bool write) const;
@@ -116,11 +119,15 @@ class Replica final : public Node, private Partition::Host {
 
   // leaderless_order.cc: the same for requests of leaderless keyspaces
   bool serve_at_once(Session& session, const Item& item, const Command& command);
+  static bool may_hold(const Item& item, const Command& command);
+  void hold(const Session& session, Item item, const Command& command);
+  void settle();
+  bool write_at_once(Session& session, const Item& item, const Command& command);
   void begin_leaderless(Session& session, Item& item, const Command& command);
   void serve_leaderless(Session& session, const Item& item, const Command& command);
   void leaderless_done(ConnId conn, std::uint64_t id);
   void leaderless_receipt(Session& session, const Item& item,
-                          const std::vector<dynamo::Result>& results, const Keyspace& keyspace);
+                          std::span<const dynamo::Result> results, const Keyspace& keyspace);
 
   // ask.cc: what looks at rows of other nodes, too
   std::vector<NodeId> holders(const Keyspace& keyspace, PartitionId partition) const;
@@ -174,6 +181,7 @@ class Replica final : public Node, private Partition::Host {
   void begin_change(Session& session, Item& item);
   void change_applied(Session& session);
   bool is_dropped(PartitionId id) const;
+  bool is_leaderless(PartitionId id) const;
   void drop_partitions();
   void drop_requests(Session& session);
   Error no_keyspace() const;
@@ -223,6 +231,13 @@ class Replica final : public Node, private Partition::Host {
   std::vector<PartitionId> dropped_;  // still on disk
   Leaderless leaderless_;
   std::vector<std::pair<ConnId, std::uint64_t>> leaderless_done_;
+  struct Held {
+    ConnId conn;
+    Item item;
+    Bytes command;  // keeps its memory
+  };
+  std::array<Held, dynamo::Table::kFetch> held_;  // requests that wait for others of their turn
+  std::size_t held_count_ = 0;
   ChangeReply change_reply_;
   std::vector<NodeId> voters_;  // of data partitions
   std::map<NodeId, Incarnation> registered_;

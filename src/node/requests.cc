@@ -372,6 +372,16 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
 // Puts the item at the end of the order; begins it if it may, and answers it at once if nothing is
 // ahead of it.
 void Replica::enqueue(Session& session, Item item, const Command* command) {
+  if (command != nullptr && may_hold(item, *command)) {
+    return hold(session, std::move(item), *command);
+  }
+  if (held_count_ > 0) {
+    settle();
+  }
+  enqueue_now(session, std::move(item), command);
+}
+
+void Replica::enqueue_now(Session& session, Item item, const Command* command) {
   const bool first = session.queue.empty();
   const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
   if (first && item.leaderless && serve_at_once(session, item, *command)) {

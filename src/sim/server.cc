@@ -36,6 +36,7 @@ node::Options node_options(const Options& from, NodeId self, const node::Identit
   options.request_timeout = std::chrono::milliseconds(from.request_timeout_ms);
   options.checkpoint_interval = std::chrono::milliseconds(from.checkpoint_ms);
   options.log_keep_bytes = static_cast<std::uint64_t>(from.log_keep_kb) << 10;
+  options.journal_bytes = static_cast<std::size_t>(from.log_keep_kb) << 10;
   options.sync_interval = std::chrono::milliseconds(from.sync_ms);
   options.sync_idle_interval = 10 * options.sync_interval;
   options.hint_life = std::chrono::milliseconds(from.hint_life_ms);
@@ -302,8 +303,9 @@ void Server::feed(Input& input, Now now) {
       feed_request(request->conn, request->bytes, now);
     }
   } else if (const auto* closed = std::get_if<Disconnect>(&input)) {
-    if (conns_.erase(closed->conn) > 0) {
-      node_->disconnect(closed->conn);
+    if (conns_.contains(closed->conn)) {
+      node_->disconnect(closed->conn);  // may still reply
+      conns_.erase(closed->conn);
     }
   } else {
     node_->step(std::move(std::get<node::DiskDone>(input)), now);

@@ -6,6 +6,7 @@
 
 #include "base/checksum.h"
 #include "model/meta.h"
+#include "node/journal.h"
 
 namespace kvorum::sim {
 namespace {
@@ -370,14 +371,17 @@ void Versions::check_quorum(const FreeWrite& write, Made& made, const Dot& dot) 
     }
     const auto& server = *servers_.at(node);
     const auto find = [&](const SimStore& store) {
-      const auto rows = store.durable().rows(made.key->partition, keyspace.generation);
-      for (; rows->valid(); rows->next()) {
-        dynamo::Row row;
-        if (rows->key() == made.key->name && decodes(rows->value(), row)) {
-          return row.context.covers(dot);
-        }
-      }
-      return false;
+      bool covered = false;
+      const auto visited = node::visit_rows(store.durable(), made.key->partition,
+                                            keyspace.generation, [&](ByteView key, ByteView value) {
+                                              if (key == made.key->name) {
+                                                dynamo::Row row;
+                                                covered =
+                                                    decodes(value, row) && row.context.covers(dot);
+                                              }
+                                              return true;
+                                            });
+      return visited && covered;
     };
     if (find(server.store())) {
       made.on_disk_of.insert(node);

@@ -6,6 +6,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 #include <vector>
@@ -78,8 +79,10 @@ class BatchBuilder {
     for (const auto& entry : op.entries) {
       set_log_key(op.partition, entry.index);
       value_.clear();
-      encode(entry, value_);
-      batch_.Put(family(kLog), key_, value_);
+      encode_head(entry, value_);
+      const rocksdb::Slice key(key_);
+      const std::array<rocksdb::Slice, 2> value{value_, *entry.payload};
+      batch_.Put(family(kLog), {&key, 1}, {value.data(), value.size()});
     }
   }
   void apply(const TruncateLog& op) {

@@ -11,8 +11,9 @@
 
 namespace kvorum::store::rocks_keys {
 
-inline constexpr std::uint32_t kFormat =
-    1;  // of everything below; raised when a reader of the old one would misread
+// Of everything below; raised when a reader of the old one would misread. 2: leaderless partitions
+// have logs.
+inline constexpr std::uint32_t kFormat = 2;
 
 // Big-endian: RocksDB's order of the bytes is then the order of the numbers.
 template <class Int>

@@ -20,6 +20,7 @@ using rocksdb::Slice;
 constexpr std::size_t kWriteBufferRotates = 4;  // rotate() comes first, unless flushes fall behind
 // The most that RocksDB writes to a manifest between two syncs: a few edits of a few hundred bytes.
 constexpr std::size_t kManifestWriteBytes = std::size_t{64} << 10;
+constexpr int kLogFiles = 8;  // of flushes, before they are merged
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "log", "meta", "data"};
 
@@ -251,6 +252,9 @@ Result<void> RocksStore::open_with(bool read_only) {
   // Rows come in no order and nobody asks for one, only for all: sorted when they are flushed, they
   // cost a tenth of what a skip list takes to insert.
   descriptors[kData].options.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
+  // What is in a log is soon cut off: not worth compressing, nor merging before much of it is gone.
+  descriptors[kLog].options.compression = rocksdb::kNoCompression;
+  descriptors[kLog].options.level0_file_num_compaction_trigger = kLogFiles;
   rocksdb::DB* db = nullptr;
   const auto status =
       read_only ? rocksdb::DB::OpenForReadOnly(options, options_.path, descriptors, &families_, &db)
@@ -288,6 +292,7 @@ Result<void> RocksStore::check_format() {
     return fail(ErrorCode::kFormat, "{} has format {}; this program knows {} at most",
                 options_.path, *version, keys::kFormat);
   }
+  format_ = *version;
   return {};
 }
 
@@ -297,7 +302,7 @@ Result<void> RocksStore::check_tables() {
 }
 
 Result<void> RocksStore::open_database() {
-  if (auto opened = open_with(false); !opened || !fresh_) {
+  if (auto opened = open_with(false); !opened || format_ == keys::kFormat) {
     return opened;
   }
   rocksdb::WriteBatch batch;

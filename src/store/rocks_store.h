@@ -156,6 +156,7 @@ class RocksStore final : public Store {
   rocksdb::Env* env_;
   std::shared_ptr<rocksdb::FileSystem> file_system_;
   bool fresh_ = false;               // nothing is there yet, or a creation that was cut short
+  std::uint32_t format_ = 0;         // found
   std::uint64_t replayed_seal_ = 0;  // that the first replayed record names
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;

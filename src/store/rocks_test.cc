@@ -96,7 +96,7 @@ TEST_F(RocksTest, AFormatFromTheFutureIsRefusedAndLeftAlone) {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   ASSERT_TRUE(rocksdb::DB::Open({}, path_, families, &handles, &db).ok());
-  ASSERT_TRUE(db->Put({}, handles[2], "f", "2").ok());
+  ASSERT_TRUE(db->Put({}, handles[2], "f", "3").ok());
   for (auto* handle : handles) {
     ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
   }
@@ -105,7 +105,7 @@ TEST_F(RocksTest, AFormatFromTheFutureIsRefusedAndLeftAlone) {
   const auto before = read_file(log);
   const auto error = refusal();
   EXPECT_EQ(error.code, ErrorCode::kFormat);
-  EXPECT_THAT(error.detail, HasSubstr("has format 2; this program knows 1"));
+  EXPECT_THAT(error.detail, HasSubstr("has format 3; this program knows 2"));
   EXPECT_EQ(read_file(log), before);
 }
 

@@ -24,14 +24,11 @@ std::size_t bytes_of(ByteView bytes) { return varint_bytes(bytes.size()) + bytes
 
 // Of what follows `known` and `cut`.
 std::size_t lists_bytes(const dynamo::Message& message) {
-  auto bytes = varint_bytes(message.rows.size()) + varint_bytes(message.keys.size()) +
-               varint_bytes(message.sums.size()) + message.sums.size() * kSumBytes +
-               varint_bytes(message.prints.size()) + message.prints.size() * kPrintBytes +
-               varint_bytes(message.ranges.size()) + message.ranges.size() * kRangeBytes +
-               message.command.size();
-  for (const auto& [key, row] : message.rows) {
-    bytes += bytes_of(key) + bytes_of(row);
-  }
+  auto bytes = varint_bytes(message.rows.size()) + message.rows.bytes().size() +
+               varint_bytes(message.keys.size()) + varint_bytes(message.sums.size()) +
+               message.sums.size() * kSumBytes + varint_bytes(message.prints.size()) +
+               message.prints.size() * kPrintBytes + varint_bytes(message.ranges.size()) +
+               message.ranges.size() * kRangeBytes + message.command.size();
   for (const auto& key : message.keys) {
     bytes += bytes_of(key);
   }
@@ -69,10 +66,8 @@ void put_range(dynamo::Range range, Bytes& out) {
 }
 
 void put_lists(const dynamo::Message& message, Bytes& out) {
-  put_list(message.rows, out, [&](const auto& row) {
-    put_bytes(out, row.first);
-    put_bytes(out, row.second);
-  });
+  put_varint(out, message.rows.size());
+  out.append(message.rows.bytes());
   put_list(message.keys, out, [&](const Bytes& key) { put_bytes(out, key); });
   put_list(message.sums, out, [&](const auto& sum) {
     put_range(sum.first, out);
@@ -109,10 +104,6 @@ dynamo::Range get_range(Reader& reader, bool& known) {
 
 bool get_lists(Reader& reader, dynamo::Message& message) {
   bool known = true;
-  const auto get_row = [&] {
-    Bytes key(reader.bytes());
-    return std::pair(std::move(key), Bytes(reader.bytes()));
-  };
   const auto get_sum = [&] {
     const auto range = get_range(reader, known);
     return std::pair(range, reader.fixed<std::uint64_t>());
@@ -121,7 +112,8 @@ bool get_lists(Reader& reader, dynamo::Message& message) {
     const auto hash = reader.fixed<std::uint64_t>();
     return dynamo::KeyPrint{hash, reader.fixed<std::uint64_t>()};
   };
-  return get_list(reader, 2, message.rows, get_row) &&
+  const auto rows = reader.varint();
+  return rows <= kMaxDynamoItems && message.rows.read(reader, rows) &&
          get_list(reader, 1, message.keys, [&] { return Bytes(reader.bytes()); }) &&
          get_list(reader, kSumBytes, message.sums, get_sum) &&
          get_list(reader, kPrintBytes, message.prints, get_print) &&

@@ -53,7 +53,9 @@ dynamo::Message any_message() {
   message.incarnation = any_id<Incarnation>();
   message.known = any_context();
   message.cut = any_context();
-  message.rows = *rc::gen::arbitrary<std::vector<std::pair<Bytes, Bytes>>>();
+  for (const auto& [key, row] : *rc::gen::arbitrary<std::vector<std::pair<Bytes, Bytes>>>()) {
+    message.rows.add(key, row);
+  }
   message.keys = *rc::gen::arbitrary<std::vector<Bytes>>();
   message.sums = *rc::gen::container<decltype(message.sums)>(rc::gen::pair(any_range(), number()));
   for (const auto& [hash, print] :
@@ -201,7 +203,10 @@ TEST(PeerDynamo, TooManyItemsAreNeitherSentNorTaken) {
 
 TEST(PeerDynamo, ATooLongMessageIsNotEncoded) {
   dynamo::Message message;
-  message.rows.resize(21, {"key", Bytes(std::size_t{32} << 20, 'x')});
+  const Bytes row(std::size_t{32} << 20, 'x');
+  for (int i = 0; i < 21; ++i) {
+    message.rows.add("key", row);
+  }
   Bytes bytes = "before";
   EXPECT_FALSE(encode_dynamo(message, bytes));
   EXPECT_EQ(bytes, "before");

@@ -1,0 +1,68 @@
+// The rows of leaderless partitions on disk. What a turn writes of a partition is one entry of its
+// log, the rows as they came from the core, in one piece: one insertion instead of one a row. When
+// such a log has grown as long as its partition's rows are (and kJournalBytes at least), what it
+// tells of is written as rows, each once however often it was written meanwhile, and the log is
+// cut: a checkpoint. It is spread over the writes that follow, so that no turn is long.
+//
+// A checkpoint tells rows as they stand when it comes to them, which may be newer than the log's
+// cut. That does no harm: they are at least as new as what it cuts off, and what they are newer by
+// stands in the log behind the cut, and is read after them.
+#pragma once
+
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "dynamo/core.h"
+#include "store/store.h"
+
+namespace kvorum::node {
+
+// Visits what a store holds of a partition, in this order: its rows, then what its log says of
+// them, which is newer; an empty row is gone. Stops when `visit` is false: kCorrupt.
+using RowVisit = std::function<bool(ByteView key, ByteView row)>;
+Result<void> visit_rows(const store::Store& store, PartitionId partition, Generation generation,
+                        const RowVisit& visit);
+
+class Journal {
+ public:
+  // `least`: no log is cut before it holds so many bytes.
+  explicit Journal(std::size_t least) : least_(least) {}
+
+  // What the disk holds of it is visited, before the first write.
+  Result<void> open(const store::Store& store, PartitionId partition, Generation generation,
+                    const RowVisit& visit);
+  // `table`: the partition's, as it stands; null: not here.
+  void write(dynamo::RowsWrite write, const dynamo::Table* table, store::Batch& batch);
+  // All rows of that generation go, and what the log says of any; with `partition` all that is on
+  // disk of it.
+  void drop_rows(PartitionId partition, Generation generation, store::Batch& batch);
+  void drop(PartitionId partition, store::Batch& batch);
+
+ private:
+  struct Log {
+    Index last;
+    Generation generation;
+    std::size_t bytes = 0;  // since the last checkpoint began
+    // Keys that it tells of since then: hashes of the changed ones, and those that are gone.
+    boost::unordered_flat_set<std::uint64_t> changed;
+    std::vector<Bytes> gone;
+    // The checkpoint under way: what it has still to write, from the back, and what it covers.
+    std::vector<std::uint64_t> left;
+    Index covers;
+  };
+
+  static void note(Log& log, const dynamo::RowList& rows);
+  static void begin_checkpoint(Log& log, PartitionId partition, const dynamo::Table& table,
+                               store::Batch& batch);
+  static void go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
+                    store::Batch& batch);
+
+  std::size_t least_;
+  std::map<PartitionId, Log> logs_;
+};
+
+}  // namespace kvorum::node
