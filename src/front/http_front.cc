@@ -16,6 +16,11 @@ void HttpFront::feed(ByteView bytes) {
   }
 }
 
+void HttpFront::keep() {
+  buffer_.keep();
+  Words().swap(words_);
+}
+
 Duration HttpFront::patience() const {
   return !within_request()       ? options_.idle_patience
          : parser_.within_body() ? options_.body_patience
@@ -38,8 +43,8 @@ bool HttpFront::waits() const {
 Front::Status HttpFront::next() {
   if (!pending_.empty() && pending_.back().sent < pending_.back().commands.size()) {
     auto& last = pending_.back();
-    const auto& words = last.commands[last.sent++];
-    args_.assign(words.begin(), words.end());
+    words_ = std::move(last.commands[last.sent++]);
+    args_.assign(words_.begin(), words_.end());
     return Status::kRequest;
   }
   if (waits()) {
@@ -69,7 +74,7 @@ Front::Status HttpFront::next() {
 }
 
 Front::Status HttpFront::begin_request() {
-  auto& request = parser_.request();
+  auto request = std::move(parser_.request());  // an idle connection keeps no body
   auto& pending = pending_.emplace_back();
   pending.framing = {request.method == Method::kHead, !request.keep_alive, request.http10};
   ended_ = !request.keep_alive;

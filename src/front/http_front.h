@@ -19,7 +19,7 @@ class HttpFront final : public Front {
   HttpFront(const HttpOptions& options, Bytes& out);
 
   void feed(ByteView bytes) override;
-  void keep() override { buffer_.keep(); }
+  void keep() override;
   Status next() override;
   std::span<const ByteView> args() const override { return args_; }
   const Error& error() const override { return no_error_; }
@@ -82,6 +82,7 @@ class HttpFront final : public Front {
   Replies replies_{*this};
   std::deque<Pending> pending_;
   Bytes keyspace_ = "main";  // of the connection, as the node has it
+  Words words_;              // what args_ views; the node may look at them when it has answered
   std::vector<ByteView> args_;
   Error no_error_;
   bool ended_ = false;  // no request is taken any more

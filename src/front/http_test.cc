@@ -459,6 +459,13 @@ TEST_F(Http, ARequestThatDoesNotComeWholeIsGivenUp) {
   EXPECT_TRUE(node_.finished());
 }
 
+TEST_F(Http, ARequestsWordsOutliveTheReply) {
+  const Bytes key(100, 'k');
+  node_.send(request("GET /v1/kv/" + key) + request("GET /get?key=" + key) +
+             request("PUT /v1/kv/" + key, "", Bytes(500, 'v')));
+  EXPECT_EQ(node_.asked().size(), 3u);
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {

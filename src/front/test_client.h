@@ -2,6 +2,7 @@
 // to.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "front/front.h"
 
 namespace kvorum::front {
@@ -71,6 +73,8 @@ class TestClient {
             waiting_.pop_front();
             answer_(request, front_->writer());
           }
+          // A node may look at the words until it returns, whatever it has answered by then.
+          CHECK(std::equal(args.begin(), args.end(), asked_.back().begin(), asked_.back().end()));
           break;
         }
         case Front::Status::kRefused:
