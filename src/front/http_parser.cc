@@ -77,6 +77,10 @@ HttpRefusal refusal_of(const ErrorOf& failed) {
   if (failed == http::error::bad_version) {
     return {400, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
   }
+  if (failed == http::error::bad_transfer_encoding) {
+    return {400,
+            "chunked, once and without a length, is the one transfer coding that is read here"};
+  }
   return {400, "that is no HTTP request"};
 }
 
@@ -100,7 +104,13 @@ class HttpParser::Message final : public http::basic_parser<true> {
     failed = http::error::bad_method;
   }
   // A field that comes twice is one, with a comma (RFC 9110, 5.3).
-  void on_field_impl(http::field name, View text, View value, ErrorOf&) override {
+  void on_field_impl(http::field name, View text, View value, ErrorOf& failed) override {
+    // What the parser does not know as chunked would pass for a request without a body, and the
+    // body for the next request (RFC 9112, 6.3).
+    if (name == http::field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
+      failed = http::error::bad_transfer_encoding;
+      return;
+    }
     const auto field = field_of(name, view(text));
     if (field != Field::kCount) {
       auto& kept = request_.fields[static_cast<std::size_t>(field)];

@@ -466,6 +466,19 @@ TEST_F(Http, ARequestsWordsOutliveTheReply) {
   EXPECT_EQ(node_.asked().size(), 3u);
 }
 
+TEST_F(Http, ACodingThatIsNotUnderstoodEndsTheConnection) {
+  const Bytes next = request("PUT /v1/kv/smuggled");
+  for (const auto* coding : {"gzip", "xchunked", "chunked, gzip", "gzip, chunked", "identity",
+                             "gzip\r\nTransfer-Encoding: chunked"}) {
+    TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                     [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+    other.send("PUT /v1/kv/k HTTP/1.1\r\nTransfer-Encoding: " + Bytes(coding) + "\r\n\r\n" + next);
+    EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 400 ")) << coding;
+    EXPECT_TRUE(other.finished()) << coding;
+  }
+  EXPECT_TRUE(rows_.rows.empty());
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
