@@ -111,7 +111,8 @@ class HttpParser::Message final : public http::basic_parser<true> {
       failed = http::error::bad_transfer_encoding;
       return;
     }
-    const auto field = field_of(name, view(text));
+    // What comes behind a body says nothing about the request (RFC 9110, 6.5.1).
+    const auto field = is_header_done() ? Field::kCount : field_of(name, view(text));
     if (field != Field::kCount) {
       auto& kept = request_.fields[static_cast<std::size_t>(field)];
       kept.append(kept.empty() ? "" : ", ").append(view(value));
@@ -160,7 +161,12 @@ HttpParser::Status HttpParser::next(ByteView bytes, std::size_t& used) {
     const auto rest = bytes.substr(used);
     const auto count = message_->put(asio::const_buffer(rest.data(), rest.size()), failed);
     used += count;
-    if (failed == http::error::need_more || (!failed && count == 0)) {
+    // All but a body comes in one piece: a header, which has this bound already, the line before a
+    // chunk, what follows the last one.
+    const bool more = failed == http::error::need_more || (!failed && count == 0);
+    if (more && bytes.size() - used > limits_.header_bytes) {
+      failed = http::error::header_limit;
+    } else if (more) {
       return Status::kNeedMore;
     }
     if (failed) {

@@ -479,6 +479,27 @@ TEST_F(Http, ACodingThatIsNotUnderstoodEndsTheConnection) {
   EXPECT_TRUE(rows_.rows.empty());
 }
 
+TEST_F(Http, AChunkedBodysFramingIsBounded) {
+  const Bytes head = "PUT /v1/kv/k HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const auto* begin : {"1;", "0\r\nX: ", "0;"}) {
+    TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                     [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+    other.send(head + begin);
+    for (int i = 0; i < 30 && !other.finished(); ++i) {
+      other.send(Bytes(100, 'x'));
+    }
+    EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 431 ")) << begin;
+    EXPECT_TRUE(other.finished()) << begin;
+  }
+}
+
+TEST_F(Http, WhatComesBehindTheBodyAsksNothing) {
+  node_.send(
+      "PUT /v1/kv/k HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nv\r\n0\r\n"
+      "Kvorum-Level: one\r\nKvorum-Keyspace: fast\r\nIf-Match: *\r\n\r\n");
+  EXPECT_THAT(node_.asked(), ElementsAre(ElementsAre("KV.RECEIPT", "SET", "k", "v")));
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
