@@ -13,6 +13,7 @@ using wire::Reply;
 
 constexpr std::size_t kMaxPairs = 10'000;  // of one /get-prefix
 constexpr ByteView kRowsAStep = "2048";
+constexpr int kMaxDepth = 64;  // of a JSON body: writing it out again takes stack for each
 
 // One command, and what its reply becomes.
 class OlderExchange final : public Exchange {
@@ -131,6 +132,19 @@ class PrefixExchange final : public Exchange {
   std::vector<Bytes> keys_;
 };
 
+// Null: that is no JSON object, or one too deep.
+json parse_body(ByteView text) {
+  bool deep = false;
+  auto body = json::parse(
+      text,
+      [&deep](int depth, json::parse_event_t, const json&) {
+        deep = deep || depth > kMaxDepth;
+        return !deep;
+      },
+      false);
+  return body.is_object() && !deep ? body : json();
+}
+
 // A field of a JSON body: a string as it is, anything else as it is written.
 std::optional<Bytes> text_of(const json& body, const char* name) {
   const auto at = body.find(name);
@@ -151,9 +165,10 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
   }
   auto body = json::object();
   if (!request.body.empty()) {
-    body = json::parse(request.body, nullptr, false);
-    if (!body.is_object()) {
-      return error_response(400, "ERR", "the body is no JSON object");
+    body = parse_body(request.body);
+    if (body.is_null()) {
+      return error_response(400, "ERR",
+                            fmt::format("the body is no JSON object at most {} deep", kMaxDepth));
     }
   }
   auto key = text_of(body, "key");

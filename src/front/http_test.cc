@@ -500,6 +500,21 @@ TEST_F(Http, WhatComesBehindTheBodyAsksNothing) {
   EXPECT_THAT(node_.asked(), ElementsAre(ElementsAre("KV.RECEIPT", "SET", "k", "v")));
 }
 
+TEST_F(Http, DeepJsonIsRefused) {
+  const auto nested = [](std::size_t depth) {
+    return R"({"key":"k","value":)" + Bytes(depth, '[') + Bytes(depth, ']') + "}";
+  };
+  options_.limits.body_bytes = std::size_t{4} << 20;
+  options_.value_bytes = std::size_t{4} << 20;
+  TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                   [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+  other.send(request("PUT /put", "", nested(60)));
+  EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(rows_.rows.at("k"), Bytes(60, '[') + Bytes(60, ']'));
+  other.send(request("PUT /put", "", nested(1'000'000)));
+  EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 400"));
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
