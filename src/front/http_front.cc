@@ -34,8 +34,12 @@ void HttpFront::expire() {
   ended_ = true;
 }
 
-// The last exchange has more to ask, but not before the node has answered what it asked.
+// The last exchange has more to ask, but not before the node has answered what it asked; or too
+// many wait for the first one.
 bool HttpFront::waits() const {
+  if (pending_.size() >= kMaxPending) {
+    return true;
+  }
   return !pending_.empty() && !pending_.back().done &&
          (pending_.back().preparing || !pending_.back().exchange->one_step());
 }
@@ -136,13 +140,11 @@ void HttpFront::step(Pending& pending, Step step) {
   flush();
 }
 
-// The node's next reply: it belongs to the first exchange that is not done, as each is asked in
-// order, and one that has more steps is the last one.
+// The node's next reply: it belongs to the first exchange, as each is asked in order, and one that
+// has more steps is the last one.
 void HttpFront::take(ReplyTree::Taken reply) {
-  const auto at = std::find_if(pending_.begin(), pending_.end(),
-                               [](const Pending& pending) { return !pending.done; });
-  CHECK(at != pending_.end(), "a reply that no exchange waits for");
-  auto& pending = *at;
+  CHECK(!pending_.empty() && !pending_.front().done, "a reply that no exchange waits for");
+  auto& pending = pending_.front();
   pending.answers.push_back(std::move(reply));
   if (pending.answers.size() < pending.commands.size()) {
     return;

@@ -31,6 +31,10 @@ class HttpFront final : public Front {
   void expire() override;
 
  private:
+  // Requests whose responses are not written yet. Those that the node knows nothing of may wait for
+  // one that it takes long to answer.
+  static constexpr std::size_t kMaxPending = 256;
+
   // A ReplyWriter that hands each whole reply to the front.
   class Replies final : public ReplyWriter {
    public:

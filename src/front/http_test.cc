@@ -515,6 +515,25 @@ TEST_F(Http, DeepJsonIsRefused) {
   EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 400"));
 }
 
+TEST_F(Http, ResponsesThatWaitAreBounded) {
+  node_.hold();
+  Bytes many = request("GET /v1/kv/k");
+  for (int i = 0; i < 5000; ++i) {
+    many += request("GET /nothing");
+  }
+  node_.send(many);
+  EXPECT_TRUE(node_.front().within_request());  // some of them are left where they are
+  node_.release();
+  EXPECT_FALSE(node_.front().within_request());
+  const auto all = node_.take();
+  std::size_t count = 0;
+  for (auto at = all.find("HTTP/1.1 404"); at != Bytes::npos;
+       at = all.find("HTTP/1.1 404", at + 1)) {
+    ++count;
+  }
+  EXPECT_EQ(count, 5001u);
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
