@@ -116,7 +116,8 @@ void HttpFront::refuse(const HttpRefusal& refusal) {
 void HttpFront::prepare(Pending& pending) {
   const auto& ask = pending.exchange->ask();
   std::vector<Words> before;
-  if (ask.keyspace != keyspace_) {
+  pending.selects = ask.keyspace != keyspace_;
+  if (pending.selects) {
     before.push_back({"SELECT", ask.keyspace});
   }
   if (!ask.session.empty()) {
@@ -145,6 +146,10 @@ void HttpFront::step(Pending& pending, Step step) {
 void HttpFront::take(ReplyTree::Taken reply) {
   CHECK(!pending_.empty() && !pending_.front().done, "a reply that no exchange waits for");
   auto& pending = pending_.front();
+  // Its name may be another keyspace's by now.
+  if (reply.error && reply.error->code == ErrorCode::kNoKeyspace) {
+    keyspace_.clear();
+  }
   pending.answers.push_back(std::move(reply));
   if (pending.answers.size() < pending.commands.size()) {
     return;
@@ -155,7 +160,7 @@ void HttpFront::take(ReplyTree::Taken reply) {
   }
   pending.preparing = false;
   const auto& ask = pending.exchange->ask();
-  if (ask.keyspace != keyspace_ && !answers.front().error) {
+  if (pending.selects && !answers.front().error) {
     keyspace_ = ask.keyspace;
   }
   for (const auto& answer : answers) {

@@ -62,6 +62,7 @@ class HttpFront final : public Front {
   struct Pending {
     std::unique_ptr<Exchange> exchange;
     bool preparing = false;  // SELECT and KV.SESSION are under way, the exchange has not begun
+    bool selects = false;    // the first of them is a SELECT
     bool done = false;
     std::vector<Words> commands;  // of the step under way
     std::size_t sent = 0;         // of them
@@ -85,7 +86,7 @@ class HttpFront final : public Front {
   HttpParser parser_;
   Replies replies_{*this};
   std::deque<Pending> pending_;
-  Bytes keyspace_ = "main";  // of the connection, as the node has it
+  Bytes keyspace_ = "main";  // of the connection, as the node has it; empty: one that is gone
   Words words_;              // what args_ views; the node may look at them when it has answered
   std::vector<ByteView> args_;
   Error no_error_;

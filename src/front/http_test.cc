@@ -534,6 +534,17 @@ TEST_F(Http, ResponsesThatWaitAreBounded) {
   EXPECT_EQ(count, 5001u);
 }
 
+TEST_F(Http, AKeyspaceThatWasDroppedIsChosenAgain) {
+  ask("PUT /v1/kv/k?keyspace=fast", "", "1");
+  rows_.failure = Error{ErrorCode::kNoKeyspace, {}};
+  EXPECT_THAT(ask("PUT /v1/kv/k?keyspace=fast", "", "2"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(ask("PUT /v1/kv/k?keyspace=fast", "", "3"), StartsWith("HTTP/1.1 204"));
+  EXPECT_THAT(node_.asked(),
+              ElementsAre(ElementsAre("SELECT", "fast"), ElementsAre("KV.RECEIPT", "SET", "k", "1"),
+                          ElementsAre("KV.RECEIPT", "SET", "k", "2"), ElementsAre("SELECT", "fast"),
+                          ElementsAre("KV.RECEIPT", "SET", "k", "3")));
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
