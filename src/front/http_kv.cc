@@ -52,8 +52,19 @@ class Receipt {
   const Reply& map_;
 };
 
+// The session's new position. A prefix read may be older than the one that the client came with,
+// and takes no place from that.
+Bytes position(const Receipt& receipt, const SessionToken& read, const Bytes& before) {
+  const auto* met = receipt.find("met");
+  const auto seen = parse_token(before);
+  const bool older = met != nullptr && met->text == to_string(Level{.kind = LevelKind::kPrefix});
+  return older && seen && (seen->partition != read.partition || seen->index > read.index)
+             ? before
+             : to_string(read);
+}
+
 // Version, receipt, context and the session's new position.
-void describe(const Reply& map, ClusterId cluster, HttpResponse& response) {
+void describe(const Reply& map, ClusterId cluster, const Bytes& session, HttpResponse& response) {
   const Receipt receipt(map);
   // That of a write which did not happen is no row's.
   const auto version = response.status < 400 ? receipt.version() : std::string();
@@ -71,7 +82,7 @@ void describe(const Reply& map, ClusterId cluster, HttpResponse& response) {
   if (index != nullptr && partition != nullptr) {
     const SessionToken token{cluster, PartitionId(static_cast<std::uint32_t>(partition->integer)),
                              Index(static_cast<std::uint64_t>(index->integer))};
-    response.fields.emplace_back("Kvorum-Session", to_string(token));
+    response.fields.emplace_back("Kvorum-Session", position(receipt, token, session));
   }
 }
 
@@ -113,7 +124,7 @@ class KvExchange final : public Exchange {
                     : !with_receipt ? error_response(500, "ERR", "the node gave no receipt")
                                     : respond(reply.elements[0], reply.elements[1]);
     if (with_receipt) {
-      describe(reply.elements[1], cluster_, response);
+      describe(reply.elements[1], cluster_, ask().session, response);
     }
     return response;
   }

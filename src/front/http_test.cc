@@ -6,6 +6,7 @@
 
 #include "front/http_front.h"
 #include "front/test_client.h"
+#include "model/level.h"
 
 namespace kvorum::front {
 namespace {
@@ -40,8 +41,8 @@ class Rows {
     }
     data(request, reply);
     if (receipt) {
-      reply.map(4);
-      for (const auto* word : {"path", "local"}) {
+      reply.map(5);
+      for (const auto& word : {Bytes("path"), Bytes("local"), Bytes("met"), met}) {
         reply.bulk(word);
       }
       reply.bulk("partition");
@@ -55,6 +56,7 @@ class Rows {
 
   std::map<Bytes, Bytes> rows;
   std::optional<Error> failure;  // of the next command on data
+  Bytes met = "linearizable";
 
  private:
   void data(const Request& request, ReplyWriter& reply) {
@@ -543,6 +545,21 @@ TEST_F(Http, AKeyspaceThatWasDroppedIsChosenAgain) {
               ElementsAre(ElementsAre("SELECT", "fast"), ElementsAre("KV.RECEIPT", "SET", "k", "1"),
                           ElementsAre("KV.RECEIPT", "SET", "k", "2"), ElementsAre("SELECT", "fast"),
                           ElementsAre("KV.RECEIPT", "SET", "k", "3")));
+}
+
+TEST_F(Http, APrefixReadTakesNothingFromTheSessionsPosition) {
+  rows_.rows["k"] = "v";
+  const auto token = [](std::uint32_t partition, std::uint64_t index) {
+    return "Kvorum-Session: " +
+           to_string(SessionToken{ClusterId(), PartitionId(partition), Index(index)}) + "\r\n";
+  };
+  rows_.met = "prefix";
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix", token(1, 12)), HasSubstr(token(1, 12)));
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix", token(2, 3)), HasSubstr(token(2, 3)));
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix", token(1, 8)), HasSubstr(token(1, 9)));
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix"), HasSubstr(token(1, 9)));
+  rows_.met = "sequential";
+  EXPECT_THAT(ask("GET /v1/kv/k", token(2, 3)), HasSubstr(token(1, 9)));
 }
 
 TEST(HttpText, Utf8AndBase64) {
