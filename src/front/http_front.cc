@@ -141,6 +141,21 @@ void HttpFront::step(Pending& pending, Step step) {
   flush();
 }
 
+// A list, however long, takes little more memory than two values may, until it is told in whole.
+void HttpFront::bound(Pending& pending, ReplyTree::Taken& reply) const {
+  if (pending.preparing || pending.exchange->one_step()) {
+    return;
+  }
+  pending.held += ReplyTree::bytes(reply.reply);
+  if (pending.held > 2 * options_.value_bytes) {
+    reply = {{},
+             Error{ErrorCode::kGeneric,
+                   fmt::format("keys and values of more than {} bytes: ask for fewer, or for keys "
+                               "alone",
+                               2 * options_.value_bytes)}};
+  }
+}
+
 // The node's next reply: it belongs to the first exchange, as each is asked in order, and one that
 // has more steps is the last one.
 void HttpFront::take(ReplyTree::Taken reply) {
@@ -150,6 +165,7 @@ void HttpFront::take(ReplyTree::Taken reply) {
   if (reply.error && reply.error->code == ErrorCode::kNoKeyspace) {
     keyspace_.clear();
   }
+  bound(pending, reply);
   pending.answers.push_back(std::move(reply));
   if (pending.answers.size() < pending.commands.size()) {
     return;

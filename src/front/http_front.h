@@ -67,6 +67,7 @@ class HttpFront final : public Front {
     std::vector<Words> commands;  // of the step under way
     std::size_t sent = 0;         // of them
     std::vector<ReplyTree::Taken> answers;
+    std::size_t held = 0;   // bytes that came in replies, of an exchange with steps
     HttpResponse response;  // once done
     Framing framing;
     Bytes origin;  // to be told that it may see the response; empty: no one to tell
@@ -79,6 +80,7 @@ class HttpFront final : public Front {
   void take(ReplyTree::Taken reply);
   void flush();
   bool waits() const;
+  void bound(Pending& pending, ReplyTree::Taken& reply) const;
 
   const HttpOptions& options_;
   Bytes& out_;

@@ -562,6 +562,17 @@ TEST_F(Http, APrefixReadTakesNothingFromTheSessionsPosition) {
   EXPECT_THAT(ask("GET /v1/kv/k", token(2, 3)), HasSubstr(token(1, 9)));
 }
 
+TEST_F(Http, WhatOneListHoldsIsBounded) {
+  for (int i = 0; i < 10; ++i) {
+    rows_.rows["k:" + std::to_string(i)] = Bytes(1000, 'x');
+  }
+  for (const auto* all : {"GET /v1/kv?prefix=k", "GET /get-prefix?key=k"}) {
+    EXPECT_THAT(ask(all), AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("bytes"))) << all;
+  }
+  EXPECT_THAT(ask("GET /v1/kv?prefix=k&limit=1"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("GET /v1/kv?prefix=k&values=false"), StartsWith("HTTP/1.1 200"));
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
