@@ -112,6 +112,9 @@ Result<Ask> parse_ask(const HttpRequest& request, const HttpTarget& target,
   }
   Bytes counts;
   for (const auto& [name, value] : target.query) {
+    if (name == "level" && value.empty()) {
+      return fail(ErrorCode::kLevel, "level= names none");
+    }
     if (name == "level") {
       ask.level = value;
     } else if (name == "w" || name == "r") {

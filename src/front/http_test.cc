@@ -573,6 +573,11 @@ TEST_F(Http, WhatOneListHoldsIsBounded) {
   EXPECT_THAT(ask("GET /v1/kv?prefix=k&values=false"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(Http, AnEmptyLevelIsNoLevel) {
+  EXPECT_THAT(ask("PUT /v1/kv/k?level=", "", "v"), StartsWith("HTTP/1.1 400"));
+  EXPECT_TRUE(rows_.rows.empty());
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
