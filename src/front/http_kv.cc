@@ -66,8 +66,10 @@ Bytes position(const Receipt& receipt, const SessionToken& read, const Bytes& be
 // Version, receipt, context and the session's new position.
 void describe(const Reply& map, ClusterId cluster, const Bytes& session, HttpResponse& response) {
   const Receipt receipt(map);
-  // That of a write which did not happen is no row's.
-  const auto version = response.status < 400 ? receipt.version() : std::string();
+  // That of a write which did not happen is no row's, and that of the newest sibling does not say
+  // which others there are.
+  const bool whole = response.status < 400 && response.status != 300;
+  const auto version = whole ? receipt.version() : std::string();
   if (!version.empty()) {
     response.fields.emplace_back("Kvorum-Version", version);
     response.fields.emplace_back("ETag", '"' + version + '"');
@@ -140,11 +142,11 @@ class KvExchange final : public Exchange {
     if (value.is_nil()) {
       return error_response(404, "NOSUCHKEY", "no such key");
     }
-    const auto version = Receipt(receipt).version();
-    if (!unless_.empty() && (unless_ == "*" || unless_ == version)) {
+    const bool many = value.type == Reply::Type::kArray;
+    if (unless_ == "*" || (!unless_.empty() && !many && unless_ == Receipt(receipt).version())) {
       return {304, "", {}, {}};
     }
-    if (value.type == Reply::Type::kArray) {
+    if (many) {
       return siblings(value);
     }
     return {200, "application/octet-stream", value.text, {}};

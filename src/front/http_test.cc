@@ -56,6 +56,7 @@ class Rows {
 
   std::map<Bytes, Bytes> rows;
   std::optional<Error> failure;  // of the next command on data
+  bool siblings = false;         // a GET has two values
   Bytes met = "linearizable";
 
  private:
@@ -86,6 +87,10 @@ class Rows {
     const auto row = rows.find(request[1]);
     if (name == "GET") {
       version_ = row == rows.end() ? 0 : 77;
+      if (siblings) {
+        reply.array(2);
+        reply.bulk("other");
+      }
       return row == rows.end() ? reply.nil() : reply.bulk(row->second);
     }
     const bool meets = condition_.empty() || condition_ == "77";
@@ -576,6 +581,14 @@ TEST_F(Http, WhatOneListHoldsIsBounded) {
 TEST_F(Http, AnEmptyLevelIsNoLevel) {
   EXPECT_THAT(ask("PUT /v1/kv/k?level=", "", "v"), StartsWith("HTTP/1.1 400"));
   EXPECT_TRUE(rows_.rows.empty());
+}
+
+TEST_F(Http, ManyValuesHaveNoVersion) {
+  rows_.rows["k"] = "both";
+  rows_.siblings = true;
+  EXPECT_THAT(ask("GET /v1/kv/k"), AllOf(StartsWith("HTTP/1.1 300"), Not(HasSubstr("ETag")),
+                                         Not(HasSubstr("Kvorum-Version"))));
+  EXPECT_THAT(ask("GET /v1/kv/k", "If-None-Match: \"77\"\r\n"), StartsWith("HTTP/1.1 300"));
 }
 
 TEST(HttpText, Utf8AndBase64) {
