@@ -60,6 +60,15 @@ struct Ask {
   Bytes session;
   Bytes context;
 };
+
+// A write that supersedes what its client has seen, if it says so.
+inline Words with_context(const Ask& ask, Words write) {
+  if (!ask.context.empty()) {
+    write.insert(write.begin(), {"KV.CONTEXT", ask.context});
+  }
+  return write;
+}
+
 class Exchange {
  public:
   explicit Exchange(Ask ask) : ask_(std::move(ask)) {}

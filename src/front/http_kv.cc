@@ -231,10 +231,7 @@ Result<Words> write_command(HttpRequest& request, const HttpTarget& target, cons
   if (auto added = add_conditions(request, conditions, command); !added) {
     return tl::unexpected(added.error());
   }
-  if (!ask.context.empty()) {
-    command.insert(command.begin(), {"KV.CONTEXT", ask.context});
-  }
-  return command;
+  return with_context(ask, std::move(command));
 }
 
 }  // namespace

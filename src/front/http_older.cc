@@ -179,6 +179,11 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
   if (!key || key->empty()) {
     return error_response(reads ? 404 : 400, "ERR", "no key is given");
   }
+  const bool conditional =
+      !request.field(Field::kIfMatch).empty() || !request.field(Field::kIfNoneMatch).empty();
+  if (!reads && conditional) {
+    return error_response(400, "ERR", "the older forms have no conditions: see /v1/kv");
+  }
   using Kind = OlderExchange::Kind;
   if (target.path == "/get-prefix") {
     return std::make_unique<PrefixExchange>(std::move(*ask), std::move(*key));
@@ -188,8 +193,8 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
                                            Words{"GET", std::move(*key)});
   }
   if (target.path == "/delete") {
-    return std::make_unique<OlderExchange>(std::move(*ask), Kind::kDelete,
-                                           Words{"DEL", std::move(*key)});
+    auto command = with_context(*ask, {"DEL", std::move(*key)});
+    return std::make_unique<OlderExchange>(std::move(*ask), Kind::kDelete, std::move(command));
   }
   auto value = text_of(body, "value");
   if (!value) {
@@ -198,8 +203,8 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
   if (value->size() > options.value_bytes) {
     return error_response(413, "ERR", "the value is too large");
   }
-  return std::make_unique<OlderExchange>(std::move(*ask), Kind::kPut,
-                                         Words{"SET", std::move(*key), std::move(*value)});
+  auto command = with_context(*ask, {"SET", std::move(*key), std::move(*value)});
+  return std::make_unique<OlderExchange>(std::move(*ask), Kind::kPut, std::move(command));
 }
 
 }  // namespace kvorum::front

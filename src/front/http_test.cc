@@ -591,6 +591,18 @@ TEST_F(Http, ManyValuesHaveNoVersion) {
   EXPECT_THAT(ask("GET /v1/kv/k", "If-None-Match: \"77\"\r\n"), StartsWith("HTTP/1.1 300"));
 }
 
+TEST_F(Http, TheOlderWritesIgnoreNoConditionAndNoContext) {
+  const Bytes pair = R"({"key":"k","value":"v"})";
+  for (const auto* condition : {"If-Match: 1\r\n", "If-None-Match: *\r\n"}) {
+    EXPECT_THAT(ask("PUT /put", condition, pair), StartsWith("HTTP/1.1 400")) << condition;
+    EXPECT_THAT(ask("DELETE /delete", condition, pair), StartsWith("HTTP/1.1 400")) << condition;
+  }
+  EXPECT_TRUE(node_.asked().empty());
+  ask("PUT /put?level=one", "Kvorum-Context: ctx\r\n", pair);
+  EXPECT_THAT(node_.asked(),
+              ElementsAre(ElementsAre("KV.AT", "one", "KV.CONTEXT", "ctx", "SET", "k", "v")));
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
