@@ -69,12 +69,16 @@ Front::Status HttpFront::next() {
     case HttpParser::Status::kNeedMore:
       break;
   }
-  // Told only when nothing else is on its way: it would come between two responses.
-  if (pending_.empty() && parser_.take_continue()) {
-    out_.append("HTTP/1.1 100 Continue\r\n\r\n");
-    return Status::kAnswered;
+  return tell_to_go_on() ? Status::kAnswered : Status::kNeedMore;
+}
+
+// Not before all responses that are on their way: it would come between two of them.
+bool HttpFront::tell_to_go_on() {
+  if (ended_ || !pending_.empty() || !parser_.take_continue()) {
+    return false;
   }
-  return Status::kNeedMore;
+  out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+  return true;
 }
 
 Front::Status HttpFront::begin_request() {
@@ -200,6 +204,7 @@ void HttpFront::flush() {
     append_response(first.response, first.framing, out_);
     pending_.pop_front();
   }
+  tell_to_go_on();
 }
 
 }  // namespace kvorum::front

@@ -79,6 +79,7 @@ class HttpFront final : public Front {
   void step(Pending& pending, Step step);
   void take(ReplyTree::Taken reply);
   void flush();
+  bool tell_to_go_on();
   bool waits() const;
   void bound(Pending& pending, ReplyTree::Taken& reply) const;
 

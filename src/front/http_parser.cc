@@ -182,7 +182,7 @@ HttpParser::Status HttpParser::next(ByteView bytes, std::size_t& used) {
 bool HttpParser::within_body() const { return message_ != nullptr && message_->is_header_done(); }
 
 bool HttpParser::take_continue() {
-  return within_body() && !continue_told_ &&
+  return within_body() && !request_.http10 && !continue_told_ &&
          boost::beast::iequals(request_.field(Field::kExpect), "100-continue") &&
          std::exchange(continue_told_, true) == false;
 }

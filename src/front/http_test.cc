@@ -603,6 +603,19 @@ TEST_F(Http, TheOlderWritesIgnoreNoConditionAndNoContext) {
               ElementsAre(ElementsAre("KV.AT", "one", "KV.CONTEXT", "ctx", "SET", "k", "v")));
 }
 
+TEST_F(Http, AWordIsToldBehindTheResponseBeforeIt) {
+  node_.hold();
+  node_.send(request("GET /v1/kv/k") +
+             "PUT /v1/kv/k HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+  EXPECT_EQ(node_.take(), "");
+  node_.release();
+  EXPECT_THAT(node_.take(), AllOf(StartsWith("HTTP/1.1 404"), EndsWith("100 Continue\r\n\r\n")));
+  node_.send("v");
+  EXPECT_THAT(node_.take(), StartsWith("HTTP/1.1 204"));
+  node_.send("PUT /v1/kv/k HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+  EXPECT_EQ(node_.take(), "");  // HTTP/1.0 has no such word
+}
+
 TEST(HttpText, Utf8AndBase64) {
   for (const auto* good :
        {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {

@@ -52,15 +52,21 @@ class TestClient {
   Bytes take() { return std::exchange(out_, {}); }
 
  private:
+  // As a connection: who has nothing left to parse waits for bytes.
   void go_on() {
-    parse();
-    front_->keep();
+    if (!hungry_) {
+      parse();
+      front_->keep();
+    }
   }
   void parse() {
     for (;;) {
       switch (front_->next()) {
         case Front::Status::kNeedMore:
+          hungry_ = true;
+          return;
         case Front::Status::kWaits:
+          hungry_ = false;
           return;
         case Front::Status::kAnswered:
           break;
@@ -92,6 +98,7 @@ class TestClient {
   std::vector<Request> asked_;
   std::deque<Request> waiting_;
   bool held_ = false;
+  bool hungry_ = true;
 };
 
 }  // namespace kvorum::front
