@@ -122,9 +122,10 @@ class KvExchange final : public Exchange {
     const auto& [reply, error] = replies.front();
     const bool with_receipt = reply.type == Reply::Type::kArray && reply.elements.size() == 2 &&
                               reply.elements[1].type == Reply::Type::kMap;
-    auto response = error           ? error_response(*error)
-                    : !with_receipt ? error_response(500, "ERR", "the node gave no receipt")
-                                    : respond(reply.elements[0], reply.elements[1]);
+    auto response = error ? error_response(*error)
+                    : !with_receipt
+                        ? error_response(500, "ERR", "the node gave no receipt", Outcome::kUnknown)
+                        : respond(reply.elements[0], reply.elements[1]);
     if (with_receipt) {
       describe(reply.elements[1], cluster_, ask().session, response);
     }

@@ -36,6 +36,7 @@ class Rows {
         return reply.error({ErrorCode::kLevel, "unknown level 'strong'"});
       }
     }
+    receipt = receipt && receipts;
     if (receipt) {
       reply.array(2);
     }
@@ -57,6 +58,7 @@ class Rows {
   std::map<Bytes, Bytes> rows;
   std::optional<Error> failure;  // of the next command on data
   bool siblings = false;         // a GET has two values
+  bool receipts = true;          // a KV.RECEIPT gives one
   Bytes met = "linearizable";
 
  private:
@@ -614,6 +616,12 @@ TEST_F(Http, AWordIsToldBehindTheResponseBeforeIt) {
   EXPECT_THAT(node_.take(), StartsWith("HTTP/1.1 204"));
   node_.send("PUT /v1/kv/k HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
   EXPECT_EQ(node_.take(), "");  // HTTP/1.0 has no such word
+}
+
+TEST_F(Http, AWriteWithoutAReceiptIsUnknown) {
+  rows_.receipts = false;
+  EXPECT_THAT(ask("PUT /v1/kv/k", "", "v"),
+              AllOf(StartsWith("HTTP/1.1 500"), HasSubstr("\"definite\":false")));
 }
 
 TEST(HttpText, Utf8AndBase64) {
