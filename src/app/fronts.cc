@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -60,6 +61,7 @@ net::FrontPort http_port(const ClusterConfig& config, const NodeConfig& self,
   options->origins = config.http_origins;
   options->origins.insert(options->origins.end(), origins.begin(), origins.end());
   options->value_bytes = config.max_value_bytes;
+  options->list_bytes = std::max(options->list_bytes, 2 * config.max_value_bytes);
   options->limits.body_bytes = config.max_value_bytes + kRoomBesideValue;
   const auto start =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch());

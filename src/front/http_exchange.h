@@ -42,8 +42,9 @@ struct HttpOptions {
   std::vector<std::string> origins;  // of web pages that may use /v1/kv and the older forms
   HttpLimits limits;
   std::size_t value_bytes = std::size_t{16} << 20;
-  Duration head_patience = 10s;  // for a request's header, from its first byte
-  Duration body_patience = 60s;  // for all of it
+  std::size_t list_bytes = std::size_t{32} << 20;  // that a list may hold until it is told
+  Duration head_patience = 10s;                    // for a request's header, from its first byte
+  Duration body_patience = 60s;                    // for all of it
   Duration idle_patience = 120s;
   std::function<ProcessFigures()> process;
 };
@@ -79,6 +80,8 @@ class Exchange {
   virtual Step begin() = 0;
   // With the replies to what the last step sent, in order.
   virtual Step answered(std::vector<ReplyTree::Taken> replies) = 0;
+  // Bytes that it keeps from step to step.
+  virtual std::size_t held() const { return 0; }
   // Everything it asks the node, it asks with its first step.
   virtual bool one_step() const { return true; }
 
@@ -117,6 +120,7 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
 // /v1/status, /metrics, /healthz (http_admin.cc).
 Routed admin_exchange(const HttpTarget& target, const HttpOptions& options);
 
+std::size_t bytes_of(const std::vector<Bytes>& texts);
 // A KEYS-like pattern that matches what begins with `prefix`.
 Bytes prefix_pattern(ByteView prefix);
 

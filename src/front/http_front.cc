@@ -136,6 +136,7 @@ void HttpFront::step(Pending& pending, Step step) {
   pending.sent = 0;
   if (auto* commands = std::get_if<std::vector<Words>>(&step)) {
     CHECK(!commands->empty());
+    pending.held = pending.exchange->held();
     pending.commands = std::move(*commands);
     return;
   }
@@ -145,18 +146,18 @@ void HttpFront::step(Pending& pending, Step step) {
   flush();
 }
 
-// A list, however long, takes little more memory than two values may, until it is told in whole.
+// A list, however long, takes no more memory than this and one reply until it is told.
 void HttpFront::bound(Pending& pending, ReplyTree::Taken& reply) const {
   if (pending.preparing || pending.exchange->one_step()) {
     return;
   }
   pending.held += ReplyTree::bytes(reply.reply);
-  if (pending.held > 2 * options_.value_bytes) {
+  if (pending.held > options_.list_bytes) {
     reply = {{},
              Error{ErrorCode::kGeneric,
                    fmt::format("keys and values of more than {} bytes: ask for fewer, or for keys "
                                "alone",
-                               2 * options_.value_bytes)}};
+                               options_.list_bytes)}};
   }
 }
 

@@ -67,7 +67,7 @@ class HttpFront final : public Front {
     std::vector<Words> commands;  // of the step under way
     std::size_t sent = 0;         // of them
     std::vector<ReplyTree::Taken> answers;
-    std::size_t held = 0;   // bytes that came in replies, of an exchange with steps
+    std::size_t held = 0;   // bytes: what an exchange with steps keeps, and replies of this step
     HttpResponse response;  // once done
     Framing framing;
     Bytes origin;  // to be told that it may see the response; empty: no one to tell

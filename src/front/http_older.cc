@@ -58,6 +58,7 @@ class PrefixExchange final : public Exchange {
       : Exchange(std::move(ask)), prefix_(std::move(prefix)), pattern_(prefix_pattern(prefix_)) {}
 
   bool one_step() const override { return false; }
+  std::size_t held() const override { return bytes_of(keys_); }
   Step begin() override { return scan("0"); }
 
   Step answered(std::vector<ReplyTree::Taken> replies) override {

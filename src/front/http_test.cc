@@ -570,6 +570,7 @@ TEST_F(Http, APrefixReadTakesNothingFromTheSessionsPosition) {
 }
 
 TEST_F(Http, WhatOneListHoldsIsBounded) {
+  options_.list_bytes = 2000;
   for (int i = 0; i < 10; ++i) {
     rows_.rows["k:" + std::to_string(i)] = Bytes(1000, 'x');
   }
@@ -578,6 +579,13 @@ TEST_F(Http, WhatOneListHoldsIsBounded) {
   }
   EXPECT_THAT(ask("GET /v1/kv?prefix=k&limit=1"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(ask("GET /v1/kv?prefix=k&values=false"), StartsWith("HTTP/1.1 200"));
+  // Keys that are looked at and left out are not held.
+  for (int i = 0; i < 5000; ++i) {
+    rows_.rows["other" + std::to_string(i)] = "v";
+  }
+  rows_.rows["other"] = "v";
+  options_.list_bytes = 30'000;
+  EXPECT_EQ(body(ask("GET /get-prefix?key=other")), "{\"other\":\"v\"}\n");
 }
 
 TEST_F(Http, AnEmptyLevelIsNoLevel) {
