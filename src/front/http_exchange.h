@@ -103,7 +103,7 @@ using Routed = std::variant<std::unique_ptr<Exchange>, HttpResponse>;
 
 struct Route {
   Routed to;
-  bool admin = false;  // no web page of another origin may see it
+  Bytes origin;  // whose web pages are told that they may see the response; "*": all; empty: none
 };
 
 // Takes the request's parts. The options outlive the exchange.

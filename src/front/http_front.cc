@@ -1,6 +1,5 @@
 #include "front/http_front.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -87,15 +86,7 @@ Front::Status HttpFront::begin_request() {
   pending.framing = {request.method == Method::kHead, !request.keep_alive, request.http10};
   ended_ = !request.keep_alive;
   auto routed = route(request, options_);
-  if (!routed.admin) {
-    const auto& allowed = options_.origins;
-    const auto& origin = request.field(Field::kOrigin);
-    const bool any = std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
-    if (!origin.empty() &&
-        (any || std::find(allowed.begin(), allowed.end(), origin) != allowed.end())) {
-      pending.origin = any ? "*" : origin;
-    }
-  }
+  pending.origin = std::move(routed.origin);
   if (auto* exchange = std::get_if<std::unique_ptr<Exchange>>(&routed.to)) {
     pending.exchange = std::move(*exchange);
     prepare(pending);
