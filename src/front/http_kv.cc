@@ -209,7 +209,8 @@ Result<void> add_conditions(const HttpRequest& request, const Conditions& condit
   } else if (conditions.match == "*" && put) {
     command.emplace_back("XX");
   } else if (!conditions.match.empty()) {
-    if (!parse_number<std::uint64_t>(conditions.match)) {
+    // KV.IF takes 0 for a key that is not there, which has no tag.
+    if (parse_number<std::uint64_t>(conditions.match).value_or(0) == 0) {
       return fail(ErrorCode::kGeneric,
                   "If-Match names one version of an ordered keyspace, or * for a PUT; leaderless "
                   "keyspaces have no conditional writes");

@@ -228,7 +228,8 @@ TEST_F(Http, ConditionsAreTheVersions) {
   EXPECT_THAT(ask("DELETE /v1/kv/k", "If-Match: \"76\"\r\n"), StartsWith("HTTP/1.1 412"));
   EXPECT_THAT(ask("DELETE /v1/kv/k", "If-Match: 77\r\n"), StartsWith("HTTP/1.1 204"));
   for (const auto* bad : {"If-Match: \"a\", \"b\"\r\n", "If-Match: W/\"77\"\r\n", "If-Match: x\r\n",
-                          "If-None-Match: \"77\"\r\n", "If-Match: 1\r\nIf-None-Match: *\r\n"}) {
+                          "If-Match: \"0\"\r\n", "If-None-Match: \"77\"\r\n",
+                          "If-Match: 1\r\nIf-None-Match: *\r\n"}) {
     EXPECT_THAT(ask("PUT /v1/kv/k", bad, "3"), StartsWith("HTTP/1.1 400")) << bad;
   }
 }
