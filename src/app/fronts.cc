@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -60,14 +61,17 @@ net::FrontPort http_port(const ClusterConfig& config, const NodeConfig& self,
   options->origins = config.http_origins;
   options->origins.insert(options->origins.end(), origins.begin(), origins.end());
   options->value_bytes = config.max_value_bytes;
+  options->list_bytes = std::max(options->list_bytes, 2 * config.max_value_bytes);
   options->limits.body_bytes = config.max_value_bytes + kRoomBesideValue;
   const auto start =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch());
   options->process = [start] { return look_at_process(start.count()); };
+  Bytes refusal;
+  front::append_response(front::error_response(503, "BUSY", "too many clients"), {.close = true},
+                         refusal);
   return {{bind, self.http_port},
           [options](Bytes& out) { return std::make_unique<front::HttpFront>(*options, out); },
-          "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-          "Connection: close\r\n\r\n"};
+          refusal};
 }
 
 }  // namespace

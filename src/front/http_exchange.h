@@ -42,8 +42,9 @@ struct HttpOptions {
   std::vector<std::string> origins;  // of web pages that may use /v1/kv and the older forms
   HttpLimits limits;
   std::size_t value_bytes = std::size_t{16} << 20;
-  Duration head_patience = 10s;  // for a request's header, from its first byte
-  Duration body_patience = 60s;  // for all of it
+  std::size_t list_bytes = std::size_t{32} << 20;  // that a list may hold until it is told
+  Duration head_patience = 10s;                    // for a request's header, from its first byte
+  Duration body_patience = 60s;                    // for all of it
   Duration idle_patience = 120s;
   std::function<ProcessFigures()> process;
 };
@@ -60,6 +61,15 @@ struct Ask {
   Bytes session;
   Bytes context;
 };
+
+// A write that supersedes what its client has seen, if it says so.
+inline Words with_context(const Ask& ask, Words write) {
+  if (!ask.context.empty()) {
+    write.insert(write.begin(), {"KV.CONTEXT", ask.context});
+  }
+  return write;
+}
+
 class Exchange {
  public:
   explicit Exchange(Ask ask) : ask_(std::move(ask)) {}
@@ -70,6 +80,8 @@ class Exchange {
   virtual Step begin() = 0;
   // With the replies to what the last step sent, in order.
   virtual Step answered(std::vector<ReplyTree::Taken> replies) = 0;
+  // Bytes that it keeps from step to step.
+  virtual std::size_t held() const { return 0; }
   // Everything it asks the node, it asks with its first step.
   virtual bool one_step() const { return true; }
 
@@ -91,7 +103,7 @@ using Routed = std::variant<std::unique_ptr<Exchange>, HttpResponse>;
 
 struct Route {
   Routed to;
-  bool admin = false;  // no web page of another origin may see it
+  Bytes origin;  // whose web pages are told that they may see the response; "*": all; empty: none
 };
 
 // Takes the request's parts. The options outlive the exchange.
@@ -108,6 +120,7 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
 // /v1/status, /metrics, /healthz (http_admin.cc).
 Routed admin_exchange(const HttpTarget& target, const HttpOptions& options);
 
+std::size_t bytes_of(const std::vector<Bytes>& texts);
 // A KEYS-like pattern that matches what begins with `prefix`.
 Bytes prefix_pattern(ByteView prefix);
 

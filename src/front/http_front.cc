@@ -1,6 +1,5 @@
 #include "front/http_front.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -16,6 +15,11 @@ void HttpFront::feed(ByteView bytes) {
   }
 }
 
+void HttpFront::keep() {
+  buffer_.keep();
+  Words().swap(words_);
+}
+
 Duration HttpFront::patience() const {
   return !within_request()       ? options_.idle_patience
          : parser_.within_body() ? options_.body_patience
@@ -29,8 +33,12 @@ void HttpFront::expire() {
   ended_ = true;
 }
 
-// The last exchange has more to ask, but not before the node has answered what it asked.
+// The last exchange has more to ask, but not before the node has answered what it asked; or too
+// many wait for the first one.
 bool HttpFront::waits() const {
+  if (pending_.size() >= kMaxPending) {
+    return true;
+  }
   return !pending_.empty() && !pending_.back().done &&
          (pending_.back().preparing || !pending_.back().exchange->one_step());
 }
@@ -38,8 +46,8 @@ bool HttpFront::waits() const {
 Front::Status HttpFront::next() {
   if (!pending_.empty() && pending_.back().sent < pending_.back().commands.size()) {
     auto& last = pending_.back();
-    const auto& words = last.commands[last.sent++];
-    args_.assign(words.begin(), words.end());
+    words_ = std::move(last.commands[last.sent++]);
+    args_.assign(words_.begin(), words_.end());
     return Status::kRequest;
   }
   if (waits()) {
@@ -60,29 +68,25 @@ Front::Status HttpFront::next() {
     case HttpParser::Status::kNeedMore:
       break;
   }
-  // Told only when nothing else is on its way: it would come between two responses.
-  if (pending_.empty() && parser_.take_continue()) {
-    out_.append("HTTP/1.1 100 Continue\r\n\r\n");
-    return Status::kAnswered;
+  return tell_to_go_on() ? Status::kAnswered : Status::kNeedMore;
+}
+
+// Not before all responses that are on their way: it would come between two of them.
+bool HttpFront::tell_to_go_on() {
+  if (ended_ || !pending_.empty() || !parser_.take_continue()) {
+    return false;
   }
-  return Status::kNeedMore;
+  out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+  return true;
 }
 
 Front::Status HttpFront::begin_request() {
-  auto& request = parser_.request();
+  auto request = std::move(parser_.request());  // an idle connection keeps no body
   auto& pending = pending_.emplace_back();
   pending.framing = {request.method == Method::kHead, !request.keep_alive, request.http10};
   ended_ = !request.keep_alive;
   auto routed = route(request, options_);
-  if (!routed.admin) {
-    const auto& allowed = options_.origins;
-    const auto& origin = request.field(Field::kOrigin);
-    const bool any = std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
-    if (!origin.empty() &&
-        (any || std::find(allowed.begin(), allowed.end(), origin) != allowed.end())) {
-      pending.origin = any ? "*" : origin;
-    }
-  }
+  pending.origin = std::move(routed.origin);
   if (auto* exchange = std::get_if<std::unique_ptr<Exchange>>(&routed.to)) {
     pending.exchange = std::move(*exchange);
     prepare(pending);
@@ -107,7 +111,8 @@ void HttpFront::refuse(const HttpRefusal& refusal) {
 void HttpFront::prepare(Pending& pending) {
   const auto& ask = pending.exchange->ask();
   std::vector<Words> before;
-  if (ask.keyspace != keyspace_) {
+  pending.selects = ask.keyspace != keyspace_;
+  if (pending.selects) {
     before.push_back({"SELECT", ask.keyspace});
   }
   if (!ask.session.empty()) {
@@ -122,6 +127,7 @@ void HttpFront::step(Pending& pending, Step step) {
   pending.sent = 0;
   if (auto* commands = std::get_if<std::vector<Words>>(&step)) {
     CHECK(!commands->empty());
+    pending.held = pending.exchange->held();
     pending.commands = std::move(*commands);
     return;
   }
@@ -131,13 +137,31 @@ void HttpFront::step(Pending& pending, Step step) {
   flush();
 }
 
-// The node's next reply: it belongs to the first exchange that is not done, as each is asked in
-// order, and one that has more steps is the last one.
+// A list, however long, takes no more memory than this and one reply until it is told.
+void HttpFront::bound(Pending& pending, ReplyTree::Taken& reply) const {
+  if (pending.preparing || pending.exchange->one_step()) {
+    return;
+  }
+  pending.held += ReplyTree::bytes(reply.reply);
+  if (pending.held > options_.list_bytes) {
+    reply = {{},
+             Error{ErrorCode::kGeneric,
+                   fmt::format("keys and values of more than {} bytes: ask for fewer, or for keys "
+                               "alone",
+                               options_.list_bytes)}};
+  }
+}
+
+// The node's next reply: it belongs to the first exchange, as each is asked in order, and one that
+// has more steps is the last one.
 void HttpFront::take(ReplyTree::Taken reply) {
-  const auto at = std::find_if(pending_.begin(), pending_.end(),
-                               [](const Pending& pending) { return !pending.done; });
-  CHECK(at != pending_.end(), "a reply that no exchange waits for");
-  auto& pending = *at;
+  CHECK(!pending_.empty() && !pending_.front().done, "a reply that no exchange waits for");
+  auto& pending = pending_.front();
+  // Its name may be another keyspace's by now.
+  if (reply.error && reply.error->code == ErrorCode::kNoKeyspace) {
+    keyspace_.clear();
+  }
+  bound(pending, reply);
   pending.answers.push_back(std::move(reply));
   if (pending.answers.size() < pending.commands.size()) {
     return;
@@ -148,7 +172,7 @@ void HttpFront::take(ReplyTree::Taken reply) {
   }
   pending.preparing = false;
   const auto& ask = pending.exchange->ask();
-  if (ask.keyspace != keyspace_ && !answers.front().error) {
+  if (pending.selects && !answers.front().error) {
     keyspace_ = ask.keyspace;
   }
   for (const auto& answer : answers) {
@@ -172,6 +196,7 @@ void HttpFront::flush() {
     append_response(first.response, first.framing, out_);
     pending_.pop_front();
   }
+  tell_to_go_on();
 }
 
 }  // namespace kvorum::front

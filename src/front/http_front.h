@@ -19,7 +19,7 @@ class HttpFront final : public Front {
   HttpFront(const HttpOptions& options, Bytes& out);
 
   void feed(ByteView bytes) override;
-  void keep() override { buffer_.keep(); }
+  void keep() override;
   Status next() override;
   std::span<const ByteView> args() const override { return args_; }
   const Error& error() const override { return no_error_; }
@@ -31,6 +31,10 @@ class HttpFront final : public Front {
   void expire() override;
 
  private:
+  // Requests whose responses are not written yet. Those that the node knows nothing of may wait for
+  // one that it takes long to answer.
+  static constexpr std::size_t kMaxPending = 256;
+
   // A ReplyWriter that hands each whole reply to the front.
   class Replies final : public ReplyWriter {
    public:
@@ -58,10 +62,12 @@ class HttpFront final : public Front {
   struct Pending {
     std::unique_ptr<Exchange> exchange;
     bool preparing = false;  // SELECT and KV.SESSION are under way, the exchange has not begun
+    bool selects = false;    // the first of them is a SELECT
     bool done = false;
     std::vector<Words> commands;  // of the step under way
     std::size_t sent = 0;         // of them
     std::vector<ReplyTree::Taken> answers;
+    std::size_t held = 0;   // bytes: what an exchange with steps keeps, and replies of this step
     HttpResponse response;  // once done
     Framing framing;
     Bytes origin;  // to be told that it may see the response; empty: no one to tell
@@ -73,7 +79,9 @@ class HttpFront final : public Front {
   void step(Pending& pending, Step step);
   void take(ReplyTree::Taken reply);
   void flush();
+  bool tell_to_go_on();
   bool waits() const;
+  void bound(Pending& pending, ReplyTree::Taken& reply) const;
 
   const HttpOptions& options_;
   Bytes& out_;
@@ -81,7 +89,8 @@ class HttpFront final : public Front {
   HttpParser parser_;
   Replies replies_{*this};
   std::deque<Pending> pending_;
-  Bytes keyspace_ = "main";  // of the connection, as the node has it
+  Bytes keyspace_ = "main";  // of the connection, as the node has it; empty: one that is gone
+  Words words_;              // what args_ views; the node may look at them when it has answered
   std::vector<ByteView> args_;
   Error no_error_;
   bool ended_ = false;  // no request is taken any more

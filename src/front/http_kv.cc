@@ -52,11 +52,24 @@ class Receipt {
   const Reply& map_;
 };
 
+// The session's new position. A prefix read may be older than the one that the client came with,
+// and takes no place from that.
+Bytes position(const Receipt& receipt, const SessionToken& read, const Bytes& before) {
+  const auto* met = receipt.find("met");
+  const auto seen = parse_token(before);
+  const bool older = met != nullptr && met->text == to_string(Level{.kind = LevelKind::kPrefix});
+  return older && seen && (seen->partition != read.partition || seen->index > read.index)
+             ? before
+             : to_string(read);
+}
+
 // Version, receipt, context and the session's new position.
-void describe(const Reply& map, ClusterId cluster, HttpResponse& response) {
+void describe(const Reply& map, ClusterId cluster, const Bytes& session, HttpResponse& response) {
   const Receipt receipt(map);
-  // That of a write which did not happen is no row's.
-  const auto version = response.status < 400 ? receipt.version() : std::string();
+  // That of a write which did not happen is no row's, and that of the newest sibling does not say
+  // which others there are.
+  const bool whole = response.status < 400 && response.status != 300;
+  const auto version = whole ? receipt.version() : std::string();
   if (!version.empty()) {
     response.fields.emplace_back("Kvorum-Version", version);
     response.fields.emplace_back("ETag", '"' + version + '"');
@@ -71,7 +84,7 @@ void describe(const Reply& map, ClusterId cluster, HttpResponse& response) {
   if (index != nullptr && partition != nullptr) {
     const SessionToken token{cluster, PartitionId(static_cast<std::uint32_t>(partition->integer)),
                              Index(static_cast<std::uint64_t>(index->integer))};
-    response.fields.emplace_back("Kvorum-Session", to_string(token));
+    response.fields.emplace_back("Kvorum-Session", position(receipt, token, session));
   }
 }
 
@@ -109,11 +122,12 @@ class KvExchange final : public Exchange {
     const auto& [reply, error] = replies.front();
     const bool with_receipt = reply.type == Reply::Type::kArray && reply.elements.size() == 2 &&
                               reply.elements[1].type == Reply::Type::kMap;
-    auto response = error           ? error_response(*error)
-                    : !with_receipt ? error_response(500, "ERR", "the node gave no receipt")
-                                    : respond(reply.elements[0], reply.elements[1]);
+    auto response = error ? error_response(*error)
+                    : !with_receipt
+                        ? error_response(500, "ERR", "the node gave no receipt", Outcome::kUnknown)
+                        : respond(reply.elements[0], reply.elements[1]);
     if (with_receipt) {
-      describe(reply.elements[1], cluster_, response);
+      describe(reply.elements[1], cluster_, ask().session, response);
     }
     return response;
   }
@@ -129,11 +143,11 @@ class KvExchange final : public Exchange {
     if (value.is_nil()) {
       return error_response(404, "NOSUCHKEY", "no such key");
     }
-    const auto version = Receipt(receipt).version();
-    if (!unless_.empty() && (unless_ == "*" || unless_ == version)) {
+    const bool many = value.type == Reply::Type::kArray;
+    if (unless_ == "*" || (!unless_.empty() && !many && unless_ == Receipt(receipt).version())) {
       return {304, "", {}, {}};
     }
-    if (value.type == Reply::Type::kArray) {
+    if (many) {
       return siblings(value);
     }
     return {200, "application/octet-stream", value.text, {}};
@@ -195,7 +209,8 @@ Result<void> add_conditions(const HttpRequest& request, const Conditions& condit
   } else if (conditions.match == "*" && put) {
     command.emplace_back("XX");
   } else if (!conditions.match.empty()) {
-    if (!parse_number<std::uint64_t>(conditions.match)) {
+    // KV.IF takes 0 for a key that is not there, which has no tag.
+    if (parse_number<std::uint64_t>(conditions.match).value_or(0) == 0) {
       return fail(ErrorCode::kGeneric,
                   "If-Match names one version of an ordered keyspace, or * for a PUT; leaderless "
                   "keyspaces have no conditional writes");
@@ -218,10 +233,7 @@ Result<Words> write_command(HttpRequest& request, const HttpTarget& target, cons
   if (auto added = add_conditions(request, conditions, command); !added) {
     return tl::unexpected(added.error());
   }
-  if (!ask.context.empty()) {
-    command.insert(command.begin(), {"KV.CONTEXT", ask.context});
-  }
-  return command;
+  return with_context(ask, std::move(command));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Keys by prefix, page by page: GET /v1/kv.
 #include <algorithm>
+#include <numeric>
 
 #include "base/parse.h"
 #include "front/http_exchange.h"
@@ -25,6 +26,7 @@ class ListExchange final : public Exchange {
         values_(values) {}
 
   bool one_step() const override { return false; }
+  std::size_t held() const override { return bytes_of(keys_); }
   Step begin() override { return scan(kRowsAStep); }
 
   Step answered(std::vector<ReplyTree::Taken> replies) override {
@@ -119,6 +121,11 @@ class ListExchange final : public Exchange {
 };
 
 }  // namespace
+
+std::size_t bytes_of(const std::vector<Bytes>& texts) {
+  return std::accumulate(texts.begin(), texts.end(), std::size_t{0},
+                         [](std::size_t sum, const Bytes& text) { return sum + text.size(); });
+}
 
 Bytes prefix_pattern(ByteView prefix) {
   Bytes out;

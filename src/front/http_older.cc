@@ -13,6 +13,7 @@ using wire::Reply;
 
 constexpr std::size_t kMaxPairs = 10'000;  // of one /get-prefix
 constexpr ByteView kRowsAStep = "2048";
+constexpr int kMaxDepth = 64;  // of a JSON body: writing it out again takes stack for each
 
 // One command, and what its reply becomes.
 class OlderExchange final : public Exchange {
@@ -57,6 +58,7 @@ class PrefixExchange final : public Exchange {
       : Exchange(std::move(ask)), prefix_(std::move(prefix)), pattern_(prefix_pattern(prefix_)) {}
 
   bool one_step() const override { return false; }
+  std::size_t held() const override { return bytes_of(keys_); }
   Step begin() override { return scan("0"); }
 
   Step answered(std::vector<ReplyTree::Taken> replies) override {
@@ -131,6 +133,19 @@ class PrefixExchange final : public Exchange {
   std::vector<Bytes> keys_;
 };
 
+// Null: that is no JSON object, or one too deep.
+json parse_body(ByteView text) {
+  bool deep = false;
+  auto body = json::parse(
+      text,
+      [&deep](int depth, json::parse_event_t, const json&) {
+        deep = deep || depth > kMaxDepth;
+        return !deep;
+      },
+      false);
+  return body.is_object() && !deep ? body : json();
+}
+
 // A field of a JSON body: a string as it is, anything else as it is written.
 std::optional<Bytes> text_of(const json& body, const char* name) {
   const auto at = body.find(name);
@@ -151,9 +166,10 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
   }
   auto body = json::object();
   if (!request.body.empty()) {
-    body = json::parse(request.body, nullptr, false);
-    if (!body.is_object()) {
-      return error_response(400, "ERR", "the body is no JSON object");
+    body = parse_body(request.body);
+    if (body.is_null()) {
+      return error_response(400, "ERR",
+                            fmt::format("the body is no JSON object at most {} deep", kMaxDepth));
     }
   }
   auto key = text_of(body, "key");
@@ -164,6 +180,11 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
   if (!key || key->empty()) {
     return error_response(reads ? 404 : 400, "ERR", "no key is given");
   }
+  const bool conditional =
+      !request.field(Field::kIfMatch).empty() || !request.field(Field::kIfNoneMatch).empty();
+  if (!reads && conditional) {
+    return error_response(400, "ERR", "the older forms have no conditions: see /v1/kv");
+  }
   using Kind = OlderExchange::Kind;
   if (target.path == "/get-prefix") {
     return std::make_unique<PrefixExchange>(std::move(*ask), std::move(*key));
@@ -173,8 +194,8 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
                                            Words{"GET", std::move(*key)});
   }
   if (target.path == "/delete") {
-    return std::make_unique<OlderExchange>(std::move(*ask), Kind::kDelete,
-                                           Words{"DEL", std::move(*key)});
+    auto command = with_context(*ask, {"DEL", std::move(*key)});
+    return std::make_unique<OlderExchange>(std::move(*ask), Kind::kDelete, std::move(command));
   }
   auto value = text_of(body, "value");
   if (!value) {
@@ -183,8 +204,8 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
   if (value->size() > options.value_bytes) {
     return error_response(413, "ERR", "the value is too large");
   }
-  return std::make_unique<OlderExchange>(std::move(*ask), Kind::kPut,
-                                         Words{"SET", std::move(*key), std::move(*value)});
+  auto command = with_context(*ask, {"SET", std::move(*key), std::move(*value)});
+  return std::make_unique<OlderExchange>(std::move(*ask), Kind::kPut, std::move(command));
 }
 
 }  // namespace kvorum::front

@@ -77,6 +77,10 @@ HttpRefusal refusal_of(const ErrorOf& failed) {
   if (failed == http::error::bad_version) {
     return {400, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
   }
+  if (failed == http::error::bad_transfer_encoding) {
+    return {400,
+            "chunked, once and without a length, is the one transfer coding that is read here"};
+  }
   return {400, "that is no HTTP request"};
 }
 
@@ -100,8 +104,15 @@ class HttpParser::Message final : public http::basic_parser<true> {
     failed = http::error::bad_method;
   }
   // A field that comes twice is one, with a comma (RFC 9110, 5.3).
-  void on_field_impl(http::field name, View text, View value, ErrorOf&) override {
-    const auto field = field_of(name, view(text));
+  void on_field_impl(http::field name, View text, View value, ErrorOf& failed) override {
+    // What the parser does not know as chunked would pass for a request without a body, and the
+    // body for the next request (RFC 9112, 6.3).
+    if (name == http::field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
+      failed = http::error::bad_transfer_encoding;
+      return;
+    }
+    // What comes behind a body says nothing about the request (RFC 9110, 6.5.1).
+    const auto field = is_header_done() ? Field::kCount : field_of(name, view(text));
     if (field != Field::kCount) {
       auto& kept = request_.fields[static_cast<std::size_t>(field)];
       kept.append(kept.empty() ? "" : ", ").append(view(value));
@@ -150,7 +161,12 @@ HttpParser::Status HttpParser::next(ByteView bytes, std::size_t& used) {
     const auto rest = bytes.substr(used);
     const auto count = message_->put(asio::const_buffer(rest.data(), rest.size()), failed);
     used += count;
-    if (failed == http::error::need_more || (!failed && count == 0)) {
+    // All but a body comes in one piece: a header, which has this bound already, the line before a
+    // chunk, what follows the last one.
+    const bool more = failed == http::error::need_more || (!failed && count == 0);
+    if (more && bytes.size() - used > limits_.header_bytes) {
+      failed = http::error::header_limit;
+    } else if (more) {
       return Status::kNeedMore;
     }
     if (failed) {
@@ -166,7 +182,7 @@ HttpParser::Status HttpParser::next(ByteView bytes, std::size_t& used) {
 bool HttpParser::within_body() const { return message_ != nullptr && message_->is_header_done(); }
 
 bool HttpParser::take_continue() {
-  return within_body() && !continue_told_ &&
+  return within_body() && !request_.http10 && !continue_told_ &&
          boost::beast::iequals(request_.field(Field::kExpect), "100-continue") &&
          std::exchange(continue_told_, true) == false;
 }

@@ -34,8 +34,6 @@ const char* reason(unsigned status) {
       return "Precondition Failed";
     case 413:
       return "Content Too Large";
-    case 417:
-      return "Expectation Failed";
     case 431:
       return "Request Header Fields Too Large";
     case 500:

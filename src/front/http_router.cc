@@ -63,17 +63,16 @@ HttpResponse index(const HttpOptions& options) {
           {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}}};
 }
 
-bool allows(const HttpOptions& options, const Bytes& origin) {
-  const auto& all = options.origins;
-  return std::find(all.begin(), all.end(), origin) != all.end() ||
-         std::find(all.begin(), all.end(), "*") != all.end();
+// Route::origin for a request of this one.
+Bytes allowed(const HttpOptions& options, const Bytes& origin) {
+  const auto has = [&options](ByteView one) {
+    return std::find(options.origins.begin(), options.origins.end(), one) != options.origins.end();
+  };
+  return origin.empty() ? "" : has("*") ? "*" : has(origin) ? origin : "";
 }
 
 // A page of another origin asks whether it may (the Fetch standard's preflight).
-HttpResponse preflight(const HttpRequest& request, const Path& path, const HttpOptions& options) {
-  if (path.admin || !allows(options, request.field(Field::kOrigin))) {
-    return error_response(403, "ORIGIN", "pages of that origin may not use this node");
-  }
+HttpResponse preflight(const Path& path) {
   HttpResponse response{204, "", {}, {}};
   response.fields = {{"Access-Control-Allow-Methods", names(path.methods)},
                      {"Access-Control-Allow-Headers",
@@ -97,7 +96,7 @@ Routed dispatch(HttpRequest& request, const HttpTarget& target, const Path& path
   return path.path == "/" ? Routed(index(options)) : older_exchange(request, target, options);
 }
 
-Route refuse(HttpResponse response) { return {std::move(response), true}; }
+Route refuse(HttpResponse response) { return {std::move(response), {}}; }
 
 }  // namespace
 
@@ -112,6 +111,9 @@ Result<Ask> parse_ask(const HttpRequest& request, const HttpTarget& target,
   }
   Bytes counts;
   for (const auto& [name, value] : target.query) {
+    if (name == "level" && value.empty()) {
+      return fail(ErrorCode::kLevel, "level= names none");
+    }
     if (name == "level") {
       ask.level = value;
     } else if (name == "w" || name == "r") {
@@ -143,9 +145,13 @@ Route route(HttpRequest& request, const HttpOptions& options) {
   if (path == all.end()) {
     return refuse(error_response(404, "NOTFOUND", "there is nothing of that name here"));
   }
-  const auto& origin = request.field(Field::kOrigin);
-  if (request.method == Method::kOptions && !origin.empty()) {
-    return {preflight(request, *path, options), path->admin};
+  const auto& from = request.field(Field::kOrigin);
+  auto origin = path->admin ? Bytes() : allowed(options, from);
+  const bool stranger = !from.empty() && origin.empty();
+  constexpr ByteView kStranger = "pages of that origin may not use this node";
+  if (request.method == Method::kOptions && !from.empty()) {
+    return stranger ? refuse(error_response(403, "ORIGIN", kStranger))
+                    : Route{preflight(*path), std::move(origin)};
   }
   const bool reads = request.method == Method::kGet || request.method == Method::kHead;
   const auto method = request.method == Method::kHead ? Method::kGet : request.method;
@@ -155,10 +161,10 @@ Route route(HttpRequest& request, const HttpOptions& options) {
     return refuse(std::move(response));
   }
   // No page may write that was not allowed to, even where its browser asks no leave beforehand.
-  if (!reads && !origin.empty() && !allows(options, origin)) {
-    return refuse(error_response(403, "ORIGIN", "pages of that origin may not use this node"));
+  if (!reads && stranger) {
+    return refuse(error_response(403, "ORIGIN", kStranger));
   }
-  return {dispatch(request, *target, *path, options), path->admin};
+  return {dispatch(request, *target, *path, options), std::move(origin)};
 }
 
 }  // namespace kvorum::front

@@ -6,6 +6,7 @@
 
 #include "front/http_front.h"
 #include "front/test_client.h"
+#include "model/level.h"
 
 namespace kvorum::front {
 namespace {
@@ -35,13 +36,14 @@ class Rows {
         return reply.error({ErrorCode::kLevel, "unknown level 'strong'"});
       }
     }
+    receipt = receipt && receipts;
     if (receipt) {
       reply.array(2);
     }
     data(request, reply);
     if (receipt) {
-      reply.map(4);
-      for (const auto* word : {"path", "local"}) {
+      reply.map(5);
+      for (const auto& word : {Bytes("path"), Bytes("local"), Bytes("met"), met}) {
         reply.bulk(word);
       }
       reply.bulk("partition");
@@ -55,6 +57,9 @@ class Rows {
 
   std::map<Bytes, Bytes> rows;
   std::optional<Error> failure;  // of the next command on data
+  bool siblings = false;         // a GET has two values
+  bool receipts = true;          // a KV.RECEIPT gives one
+  Bytes met = "linearizable";
 
  private:
   void data(const Request& request, ReplyWriter& reply) {
@@ -84,6 +89,10 @@ class Rows {
     const auto row = rows.find(request[1]);
     if (name == "GET") {
       version_ = row == rows.end() ? 0 : 77;
+      if (siblings) {
+        reply.array(2);
+        reply.bulk("other");
+      }
       return row == rows.end() ? reply.nil() : reply.bulk(row->second);
     }
     const bool meets = condition_.empty() || condition_ == "77";
@@ -219,7 +228,8 @@ TEST_F(Http, ConditionsAreTheVersions) {
   EXPECT_THAT(ask("DELETE /v1/kv/k", "If-Match: \"76\"\r\n"), StartsWith("HTTP/1.1 412"));
   EXPECT_THAT(ask("DELETE /v1/kv/k", "If-Match: 77\r\n"), StartsWith("HTTP/1.1 204"));
   for (const auto* bad : {"If-Match: \"a\", \"b\"\r\n", "If-Match: W/\"77\"\r\n", "If-Match: x\r\n",
-                          "If-None-Match: \"77\"\r\n", "If-Match: 1\r\nIf-None-Match: *\r\n"}) {
+                          "If-Match: \"0\"\r\n", "If-None-Match: \"77\"\r\n",
+                          "If-Match: 1\r\nIf-None-Match: *\r\n"}) {
     EXPECT_THAT(ask("PUT /v1/kv/k", bad, "3"), StartsWith("HTTP/1.1 400")) << bad;
   }
 }
@@ -457,6 +467,170 @@ TEST_F(Http, ARequestThatDoesNotComeWholeIsGivenUp) {
   node_.front().expire();
   EXPECT_THAT(node_.take(), AllOf(StartsWith("HTTP/1.1 408"), HasSubstr("Connection: close")));
   EXPECT_TRUE(node_.finished());
+}
+
+TEST_F(Http, ARequestsWordsOutliveTheReply) {
+  const Bytes key(100, 'k');
+  node_.send(request("GET /v1/kv/" + key) + request("GET /get?key=" + key) +
+             request("PUT /v1/kv/" + key, "", Bytes(500, 'v')));
+  EXPECT_EQ(node_.asked().size(), 3u);
+}
+
+TEST_F(Http, ACodingThatIsNotUnderstoodEndsTheConnection) {
+  const Bytes next = request("PUT /v1/kv/smuggled");
+  for (const auto* coding : {"gzip", "xchunked", "chunked, gzip", "gzip, chunked", "identity",
+                             "gzip\r\nTransfer-Encoding: chunked"}) {
+    TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                     [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+    other.send("PUT /v1/kv/k HTTP/1.1\r\nTransfer-Encoding: " + Bytes(coding) + "\r\n\r\n" + next);
+    EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 400 ")) << coding;
+    EXPECT_TRUE(other.finished()) << coding;
+  }
+  EXPECT_TRUE(rows_.rows.empty());
+}
+
+TEST_F(Http, AChunkedBodysFramingIsBounded) {
+  const Bytes head = "PUT /v1/kv/k HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const auto* begin : {"1;", "0\r\nX: ", "0;"}) {
+    TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                     [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+    other.send(head + begin);
+    for (int i = 0; i < 30 && !other.finished(); ++i) {
+      other.send(Bytes(100, 'x'));
+    }
+    EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 431 ")) << begin;
+    EXPECT_TRUE(other.finished()) << begin;
+  }
+}
+
+TEST_F(Http, WhatComesBehindTheBodyAsksNothing) {
+  node_.send(
+      "PUT /v1/kv/k HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nv\r\n0\r\n"
+      "Kvorum-Level: one\r\nKvorum-Keyspace: fast\r\nIf-Match: *\r\n\r\n");
+  EXPECT_THAT(node_.asked(), ElementsAre(ElementsAre("KV.RECEIPT", "SET", "k", "v")));
+}
+
+TEST_F(Http, DeepJsonIsRefused) {
+  const auto nested = [](std::size_t depth) {
+    return R"({"key":"k","value":)" + Bytes(depth, '[') + Bytes(depth, ']') + "}";
+  };
+  options_.limits.body_bytes = std::size_t{4} << 20;
+  options_.value_bytes = std::size_t{4} << 20;
+  TestClient other([this](Bytes& out) { return std::make_unique<HttpFront>(options_, out); },
+                   [this](const Request& request, ReplyWriter& reply) { rows_(request, reply); });
+  other.send(request("PUT /put", "", nested(60)));
+  EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(rows_.rows.at("k"), Bytes(60, '[') + Bytes(60, ']'));
+  other.send(request("PUT /put", "", nested(1'000'000)));
+  EXPECT_THAT(other.take(), StartsWith("HTTP/1.1 400"));
+}
+
+TEST_F(Http, ResponsesThatWaitAreBounded) {
+  node_.hold();
+  Bytes many = request("GET /v1/kv/k");
+  for (int i = 0; i < 5000; ++i) {
+    many += request("GET /nothing");
+  }
+  node_.send(many);
+  EXPECT_TRUE(node_.front().within_request());  // some of them are left where they are
+  node_.release();
+  EXPECT_FALSE(node_.front().within_request());
+  const auto all = node_.take();
+  std::size_t count = 0;
+  for (auto at = all.find("HTTP/1.1 404"); at != Bytes::npos;
+       at = all.find("HTTP/1.1 404", at + 1)) {
+    ++count;
+  }
+  EXPECT_EQ(count, 5001u);
+}
+
+TEST_F(Http, AKeyspaceThatWasDroppedIsChosenAgain) {
+  ask("PUT /v1/kv/k?keyspace=fast", "", "1");
+  rows_.failure = Error{ErrorCode::kNoKeyspace, {}};
+  EXPECT_THAT(ask("PUT /v1/kv/k?keyspace=fast", "", "2"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(ask("PUT /v1/kv/k?keyspace=fast", "", "3"), StartsWith("HTTP/1.1 204"));
+  EXPECT_THAT(node_.asked(),
+              ElementsAre(ElementsAre("SELECT", "fast"), ElementsAre("KV.RECEIPT", "SET", "k", "1"),
+                          ElementsAre("KV.RECEIPT", "SET", "k", "2"), ElementsAre("SELECT", "fast"),
+                          ElementsAre("KV.RECEIPT", "SET", "k", "3")));
+}
+
+TEST_F(Http, APrefixReadTakesNothingFromTheSessionsPosition) {
+  rows_.rows["k"] = "v";
+  const auto token = [](std::uint32_t partition, std::uint64_t index) {
+    return "Kvorum-Session: " +
+           to_string(SessionToken{ClusterId(), PartitionId(partition), Index(index)}) + "\r\n";
+  };
+  rows_.met = "prefix";
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix", token(1, 12)), HasSubstr(token(1, 12)));
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix", token(2, 3)), HasSubstr(token(2, 3)));
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix", token(1, 8)), HasSubstr(token(1, 9)));
+  EXPECT_THAT(ask("GET /v1/kv/k?level=prefix"), HasSubstr(token(1, 9)));
+  rows_.met = "sequential";
+  EXPECT_THAT(ask("GET /v1/kv/k", token(2, 3)), HasSubstr(token(1, 9)));
+}
+
+TEST_F(Http, WhatOneListHoldsIsBounded) {
+  options_.list_bytes = 2000;
+  for (int i = 0; i < 10; ++i) {
+    rows_.rows["k:" + std::to_string(i)] = Bytes(1000, 'x');
+  }
+  for (const auto* all : {"GET /v1/kv?prefix=k", "GET /get-prefix?key=k"}) {
+    EXPECT_THAT(ask(all), AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("bytes"))) << all;
+  }
+  EXPECT_THAT(ask("GET /v1/kv?prefix=k&limit=1"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("GET /v1/kv?prefix=k&values=false"), StartsWith("HTTP/1.1 200"));
+  // Keys that are looked at and left out are not held.
+  for (int i = 0; i < 5000; ++i) {
+    rows_.rows["other" + std::to_string(i)] = "v";
+  }
+  rows_.rows["other"] = "v";
+  options_.list_bytes = 30'000;
+  EXPECT_EQ(body(ask("GET /get-prefix?key=other")), "{\"other\":\"v\"}\n");
+}
+
+TEST_F(Http, AnEmptyLevelIsNoLevel) {
+  EXPECT_THAT(ask("PUT /v1/kv/k?level=", "", "v"), StartsWith("HTTP/1.1 400"));
+  EXPECT_TRUE(rows_.rows.empty());
+}
+
+TEST_F(Http, ManyValuesHaveNoVersion) {
+  rows_.rows["k"] = "both";
+  rows_.siblings = true;
+  EXPECT_THAT(ask("GET /v1/kv/k"), AllOf(StartsWith("HTTP/1.1 300"), Not(HasSubstr("ETag")),
+                                         Not(HasSubstr("Kvorum-Version"))));
+  EXPECT_THAT(ask("GET /v1/kv/k", "If-None-Match: \"77\"\r\n"), StartsWith("HTTP/1.1 300"));
+}
+
+TEST_F(Http, TheOlderWritesIgnoreNoConditionAndNoContext) {
+  const Bytes pair = R"({"key":"k","value":"v"})";
+  for (const auto* condition : {"If-Match: 1\r\n", "If-None-Match: *\r\n"}) {
+    EXPECT_THAT(ask("PUT /put", condition, pair), StartsWith("HTTP/1.1 400")) << condition;
+    EXPECT_THAT(ask("DELETE /delete", condition, pair), StartsWith("HTTP/1.1 400")) << condition;
+  }
+  EXPECT_TRUE(node_.asked().empty());
+  ask("PUT /put?level=one", "Kvorum-Context: ctx\r\n", pair);
+  EXPECT_THAT(node_.asked(),
+              ElementsAre(ElementsAre("KV.AT", "one", "KV.CONTEXT", "ctx", "SET", "k", "v")));
+}
+
+TEST_F(Http, AWordIsToldBehindTheResponseBeforeIt) {
+  node_.hold();
+  node_.send(request("GET /v1/kv/k") +
+             "PUT /v1/kv/k HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+  EXPECT_EQ(node_.take(), "");
+  node_.release();
+  EXPECT_THAT(node_.take(), AllOf(StartsWith("HTTP/1.1 404"), EndsWith("100 Continue\r\n\r\n")));
+  node_.send("v");
+  EXPECT_THAT(node_.take(), StartsWith("HTTP/1.1 204"));
+  node_.send("PUT /v1/kv/k HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+  EXPECT_EQ(node_.take(), "");  // HTTP/1.0 has no such word
+}
+
+TEST_F(Http, AWriteWithoutAReceiptIsUnknown) {
+  rows_.receipts = false;
+  EXPECT_THAT(ask("PUT /v1/kv/k", "", "v"),
+              AllOf(StartsWith("HTTP/1.1 500"), HasSubstr("\"definite\":false")));
 }
 
 TEST(HttpText, Utf8AndBase64) {

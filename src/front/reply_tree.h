@@ -40,6 +40,15 @@ class ReplyTree final : public ReplyWriter {
     return {std::move(root_), std::exchange(error_, std::nullopt)};
   }
 
+  // Of the texts in it.
+  static std::size_t bytes(const wire::Reply& reply) {
+    auto sum = reply.text.size();
+    for (const auto& element : reply.elements) {
+      sum += bytes(element);
+    }
+    return sum;
+  }
+
  private:
   struct Open {
     wire::Reply reply;

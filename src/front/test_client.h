@@ -2,6 +2,7 @@
 // to.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "front/front.h"
 
 namespace kvorum::front {
@@ -50,15 +52,21 @@ class TestClient {
   Bytes take() { return std::exchange(out_, {}); }
 
  private:
+  // As a connection: who has nothing left to parse waits for bytes.
   void go_on() {
-    parse();
-    front_->keep();
+    if (!hungry_) {
+      parse();
+      front_->keep();
+    }
   }
   void parse() {
     for (;;) {
       switch (front_->next()) {
         case Front::Status::kNeedMore:
+          hungry_ = true;
+          return;
         case Front::Status::kWaits:
+          hungry_ = false;
           return;
         case Front::Status::kAnswered:
           break;
@@ -71,6 +79,8 @@ class TestClient {
             waiting_.pop_front();
             answer_(request, front_->writer());
           }
+          // A node may look at the words until it returns, whatever it has answered by then.
+          CHECK(std::equal(args.begin(), args.end(), asked_.back().begin(), asked_.back().end()));
           break;
         }
         case Front::Status::kRefused:
@@ -88,6 +98,7 @@ class TestClient {
   std::vector<Request> asked_;
   std::deque<Request> waiting_;
   bool held_ = false;
+  bool hungry_ = true;
 };
 
 }  // namespace kvorum::front
