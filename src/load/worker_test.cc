@@ -1,0 +1,197 @@
+// One thread's load against nodes that are made up: real sockets, no cluster.
+#include "load/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <functional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "wire/resp.h"
+
+namespace kvorum::load {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+// A node that serves one connection after the other; what it answers to a request, the test says.
+// An empty answer ends the connection.
+class FakeNode {
+ public:
+  using Answer = std::function<std::string(const std::vector<std::string>&)>;
+
+  FakeNode(std::size_t connections, Answer answer)
+      : door_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)),
+        address_(door_.local_endpoint()),
+        thread_([this, connections, answer = std::move(answer)] {
+          for (std::size_t i = 0; i < connections; ++i) {
+            serve(door_.accept(), answer);
+          }
+          door_.close();
+        }) {}
+  ~FakeNode() { thread_.join(); }
+
+  Target target() const { return {{"127.0.0.1", address_.port()}, address_}; }
+
+ private:
+  static void serve(tcp::socket socket, const Answer& answer) {
+    wire::RequestParser parser;
+    std::string chunk(4096, '\0');
+    boost::system::error_code error;
+    while (true) {
+      const auto count = socket.read_some(asio::buffer(chunk), error);
+      if (error) {
+        return;
+      }
+      parser.feed(ByteView(chunk).substr(0, count));
+      std::string replies;
+      while (parser.next() == wire::RequestParser::Status::kRequest) {
+        const auto reply = answer({parser.args().begin(), parser.args().end()});
+        replies += reply;
+        if (reply.empty()) {
+          asio::write(socket, asio::buffer(replies), error);
+          return;
+        }
+      }
+      parser.keep();
+      asio::write(socket, asio::buffer(replies), error);
+    }
+  }
+
+  asio::io_context io_;
+  tcp::acceptor door_;
+  tcp::endpoint address_;
+  std::thread thread_;
+};
+
+std::string good(const std::vector<std::string>& words) {
+  return words[0] == "GET" ? "$1\r\nv\r\n" : "+OK\r\n";
+}
+
+WorkerOptions to(std::vector<Target> targets) {
+  WorkerOptions options;
+  options.targets = std::move(targets);
+  options.plan.keys = 100;
+  return options;
+}
+
+Phase count(std::uint64_t requests) {
+  Phase phase;
+  phase.pace.begin = clock_now();
+  phase.pace.requests = requests;
+  return phase;
+}
+
+TEST(Worker, EveryRequestIsAnsweredAndCounted) {
+  std::atomic<std::uint64_t> asked = 0;
+  FakeNode node(1, [&asked](const std::vector<std::string>& words) {
+    ++asked;
+    return good(words);
+  });
+  auto options = to({node.target()});
+  options.pipeline = 7;
+  Worker worker(options);
+  ASSERT_TRUE(worker.connect());
+  for (const std::uint64_t requests : {1u, 1000u}) {
+    asked = 0;
+    const auto ended = worker.run(count(requests));
+    ASSERT_TRUE(ended) << ended.error().detail;
+    EXPECT_EQ(asked, requests);
+    EXPECT_EQ(worker.tally().ended(), requests);
+    EXPECT_EQ(worker.answered(), requests);
+    EXPECT_TRUE(worker.tally().failures.empty());
+  }
+  EXPECT_GT(worker.tally().bytes_sent, 1000u * 30);
+  EXPECT_GT(worker.tally().bytes_received, 1000u * 5);
+}
+
+TEST(Worker, AnOpenLoopSendsAllThatIsDue) {
+  FakeNode node(1, good);
+  Worker worker(to({node.target()}));
+  ASSERT_TRUE(worker.connect());
+  auto phase = count(200);
+  phase.pace.rate = 20'000;
+  ASSERT_TRUE(worker.run(phase));
+  EXPECT_EQ(worker.tally().ended(), 200u);
+}
+
+TEST(Worker, WhatABrokenConnectionOwedIsLostAndTheLoadGoesOnAtTheNextNode) {
+  std::atomic<std::uint64_t> asked = 0;
+  FakeNode dies(1, [&asked](const std::vector<std::string>& words) {
+    return ++asked <= 10 ? good(words) : std::string();
+  });
+  FakeNode lives(1, good);
+  auto options = to({dies.target(), lives.target()});
+  options.plan.reads = 0;
+  options.pipeline = 4;
+  Worker worker(options);
+  ASSERT_TRUE(worker.connect());
+  const auto ended = worker.run(count(100));
+  ASSERT_TRUE(ended) << ended.error().detail;
+  const auto& tally = worker.tally();
+  EXPECT_EQ(tally.ended(), 100u);
+  const auto& lost = tally.failures.at({Kind::kWrite, kLost});
+  EXPECT_TRUE(lost.unknown);
+  EXPECT_GE(lost.count, 1u);
+  EXPECT_LE(lost.count, 4u);
+  EXPECT_EQ(tally.losses.at(client::to_string(dies.target().name)).count, 1u);
+}
+
+TEST(Worker, ARefusedSettingIsAnErrorThatSaysWhatTheNodeSaid) {
+  FakeNode node(1, [](const std::vector<std::string>& words) -> std::string {
+    return words[0] == "SELECT" ? "+OK\r\n" : "-LEVEL this keyspace can't give that level\r\n";
+  });
+  auto options = to({node.target()});
+  options.prelude = {"*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n*1\r\n$8\r\nKV.LEVEL\r\n", 2};
+  Worker worker(options);
+  const auto connected = worker.connect();
+  ASSERT_FALSE(connected);
+  EXPECT_NE(connected.error().detail.find("LEVEL this keyspace"), std::string::npos);
+}
+
+TEST(Worker, AFillEndsWithTheFirstWriteThatFails) {
+  FakeNode node(1, [](const std::vector<std::string>& words) -> std::string {
+    return words[1].back() == '9' ? "-BUSY too many\r\n" : "+OK\r\n";
+  });
+  Worker worker(to({node.target()}));
+  ASSERT_TRUE(worker.connect());
+  auto phase = count(worker.fill_count());
+  phase.fill = true;
+  const auto filled = worker.run(phase);
+  ASSERT_FALSE(filled);
+  EXPECT_NE(filled.error().detail.find("BUSY too many"), std::string::npos);
+}
+
+TEST(Worker, ANodeThatIsNotThereIsAnErrorAtOnce) {
+  asio::io_context io;
+  tcp::acceptor door(io, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0));
+  const Target target{{"127.0.0.1", door.local_endpoint().port()}, door.local_endpoint()};
+  door.close();
+  Worker worker(to({target}));
+  const auto connected = worker.connect();
+  ASSERT_FALSE(connected);
+  EXPECT_NE(connected.error().detail.find("refused"), std::string::npos);
+}
+
+TEST(Worker, StoppedItBeginsNothingNew) {
+  FakeNode node(1, good);
+  Worker worker(to({node.target()}));
+  ASSERT_TRUE(worker.connect());
+  worker.stop();
+  auto phase = count(1);
+  phase.pace.requests = PaceOptions().requests;
+  ASSERT_TRUE(worker.run(phase));
+  worker.abandon();
+  ASSERT_TRUE(worker.run(phase));
+}
+
+}  // namespace
+}  // namespace kvorum::load
