@@ -115,6 +115,15 @@ TEST(OpenLoop, WhatWasDueAndNotSentIsCounted) {
   }
   EXPECT_FALSE(pace.take(kBegin + 100ms));
   EXPECT_EQ(pace.left_over(kBegin + 200ms), 70u);
+  options.grace = 10ms;
+  Pace patient(options);
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_EQ(patient.take(kBegin + 105ms), kBegin + std::chrono::milliseconds(i));
+  }
+  EXPECT_FALSE(patient.finished(kBegin + 105ms));
+  EXPECT_FALSE(patient.take(kBegin + 110ms));
+  EXPECT_TRUE(patient.finished(kBegin + 110ms));
+  EXPECT_EQ(patient.left_over(kBegin + 200ms), 70u);
   options.requests = 40;
   EXPECT_EQ(Pace(options).left_over(kBegin + 200ms), 40u);
   options.rate = 0;

@@ -23,6 +23,8 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+constexpr int kGraceShare = 10;  // of the duration, for what an open loop has not sent by its end
+
 double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 double cpu_seconds() {
@@ -201,6 +203,7 @@ Result<void> Run::load(const char* phase, Duration duration, std::uint64_t reque
     pace.end = duration > Duration() ? pace.begin + duration : pace.end;
     pace.requests = requests > 0 ? share(requests, i, threads) : pace.requests;
     if (options_.rate > 0) {
+      pace.grace = duration / kGraceShare;
       pace.rate = options_.rate / static_cast<double>(threads);
       pace.lead =
           Duration(static_cast<Duration::rep>(static_cast<double>(i) * 1e9 / options_.rate));

@@ -4,77 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
-#include <functional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "wire/resp.h"
+#include "load/test_node.h"
 
 namespace kvorum::load {
 namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-
-// A node that serves one connection after the other; what it answers to a request, the test says.
-// An empty answer ends the connection.
-class FakeNode {
- public:
-  using Answer = std::function<std::string(const std::vector<std::string>&)>;
-
-  FakeNode(std::size_t connections, Answer answer)
-      : door_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)),
-        address_(door_.local_endpoint()),
-        thread_([this, connections, answer = std::move(answer)] {
-          for (std::size_t i = 0; i < connections; ++i) {
-            serve(door_.accept(), answer);
-          }
-          door_.close();
-        }) {}
-  ~FakeNode() { thread_.join(); }
-
-  Target target() const { return {{"127.0.0.1", address_.port()}, address_}; }
-
- private:
-  static void serve(tcp::socket socket, const Answer& answer) {
-    wire::RequestParser parser;
-    std::string chunk(4096, '\0');
-    boost::system::error_code error;
-    while (true) {
-      const auto count = socket.read_some(asio::buffer(chunk), error);
-      if (error) {
-        return;
-      }
-      parser.feed(ByteView(chunk).substr(0, count));
-      std::string replies;
-      while (parser.next() == wire::RequestParser::Status::kRequest) {
-        const auto reply = answer({parser.args().begin(), parser.args().end()});
-        replies += reply;
-        if (reply.empty()) {
-          asio::write(socket, asio::buffer(replies), error);
-          return;
-        }
-      }
-      parser.keep();
-      asio::write(socket, asio::buffer(replies), error);
-    }
-  }
-
-  asio::io_context io_;
-  tcp::acceptor door_;
-  tcp::endpoint address_;
-  std::thread thread_;
-};
-
-std::string good(const std::vector<std::string>& words) {
-  return words[0] == "GET" ? "$1\r\nv\r\n" : "+OK\r\n";
-}
 
 WorkerOptions to(std::vector<Target> targets) {
   WorkerOptions options;
