@@ -126,21 +126,23 @@ void add_costs(const Options& options, const Measured& measured, std::string& ou
   const auto at = std::back_inserter(out);
   const auto& tally = measured.tally;
   const auto operations = tally.ended();
-  fmt::format_to(at, "an operation: {:.1f} bytes sent, {:.1f} received, {:.2f} us of this program",
-                 each(static_cast<double>(tally.bytes_sent), operations),
-                 each(static_cast<double>(tally.bytes_received), operations),
-                 each(measured.load_cpu_seconds * 1e6, operations));
+  fmt::format_to(
+      at,
+      "an operation: {:.1f} bytes sent, {:.1f} received, {:.2f} us of processor time of this "
+      "program\n",
+      each(static_cast<double>(tally.bytes_sent), operations),
+      each(static_cast<double>(tally.bytes_received), operations),
+      each(measured.load_cpu_seconds * 1e6, operations));
   const auto sums = sums_of(measured);
   if (sums.known > 0) {
-    fmt::format_to(at,
-                   "; at {} node{} {:.2f} us of processor time, {:.4f} messages to others, {:.4f} "
-                   "disk syncs",
-                   sums.known, sums.known == 1 ? "" : "s",
-                   each(sums.figures.cpu_seconds * 1e6, operations),
-                   each(static_cast<double>(sums.figures.peer_messages), operations),
-                   each(static_cast<double>(sums.figures.disk_syncs), operations));
+    fmt::format_to(
+        at,
+        "at {} node{}: {:.2f} us of processor time, {:.4f} messages to others, {:.4f} disk "
+        "syncs\n",
+        sums.known, sums.known == 1 ? "" : "s", each(sums.figures.cpu_seconds * 1e6, operations),
+        each(static_cast<double>(sums.figures.peer_messages), operations),
+        each(static_cast<double>(sums.figures.disk_syncs), operations));
   }
-  out += '\n';
   for (std::size_t i = 0; i < measured.nodes.size(); ++i) {
     if (!measured.nodes[i]) {
       fmt::format_to(at, "{} was gone or began anew: its figures are not among these\n",

@@ -41,7 +41,7 @@ TEST(Report, TheTableTellsEveryFigure) {
   for (const auto* part : {"reads at sequential", "102 requests in 2.000 s: 51 a second", "1.000",
                            "1 writes with an unknown outcome: UNKNOWN", "1 reads failed: LOST",
                            "127.0.0.1:7002: 1 connection broke", "7 requests were due and not sent",
-                           "10.0 bytes sent", "at 1 node 10.00 us", "2.0000 messages",
+                           "10.0 bytes sent", "at 1 node: 10.00 us", "2.0000 messages",
                            "0.5000 disk syncs", "127.0.0.1:7002 was gone or began anew"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
