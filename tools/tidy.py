@@ -33,6 +33,7 @@ MAY_INCLUDE = {
     "client": ["base", "model", "wire"],
     "sim": ["base", "model", "wire", "node", "dynamo/core.h", "dynamo/version.h", "store/store.h",
             "store/log.h", "store/mem.h"],
+    "load": ["base", "model", "wire", "client"],
     "check": ["base", "model"],
     "lab": ["base", "model", "wire", "client", "sim", "check"],
 }
@@ -52,8 +53,8 @@ TESTS_MAY_INCLUDE = {
 # Third-party headers that stay behind one door.
 CONFINED = [
     (r"rocksdb/", r"src/store/(rocks|forgetful)\w*\.(cc|h)$", "src/store/rocks*"),
-    (r"(boost/(asio|beast)|asio)[/.]", r"(src/(front|net|client|app)|tests|bench)/",
-     "front, net, client, app"),
+    (r"(boost/(asio|beast)|asio)[/.]", r"(src/(front|net|client|load|app)|tests|bench)/",
+     "front, net, client, load, app"),
     (r"sys/socket|netinet/|arpa/", r"(src/(net|client|app)|tests|bench)/", "net, client, app"),
 ]
 

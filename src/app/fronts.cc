@@ -1,15 +1,12 @@
 #include "app/fronts.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 
+#include "app/process_figures.h"
 #include "app/version.h"
 #include "front/http_front.h"
 #include "front/memcached_front.h"
@@ -20,32 +17,6 @@ namespace {
 
 // JSON says a value of so many bytes in more.
 constexpr std::size_t kRoomBesideValue = std::size_t{64} << 10;
-
-double seconds_of(const timeval& time) {
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-}
-
-// Linux's /proc, as it describes this process.
-front::ProcessFigures look_at_process(double start_seconds) {
-  front::ProcessFigures figures;
-  figures.start_seconds = start_seconds;
-  rusage usage{};
-  if (getrusage(RUSAGE_SELF, &usage) == 0) {
-    figures.cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-  }
-  std::ifstream statm("/proc/self/statm");
-  double total_pages = 0;
-  double resident_pages = 0;
-  if (statm >> total_pages >> resident_pages) {
-    figures.resident_bytes = resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE));
-  }
-  std::error_code failed;
-  for (const auto& file : std::filesystem::directory_iterator("/proc/self/fd", failed)) {
-    static_cast<void>(file);
-    ++figures.open_files;
-  }
-  return figures;
-}
 
 net::FrontPort http_port(const ClusterConfig& config, const NodeConfig& self,
                          const std::string& bind, const std::vector<std::string>& origins) {
@@ -65,7 +36,7 @@ net::FrontPort http_port(const ClusterConfig& config, const NodeConfig& self,
   options->limits.body_bytes = config.max_value_bytes + kRoomBesideValue;
   const auto start =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch());
-  options->process = [start] { return look_at_process(start.count()); };
+  options->process = [start] { return process_figures(start.count()); };
   Bytes refusal;
   front::append_response(front::error_response(503, "BUSY", "too many clients"), {.close = true},
                          refusal);

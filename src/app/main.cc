@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   add_run_verb(app, exit_code);
   add_check_verb(app, exit_code);
   add_sim_verb(app, exit_code);
+  add_bench_verb(app, exit_code);
 #ifdef KVORUM_MUTANTS
   app.add_option("--mutant", "the planted bug to wake")->each([](const std::string& word) {
     if (!pick_mutant(word)) {

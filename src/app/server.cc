@@ -20,6 +20,7 @@
 #include "app/config.h"
 #include "app/fronts.h"
 #include "app/process.h"
+#include "app/process_figures.h"
 #include "app/verbs.h"
 #include "app/version.h"
 #include "node/disk.h"
@@ -165,6 +166,7 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
   }
   auto options = node_options(config, self, *identity);
   options.faults = flags.faults;
+  options.cpu_time = cpu_time;
   options.durable = (flags.store.empty() ? config.store : flags.store) != "mem";
   auto node = node::Node::open(options, **store, **server, now());
   if (!node) {

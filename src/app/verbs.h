@@ -21,6 +21,7 @@ void add_cluster_verb(CLI::App& app, int& exit_code);
 void add_cli_verb(CLI::App& app, int& exit_code);
 void add_sim_verb(CLI::App& app, int& exit_code);
 void add_check_verb(CLI::App& app, int& exit_code);
+void add_bench_verb(CLI::App& app, int& exit_code);
 void add_run_verb(CLI::App& app, int& exit_code);
 
 // One line on stderr. Gives `exit_code` back, so that it can stand in a return.

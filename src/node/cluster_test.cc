@@ -415,6 +415,18 @@ TEST(Cluster, ALeaderWhoseClockIsAheadOfMostHandsOver) {
   }));
 }
 
+TEST(Cluster, InfoTellsTheProcessorTimeThatItsSourceTells) {
+  TestCluster without(1);
+  without.wait_leader();
+  EXPECT_EQ(without.ask(1, "INFO cpu"), "\"\"");
+  TestCluster with(1, 1, [](Options& options) {
+    options.cpu_time = [] { return CpuTime{1500ms, std::chrono::microseconds(25)}; };
+  });
+  with.wait_leader();
+  EXPECT_THAT(with.ask(1, "INFO cpu"), HasSubstr("used_cpu_sys:0.000025\r\nused_cpu_user:1.5"));
+  EXPECT_THAT(with.ask(1, "INFO"), HasSubstr("# CPU"));
+}
+
 TEST(Cluster, ASingleNodeServesAlone) {
   TestCluster cluster(1);
   cluster.wait_leader();

@@ -108,6 +108,12 @@ std::string Replica::info(ByteView section) const {
         "disk_syncs:{}\r\n\r\n",
         commands_, messages_sent_, syncs_);
   }
+  if (options_.cpu_time && wanted("CPU")) {
+    const auto used = options_.cpu_time();
+    text += fmt::format("# CPU\r\nused_cpu_sys:{:.6f}\r\nused_cpu_user:{:.6f}\r\n\r\n",
+                        std::chrono::duration<double>(used.system).count(),
+                        std::chrono::duration<double>(used.user).count());
+  }
   if (wanted("REPLICATION")) {
     text += fmt::format("# Replication\r\nrole:master\r\nconnected_slaves:{}\r\n\r\n",
                         options_.members.size() - 1);

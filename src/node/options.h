@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,12 @@
 namespace kvorum::node {
 
 using ConnId = StrongId<struct ConnIdTag, std::uint64_t>;
+
+// Processor time that this process took since it began.
+struct CpuTime {
+  Duration user{};
+  Duration system{};
+};
 
 struct Options {
   ClusterId cluster;
@@ -47,6 +54,9 @@ struct Options {
   std::uint16_t resp_port = 0;  // for INFO
   bool faults = false;          // KV.FAULT is allowed
   bool durable = true;          // the store survives a power cut; false with --store mem
+  // For INFO; called on the node's thread. Empty where there is no process: INFO has no section CPU
+  // then.
+  std::function<CpuTime()> cpu_time;
 };
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
