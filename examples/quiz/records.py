@@ -11,6 +11,7 @@ the question's own value, so that two at once can't both be right; one who answe
 one key; and the score is counted from the answers each time it is shown.
 """
 
+import itertools
 import json
 import pathlib
 import re
@@ -48,10 +49,13 @@ class User:
     name: str
 
 
+_count = itertools.count()
+
+
 def new_id():
-    """Sorts by time, so that lists have what is new at their end; unique whichever node it is
-    made at."""
-    return f"{time.time_ns() // 1_000_000:012x}-{uuid.uuid4().hex}"
+    """Sorts by time, and within a millisecond in the order of the calls, so that lists have what
+    is new at their end; unique whichever node it is made at."""
+    return f"{time.time_ns() // 1_000_000:012x}-{next(_count):08x}-{uuid.uuid4().hex}"
 
 
 def by_age(ids):
