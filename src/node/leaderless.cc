@@ -96,7 +96,7 @@ Result<bool> Leaderless::read_record(const store::Store& store) {
   if (!reader.done()) {
     return fail(ErrorCode::kCorrupt, "the record of the leaderless replica is damaged");
   }
-  if (stopped_in + 1 == options_.boot || KVORUM_MUTANT(kSameReplica)) {
+  if (stopped_in + 1 == options_.boot) {
     self_.incarnation = incarnation;
   }
   return true;
