@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
-#include "base/mutant.h"
 #include "base/prng.h"
 #include "node/commands.h"
 #include "node/node.h"
