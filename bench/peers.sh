@@ -4,6 +4,7 @@
 cleanup() {
   "$kvorum" cluster stop --data "$dir/kvorum" >/dev/null 2>&1 || true
   for pid in "$dir"/*/pid; do [ -f "$pid" ] && kill "$(cat "$pid")" 2>/dev/null || true; done
+  wait  # or the next comparison meets them
   rm -rf "$dir"
 }
 
