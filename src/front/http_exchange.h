@@ -115,13 +115,11 @@ Result<Ask> parse_ask(const HttpRequest& request, const HttpTarget& target,
 // /v1/kv/{key} and /v1/kv (http_kv.cc, http_list.cc).
 Routed kv_exchange(HttpRequest& request, const HttpTarget& target, const HttpOptions& options);
 Routed list_exchange(const HttpRequest& request, const HttpTarget& target);
+// "siblings":[{"value":...}, ...] of a GET's array.
+Bytes json_siblings(const wire::Reply& values);
 // The older system's forms (http_older.cc).
 Routed older_exchange(HttpRequest& request, const HttpTarget& target, const HttpOptions& options);
 // /v1/status, /metrics, /healthz (http_admin.cc).
 Routed admin_exchange(const HttpTarget& target, const HttpOptions& options);
-
-std::size_t bytes_of(const std::vector<Bytes>& texts);
-// A KEYS-like pattern that matches what begins with `prefix`.
-Bytes prefix_pattern(ByteView prefix);
 
 }  // namespace kvorum::front

@@ -156,13 +156,7 @@ class KvExchange final : public Exchange {
   // Concurrent writes that nothing has settled: all of them. A PUT with the context of this answer
   // supersedes them.
   static HttpResponse siblings(const Reply& values) {
-    Bytes body = "{\"siblings\":[";
-    for (const auto& value : values.elements) {
-      body += &value == values.elements.data() ? "" : ",";
-      body += is_utf8(value.text) ? "{\"value\":" + json_text(value.text) + "}"
-                                  : "{\"value_base64\":\"" + base64(value.text) + "\"}";
-    }
-    return json_response(300, body + "]}\n");
+    return json_response(300, "{" + json_siblings(values) + "}\n");
   }
 
   Method method_;
@@ -237,6 +231,15 @@ Result<Words> write_command(HttpRequest& request, const HttpTarget& target, cons
 }
 
 }  // namespace
+
+Bytes json_siblings(const Reply& values) {
+  Bytes out = "\"siblings\":[";
+  for (const auto& value : values.elements) {
+    out += &value == values.elements.data() ? "{" : ",{";
+    out += json_field("value", value.text) + "}";
+  }
+  return out + "]";
+}
 
 Routed kv_exchange(HttpRequest& request, const HttpTarget& target, const HttpOptions& options) {
   constexpr ByteView kPath = "/v1/kv/";

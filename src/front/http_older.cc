@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "front/http_exchange.h"
+#include "front/http_scan.h"
 
 namespace kvorum::front {
 namespace {
@@ -12,7 +12,6 @@ using nlohmann::json;
 using wire::Reply;
 
 constexpr std::size_t kMaxPairs = 10'000;  // of one /get-prefix
-constexpr ByteView kRowsAStep = "2048";
 constexpr int kMaxDepth = 64;  // of a JSON body: writing it out again takes stack for each
 
 // One command, and what its reply becomes.
@@ -52,29 +51,16 @@ class OlderExchange final : public Exchange {
 };
 
 // All pairs whose keys begin with the same parts, parts ending at colons.
-class PrefixExchange final : public Exchange {
+class PrefixExchange final : public ScanExchange {
  public:
   PrefixExchange(Ask ask, Bytes prefix)
-      : Exchange(std::move(ask)), prefix_(std::move(prefix)), pattern_(prefix_pattern(prefix_)) {}
+      : ScanExchange(std::move(ask), prefix), prefix_(std::move(prefix)) {}
 
-  bool one_step() const override { return false; }
-  std::size_t held() const override { return bytes_of(keys_); }
   Step begin() override { return scan("0"); }
 
-  Step answered(std::vector<ReplyTree::Taken> replies) override {
-    for (const auto& one : replies) {
-      if (one.error) {
-        return error_response(*one.error);
-      }
-    }
-    if (reading_) {
-      return pairs(replies);
-    }
-    auto& elements = replies.front().reply.elements;
-    if (elements.size() != 2) {
-      return error_response(500, "ERR", "the node gave no page of a SCAN");
-    }
-    for (auto& key : elements[1].elements) {
+ private:
+  Step scanned(Bytes cursor, std::vector<Reply> found) override {
+    for (auto& key : found) {
       if (key.text == prefix_ || key.text.starts_with(prefix_ + ':')) {
         keys_.push_back(std::move(key.text));
       }
@@ -84,31 +70,16 @@ class PrefixExchange final : public Exchange {
           400, "ERR",
           fmt::format("more than {} pairs: walk over them with /v1/kv?prefix=", kMaxPairs));
     }
-    return elements[0].text != "0" ? scan(elements[0].text) : read();
-  }
-
- private:
-  Step scan(const Bytes& cursor) const {
-    return std::vector<Words>{
-        at_level({"SCAN", cursor, "MATCH", pattern_, "COUNT", Bytes(kRowsAStep)})};
-  }
-
-  Step read() {
+    if (cursor != "0") {
+      return scan(cursor);
+    }
     // A SCAN may tell a key twice.
     std::sort(keys_.begin(), keys_.end());
     keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
-    if (keys_.empty()) {
-      return nothing();
-    }
-    reading_ = true;
-    std::vector<Words> out;
-    for (const auto& key : keys_) {
-      out.push_back(at_level({"GET", key}));
-    }
-    return out;
+    return keys_.empty() ? Step(nothing()) : read();
   }
 
-  HttpResponse pairs(const std::vector<ReplyTree::Taken>& values) const {
+  HttpResponse told(const std::vector<ReplyTree::Taken>& values) const override {
     Bytes body = "{";
     for (std::size_t i = 0; i < keys_.size(); ++i) {
       const auto& reply = values[i].reply;
@@ -128,9 +99,6 @@ class PrefixExchange final : public Exchange {
   }
 
   Bytes prefix_;
-  Bytes pattern_;
-  bool reading_ = false;
-  std::vector<Bytes> keys_;
 };
 
 // Null: that is no JSON object, or one too deep.

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "front/http_target.h"
+
 namespace kvorum::front {
 namespace {
 
@@ -156,6 +158,11 @@ bool is_utf8(ByteView text) {
     i += size;
   }
   return true;
+}
+
+std::string json_field(ByteView name, ByteView bytes) {
+  return is_utf8(bytes) ? fmt::format("\"{}\":{}", name, json_text(bytes))
+                        : fmt::format("\"{}_base64\":\"{}\"", name, base64(bytes));
 }
 
 }  // namespace kvorum::front

@@ -38,5 +38,7 @@ HttpResponse error_response(const Error& error);
 // A JSON string of it, quotes included; what is no UTF-8 is replaced.
 std::string json_text(ByteView text);
 bool is_utf8(ByteView text);
+// A member of a JSON object: "name":"text", or "name_base64" where it is no UTF-8.
+std::string json_field(ByteView name, ByteView bytes);
 
 }  // namespace kvorum::front

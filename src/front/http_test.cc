@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "front/http_front.h"
+#include "front/http_scan.h"
 #include "front/test_client.h"
 #include "model/level.h"
 
