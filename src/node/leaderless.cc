@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/mutant.h"
 #include "base/prng.h"
 #include "node/commands.h"
 #include "node/node.h"
@@ -95,7 +96,7 @@ Result<bool> Leaderless::read_record(const store::Store& store) {
   if (!reader.done()) {
     return fail(ErrorCode::kCorrupt, "the record of the leaderless replica is damaged");
   }
-  if (stopped_in + 1 == options_.boot) {
+  if (stopped_in + 1 == options_.boot || KVORUM_MUTANT(kSameReplica)) {
     self_.incarnation = incarnation;
   }
   return true;
