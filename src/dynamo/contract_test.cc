@@ -8,6 +8,7 @@ namespace kvorum::dynamo::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 TEST(Write, OneIsAnsweredFromMemoryInItsTurn) {
@@ -202,6 +203,55 @@ TEST(Forward, ARepeatedWriteIsDoneOnce) {
   cluster.deliver(copy);
   ASSERT_TRUE(cluster.converge());
   EXPECT_EQ(cluster.at(1, "k"), "-");
+}
+
+TEST(Company, WhatNobodyWaitsForLeavesAMillisecondLaterAtTheLatest) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put(1, "a", "v");
+  cluster.put(1, "b", "v");
+  EXPECT_THAT(cluster.network(), IsEmpty());
+  EXPECT_LE(cluster.node(1).wake_at, cluster.now(1).mono + 1ms);
+  cluster.pass(1ms);
+  cluster.drain(1);
+  for (const unsigned id : {2, 3}) {
+    const auto rows = of_type(cluster.network(), MessageType::kRows, id);
+    ASSERT_THAT(rows, SizeIs(1));
+    EXPECT_THAT(rows.front().rows, SizeIs(2));
+    EXPECT_EQ(rows.front().id, 0u) << "nobody waits for an answer";
+  }
+  cluster.network().clear();
+  cluster.drain(1);
+  EXPECT_THAT(cluster.network(), IsEmpty()) << "it left twice";
+}
+
+TEST(Company, ComesWithTheNextMessageThatSomebodyWaitsFor) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put(1, "a", "v");
+  cluster.get(1, "k", 2);
+  const auto asked = of_type(cluster.network(), MessageType::kRead);
+  ASSERT_THAT(asked, SizeIs(1));
+  const auto to = asked.front().to.value();
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, to), SizeIs(1));
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, 5 - to), IsEmpty());
+  cluster.network().clear();
+  cluster.put(1, "b", "v", 2);
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, to).front().rows, SizeIs(1));
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, 5 - to).front().rows, SizeIs(2));
+}
+
+TEST(Company, IsNotWaitedForByMuchNorAtTheEnd) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put(1, "a", std::string(100'000, 'v'));
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows), SizeIs(2));
+  cluster.network().clear();
+  cluster.put(1, "b", "v");
+  EXPECT_THAT(cluster.network(), IsEmpty());
+  cluster.core(1).flush();
+  cluster.drain(1);
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows), SizeIs(2));
 }
 
 TEST(Read, RAnswersMergedAndWrittenBackBeforeTheAnswer) {

@@ -30,7 +30,20 @@ void Core::Impl::queue_row(Partition& partition, NodeId to, ByteView key, ByteVi
   batch.rows.add(key, row);
   if (request != 0) {
     batch.requests.push_back(request);
+    leaves_now(to);
+  } else {
+    may_wait(to, key.size() + row.size());
   }
+}
+
+// To wake another node, and to be woken by it, costs more than what one row does there. So what
+// nobody waits for leaves with the next message to that node that somebody does wait for, or with
+// others of its kind.
+void Core::Impl::may_wait(NodeId to, std::size_t bytes) {
+  Peer& peer = peers_[to];
+  peer.queued_bytes += bytes;
+  const bool full = peer.queued_bytes >= kCompanyBytes;
+  peer.leaves_at = std::min(peer.leaves_at, full ? now_.mono : now_.mono + kCompanyWait);
 }
 
 void Core::Impl::send_batch(const Partition& partition, RowsBatch batch) {
@@ -47,10 +60,34 @@ void Core::Impl::send_batch(const Partition& partition, RowsBatch batch) {
 
 void Core::Impl::send_batches() {
   for (auto& [id, partition] : partitions_) {
-    for (RowsBatch& batch : partition.batches) {
-      send_batch(partition, std::move(batch));
+    auto& batches = partition.batches;
+    const auto stay = std::partition(batches.begin(), batches.end(),
+                                     [&](const RowsBatch& batch) { return !leaves(batch.to); });
+    for (auto batch = stay; batch != batches.end(); ++batch) {
+      send_batch(partition, std::move(*batch));
     }
-    partition.batches.clear();
+    batches.erase(stay, batches.end());
+  }
+}
+
+// Rows go before prints, which may be of the same.
+void Core::Impl::send_all() {
+  for (const Message& message : send_now_) {
+    leaves_now(message.to);
+  }
+  const bool any = std::any_of(peers_.begin(), peers_.end(),
+                               [&](const auto& peer) { return leaves(peer.first); });
+  if (!any) {
+    return;
+  }
+  send_batches();
+  send_asks();
+  send_prints();
+  for (auto& [node, peer] : peers_) {
+    if (leaves(node)) {
+      peer.leaves_at = Instant::max();
+      peer.queued_bytes = 0;
+    }
   }
 }
 
@@ -238,6 +275,9 @@ Instant Core::Impl::wake_at() const {
   if (!hedges_.empty()) {
     wake = std::min(wake, hedges_.front().at);
   }
+  for (const auto& [node, peer] : peers_) {
+    wake = std::min(wake, peer.leaves_at);
+  }
   for (const auto& [id, round] : rounds_) {
     wake = std::min({wake, round.deadline, round.waits ? Instant::max() : budget_at_});
   }
@@ -268,9 +308,7 @@ void Core::Impl::drain(Output& out, Now now) {
   now_ = now;
   trim_scratch();
   prints_of_turn_ = 0;
-  send_batches();
-  send_asks();
-  send_prints();
+  send_all();
   drain_disk(out);
   out.send_now.swap(send_now_);
   send_now_.clear();

@@ -109,6 +109,7 @@ void Core::Impl::ask_more(std::uint64_t id, Read& read, bool all) {
 
 void Core::Impl::ask(const Partition& partition, NodeId node, ByteView key, std::uint64_t id) {
   asks_[{node, partition.config.id}][Bytes(key)].push_back(id);
+  leaves_now(node);
 }
 
 void Core::Impl::send_asks() {

@@ -25,6 +25,9 @@ namespace kvorum::dynamo {
 inline constexpr std::size_t kRequests = 100'000;                 // open at a time
 inline constexpr std::size_t kBatchBytes = std::size_t{1} << 20;  // of rows in one message
 inline constexpr std::size_t kReadKeys = 256;                     // in one kRead
+// What nobody waits for waits for company: so long, or until there is so much.
+inline constexpr Duration kCompanyWait = 1ms;
+inline constexpr std::size_t kCompanyBytes = std::size_t{32} << 10;
 inline constexpr std::size_t kChangedRows =
     50'000;  // of one partition: then they are written early
 inline constexpr std::size_t kPrintsPerTurn = 1000;
@@ -164,6 +167,8 @@ class Core::Impl {
     bool up = false;
     std::optional<Incarnation> incarnation;
     std::int64_t ahead_ms = 0;
+    Instant leaves_at = Instant::max();  // what is queued for it
+    std::size_t queued_bytes = 0;        // of which nobody waits for
   };
   struct Write {
     WriteRequest request;
@@ -266,7 +271,11 @@ class Core::Impl {
   void queue_row(Partition& partition, NodeId to, ByteView key, ByteView row, std::uint64_t request,
                  NodeId hint_for = NodeId());
   void send_batch(const Partition& partition, RowsBatch batch);
+  void may_wait(NodeId to, std::size_t bytes);
+  void leaves_now(NodeId to) { peers_[to].leaves_at = now_.mono; }
+  bool leaves(NodeId to) const { return peers_.at(to).leaves_at <= now_.mono || flushing_; }
   void send_batches();
+  void send_all();
   void write_partition(Partition& partition, Output& out, DiskBatch& batch);
   void drain_disk(Output& out);
   Instant wake_at() const;

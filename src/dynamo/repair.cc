@@ -62,21 +62,24 @@ void Core::Impl::print_to_others(const Partition& partition, ByteView key, const
       PrintBatch& batch = prints_[{node, partition.config.id}];
       batch.keys.emplace_back(key);
       batch.prints.push_back({hash, empty ? 0 : fingerprint(key, row)});
+      may_wait(node, key.size() + sizeof(KeyPrint));
     }
   }
 }
 
 void Core::Impl::send_prints() {
-  for (auto& [name, batch] : prints_) {
-    if (const Partition* partition = find(name.second)) {
+  std::erase_if(prints_, [&](auto& entry) {
+    auto& [name, batch] = entry;
+    const Partition* partition = find(name.second);
+    if (partition != nullptr && leaves(name.first)) {
       Message message = make(MessageType::kPrints, *partition, name.first);
       message.id = ++next_id_;
       message.keys = std::move(batch.keys);
       message.prints = std::move(batch.prints);
       send_now_.push_back(std::move(message));
     }
-  }
-  prints_.clear();
+    return partition == nullptr || leaves(name.first);
+  });
 }
 
 void Core::Impl::on_prints(const Message& message) {
