@@ -305,6 +305,75 @@ TEST(Read, AsksAsManyAsItNeedsThenAll) {
   EXPECT_EQ(cluster.show(1, *cluster.result(1, ticket)), "v");
 }
 
+TEST(Read, ARowThatTheAskerHasDoesNotTravel) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put_now(1, "k", "v", 3);
+  std::vector<Message> answers;
+  cluster.on_send = [&](const Message& message) {
+    if (message.type == MessageType::kReadDone) {
+      answers.push_back(message);
+    }
+  };
+  for (const std::string key : {"k", "nothing"}) {
+    const auto ticket = cluster.get(1, key, 3);
+    cluster.settle();
+    ASSERT_NE(cluster.result(1, ticket), nullptr);
+    EXPECT_EQ(cluster.result(1, ticket)->acks, 3u);
+    EXPECT_EQ(cluster.show(1, *cluster.result(1, ticket)), key == "k" ? "v" : "-");
+  }
+  ASSERT_THAT(answers, SizeIs(4));
+  for (const Message& answer : answers) {
+    EXPECT_TRUE(answer.rows.empty());
+  }
+  cluster.cut(1, 2, false);
+  cluster.cut(1, 3, false);
+  cluster.put(1, "k", "w");
+  cluster.settle();
+  cluster.heal();
+  EXPECT_EQ(cluster.get_now(1, "k", 3), "w");
+  ASSERT_THAT(answers, SizeIs(6));
+  EXPECT_THAT(answers[4].rows, SizeIs(1));
+  EXPECT_THAT(answers[5].rows, SizeIs(1));
+  EXPECT_EQ(cluster.at(2, "k"), "w");
+}
+
+// Two replicas answer alike, and not like the asker: what one of them has dropped is dead all the
+// same, and what it has is what was written since.
+TEST(Read, OfTwoRowsThatDifferTheNewerOneIsTold) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put_now(1, "k", "old", 3);
+  cluster.isolate(1, false);
+  cluster.put_now(2, "k", "new", 2);
+  cluster.heal();
+  ASSERT_EQ(cluster.at(1, "k"), "old");
+  EXPECT_EQ(cluster.get_now(1, "k", 3), "new");
+  EXPECT_EQ(cluster.at(1, "k"), "new");
+}
+
+TEST(Read, RowsThatDoNotFitIntoAnAnswerAreAskedForAgain) {
+  ClusterSetup setup;
+  setup.nodes = 4;
+  Cluster cluster(setup);
+  cluster.run_for(2s);
+  const std::string a(700'000, 'a');
+  const std::string b(700'000, 'b');
+  cluster.put_now(1, "a", a, 3);
+  cluster.put_now(1, "b", b, 3);
+  cluster.core(4).read({1001, kPartition, "a", 1}, cluster.now(4));
+  cluster.core(4).read({1002, kPartition, "b", 1}, cluster.now(4));
+  cluster.core(4).read({1003, kPartition, "c", 1}, cluster.now(4));
+  cluster.settle();
+  for (const std::uint64_t ticket : {1001, 1002, 1003}) {
+    ASSERT_NE(cluster.result(4, ticket), nullptr);
+    EXPECT_EQ(cluster.result(4, ticket)->ended, Ended::kDone);
+  }
+  EXPECT_EQ(cluster.show(4, *cluster.result(4, 1001)), a);
+  EXPECT_EQ(cluster.show(4, *cluster.result(4, 1002)), b);
+  EXPECT_EQ(cluster.show(4, *cluster.result(4, 1003)), "-");
+}
+
 TEST(Read, HereIsTheRowWithoutARequest) {
   Cluster cluster({});
   cluster.run_for(2s);

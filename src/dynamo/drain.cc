@@ -58,19 +58,16 @@ void Core::Impl::send_batch(const Partition& partition, RowsBatch batch) {
   send_now_.push_back(std::move(message));
 }
 
-void Core::Impl::send_batches() {
-  for (auto& [id, partition] : partitions_) {
-    auto& batches = partition.batches;
-    const auto stay = std::partition(batches.begin(), batches.end(),
-                                     [&](const RowsBatch& batch) { return !leaves(batch.to); });
-    for (auto batch = stay; batch != batches.end(); ++batch) {
-      send_batch(partition, std::move(*batch));
-    }
-    batches.erase(stay, batches.end());
+void Core::Impl::send_batches(Partition& partition) {
+  auto& batches = partition.batches;
+  const auto gone = std::partition(batches.begin(), batches.end(),
+                                   [&](const RowsBatch& batch) { return !leaves(batch.to); });
+  for (auto batch = gone; batch != batches.end(); ++batch) {
+    send_batch(partition, std::move(*batch));
   }
+  batches.erase(gone, batches.end());
 }
 
-// Rows go before prints, which may be of the same.
 void Core::Impl::send_all() {
   for (const Message& message : send_now_) {
     leaves_now(message.to);
@@ -80,9 +77,11 @@ void Core::Impl::send_all() {
   if (!any) {
     return;
   }
-  send_batches();
-  send_asks();
-  send_prints();
+  for (auto& [id, partition] : partitions_) {
+    send_batches(partition);
+    send_asks(partition);
+    send_prints(partition);  // behind the rows, which they may be of
+  }
   for (auto& [node, peer] : peers_) {
     if (leaves(node)) {
       peer.leaves_at = Instant::max();
@@ -220,10 +219,10 @@ void Core::Impl::persisted(std::uint64_t ticket, Now now) {
 // know the partition yet. To say it again does no harm.
 void Core::Impl::hedge(std::uint64_t id) {
   if (const auto read = reads_.find(id); read != reads_.end()) {
-    ask_more(id, read->second, true);
+    ask_more(id, *read->second, true);
   } else if (const auto write = writes_.find(id);
-             write != writes_.end() && !write->second.forwarded) {
-    spread_again(id, write->second);
+             write != writes_.end() && !write->second->forwarded) {
+    spread_again(id, *write->second);
   } else {
     return;
   }
@@ -240,18 +239,18 @@ void Core::Impl::expire() {
     const auto id = deadlines_.front().id;
     deadlines_.pop_front();
     if (const auto at = writes_.find(id); at != writes_.end()) {
-      Write write = std::move(at->second);
-      writes_.erase(at);
-      finish(write, Ended::kUnknown,
+      Write& late = *at->second;
+      finish(late, Ended::kUnknown,
              {ErrorCode::kUnknown,
-              write.forwarded ? "the coordinator did not answer"
-                              : fmt::format("{} of {} acks", write.acked.size(), write.request.w)});
+              late.forwarded ? "the coordinator did not answer"
+                             : fmt::format("{} of {} acks", late.acked.size(), late.request.w)});
+      writes_.erase(at);
     } else if (const auto read = reads_.find(id); read != reads_.end()) {
-      Read late = std::move(read->second);
-      reads_.erase(read);
+      Read& late = *read->second;
       finish(late, Ended::kTimeout,
              {ErrorCode::kTimeout,
               fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
+      reads_.erase(read);
     } else if (sent_.erase(id) == 0) {
       asked_.erase(id);
     }
@@ -287,7 +286,7 @@ Instant Core::Impl::wake_at() const {
   if (!waiting_.empty()) {
     const auto early = std::max(clock_.wall() - now_.wall - options_.max_clock_skew_ms + 1,
                                 floor_.wall() - now_.wall);
-    wake = std::min(wake, waiting_.front().deadline);
+    wake = std::min(wake, waiting_.front()->deadline);
     wake = early > 0 ? std::min(wake, now_.mono + early * 1ms) : wake;
   }
   return wake;
