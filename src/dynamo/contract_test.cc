@@ -8,6 +8,7 @@ namespace kvorum::dynamo::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 TEST(Write, OneIsAnsweredFromMemoryInItsTurn) {
@@ -204,6 +205,55 @@ TEST(Forward, ARepeatedWriteIsDoneOnce) {
   EXPECT_EQ(cluster.at(1, "k"), "-");
 }
 
+TEST(Company, WhatNobodyWaitsForLeavesAMillisecondLaterAtTheLatest) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put(1, "a", "v");
+  cluster.put(1, "b", "v");
+  EXPECT_THAT(cluster.network(), IsEmpty());
+  EXPECT_LE(cluster.node(1).wake_at, cluster.now(1).mono + 1ms);
+  cluster.pass(1ms);
+  cluster.drain(1);
+  for (const unsigned id : {2, 3}) {
+    const auto rows = of_type(cluster.network(), MessageType::kRows, id);
+    ASSERT_THAT(rows, SizeIs(1));
+    EXPECT_THAT(rows.front().rows, SizeIs(2));
+    EXPECT_EQ(rows.front().id, 0u) << "nobody waits for an answer";
+  }
+  cluster.network().clear();
+  cluster.drain(1);
+  EXPECT_THAT(cluster.network(), IsEmpty()) << "it left twice";
+}
+
+TEST(Company, ComesWithTheNextMessageThatSomebodyWaitsFor) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put(1, "a", "v");
+  cluster.get(1, "k", 2);
+  const auto asked = of_type(cluster.network(), MessageType::kRead);
+  ASSERT_THAT(asked, SizeIs(1));
+  const auto to = asked.front().to.value();
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, to), SizeIs(1));
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, 5 - to), IsEmpty());
+  cluster.network().clear();
+  cluster.put(1, "b", "v", 2);
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, to).front().rows, SizeIs(1));
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, 5 - to).front().rows, SizeIs(2));
+}
+
+TEST(Company, IsNotWaitedForByMuchNorAtTheEnd) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put(1, "a", std::string(100'000, 'v'));
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows), SizeIs(2));
+  cluster.network().clear();
+  cluster.put(1, "b", "v");
+  EXPECT_THAT(cluster.network(), IsEmpty());
+  cluster.core(1).flush();
+  cluster.drain(1);
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows), SizeIs(2));
+}
+
 TEST(Read, RAnswersMergedAndWrittenBackBeforeTheAnswer) {
   Cluster cluster({});
   cluster.settle();
@@ -253,6 +303,75 @@ TEST(Read, AsksAsManyAsItNeedsThenAll) {
   cluster.run_for(600ms);
   ASSERT_NE(cluster.result(1, ticket), nullptr) << "a lost message cost the read";
   EXPECT_EQ(cluster.show(1, *cluster.result(1, ticket)), "v");
+}
+
+TEST(Read, ARowThatTheAskerHasDoesNotTravel) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put_now(1, "k", "v", 3);
+  std::vector<Message> answers;
+  cluster.on_send = [&](const Message& message) {
+    if (message.type == MessageType::kReadDone) {
+      answers.push_back(message);
+    }
+  };
+  for (const std::string key : {"k", "nothing"}) {
+    const auto ticket = cluster.get(1, key, 3);
+    cluster.settle();
+    ASSERT_NE(cluster.result(1, ticket), nullptr);
+    EXPECT_EQ(cluster.result(1, ticket)->acks, 3u);
+    EXPECT_EQ(cluster.show(1, *cluster.result(1, ticket)), key == "k" ? "v" : "-");
+  }
+  ASSERT_THAT(answers, SizeIs(4));
+  for (const Message& answer : answers) {
+    EXPECT_TRUE(answer.rows.empty());
+  }
+  cluster.cut(1, 2, false);
+  cluster.cut(1, 3, false);
+  cluster.put(1, "k", "w");
+  cluster.settle();
+  cluster.heal();
+  EXPECT_EQ(cluster.get_now(1, "k", 3), "w");
+  ASSERT_THAT(answers, SizeIs(6));
+  EXPECT_THAT(answers[4].rows, SizeIs(1));
+  EXPECT_THAT(answers[5].rows, SizeIs(1));
+  EXPECT_EQ(cluster.at(2, "k"), "w");
+}
+
+// Two replicas answer alike, and not like the asker: what one of them has dropped is dead all the
+// same, and what it has is what was written since.
+TEST(Read, OfTwoRowsThatDifferTheNewerOneIsTold) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put_now(1, "k", "old", 3);
+  cluster.isolate(1, false);
+  cluster.put_now(2, "k", "new", 2);
+  cluster.heal();
+  ASSERT_EQ(cluster.at(1, "k"), "old");
+  EXPECT_EQ(cluster.get_now(1, "k", 3), "new");
+  EXPECT_EQ(cluster.at(1, "k"), "new");
+}
+
+TEST(Read, RowsThatDoNotFitIntoAnAnswerAreAskedForAgain) {
+  ClusterSetup setup;
+  setup.nodes = 4;
+  Cluster cluster(setup);
+  cluster.run_for(2s);
+  const std::string a(700'000, 'a');
+  const std::string b(700'000, 'b');
+  cluster.put_now(1, "a", a, 3);
+  cluster.put_now(1, "b", b, 3);
+  cluster.core(4).read({1001, kPartition, "a", 1}, cluster.now(4));
+  cluster.core(4).read({1002, kPartition, "b", 1}, cluster.now(4));
+  cluster.core(4).read({1003, kPartition, "c", 1}, cluster.now(4));
+  cluster.settle();
+  for (const std::uint64_t ticket : {1001, 1002, 1003}) {
+    ASSERT_NE(cluster.result(4, ticket), nullptr);
+    EXPECT_EQ(cluster.result(4, ticket)->ended, Ended::kDone);
+  }
+  EXPECT_EQ(cluster.show(4, *cluster.result(4, 1001)), a);
+  EXPECT_EQ(cluster.show(4, *cluster.result(4, 1002)), b);
+  EXPECT_EQ(cluster.show(4, *cluster.result(4, 1003)), "-");
 }
 
 TEST(Read, HereIsTheRowWithoutARequest) {

@@ -2,12 +2,16 @@
 //
 // Pure, like raft/: no clock, thread, lock, socket, file, global or exception; no iteration over
 // unordered containers where order shows. One input per call; drain() once per loop turn, so that
-// all work of a turn for one peer and partition is one message.
+// all work of a turn for one peer and partition is one message. What no request waits for (rows of
+// writes that are answered, prints) leaves with the next message to that node that one does wait
+// for, or a millisecond later, or when it is much.
 //
 // Any node coordinates. A write: a replica stamps it with its next dot, merges it into its own row,
 // sends the whole row to the other replicas and answers once W of the N have it, itself counted
-// (when its own disk has it, if the keyspace is fsynced). A read: the rows of R replicas, merged. A
-// node that holds no replica hands the request to one that does. Acks are counted per request.
+// (when its own disk has it, if the keyspace is fsynced). A read: the rows of R replicas, merged; a
+// replica that is asked is told the fingerprint of the asker's own row, and sends its row only if
+// that is another one. A node that holds no replica hands a write to one that does. Acks are
+// counted per request.
 //
 // Outcomes. Fewer than W (or R) replicas are up: refused at once, definite, nothing done. Time-out
 // after a replica may have it: unknown, "1 of 2 acks". A read's time-out is definite.

@@ -41,6 +41,7 @@ TEST(Deletes, AnOldRowIsOldNewsAndItsSenderIsTold) {
   Cluster cluster(quick());
   cluster.run_for(2s);
   cluster.put(1, "k", "v");
+  cluster.depart();
   const Message old = of_type(cluster.network(), MessageType::kRows, 2).at(0);
   cluster.settle();
   cluster.del_now(2, "k", 3);
@@ -78,6 +79,7 @@ TEST(Deletes, ATombstoneStaysUntilWhatItWonOverHasArrived) {
   cluster.cut(2, 3, false);
   cluster.cut(2, 1, false);
   cluster.put(2, "k", "lost");
+  cluster.depart();
   const Message late = of_type(cluster.network(), MessageType::kRows, 3).at(0);
   cluster.settle();
   cluster.pass(5ms);
@@ -156,6 +158,7 @@ TEST(Deletes, TheCutIsOnDiskWithTheDrop) {
   Cluster cluster(quick());
   cluster.run_for(2s);
   cluster.put(1, "k", "v");
+  cluster.depart();
   const Message old = of_type(cluster.network(), MessageType::kRows, 2).at(0);
   cluster.settle();
   cluster.del_now(2, "k", 3);
@@ -203,6 +206,7 @@ TEST(Deletes, ALateTombstoneDoesNotSwallowTheKeyMadeAnew) {
   cluster.run_for(2s);
   cluster.put_now(1, "k", "v", 3);
   cluster.del(1, "k");
+  cluster.depart();
   const Message tombstone = of_type(cluster.network(), MessageType::kRows, 2).at(0);
   cluster.settle();
   ASSERT_TRUE(cluster.run_until([&] { return tombstones(cluster) == 0; }));
@@ -307,6 +311,7 @@ TEST(Generation, ANewOneBeginsEmptyAndTheOldOnesMessagesAreDropped) {
   cluster.run_for(2s);
   cluster.put_now(1, "k", "v", 3);
   cluster.put(1, "k", "w");
+  cluster.depart();
   const Message old = of_type(cluster.network(), MessageType::kRows, 2).at(0);
   cluster.config().generation = Generation(2);
   cluster.configure();

@@ -30,7 +30,20 @@ void Core::Impl::queue_row(Partition& partition, NodeId to, ByteView key, ByteVi
   batch.rows.add(key, row);
   if (request != 0) {
     batch.requests.push_back(request);
+    leaves_now(to);
+  } else {
+    may_wait(to, key.size() + row.size());
   }
+}
+
+// To wake another node, and to be woken by it, costs more than what one row does there. So what
+// nobody waits for leaves with the next message to that node that somebody does wait for, or with
+// others of its kind.
+void Core::Impl::may_wait(NodeId to, std::size_t bytes) {
+  Peer& peer = peers_[to];
+  peer.queued_bytes += bytes;
+  const bool full = peer.queued_bytes >= kCompanyBytes;
+  peer.leaves_at = std::min(peer.leaves_at, full ? now_.mono : now_.mono + kCompanyWait);
 }
 
 void Core::Impl::send_batch(const Partition& partition, RowsBatch batch) {
@@ -45,12 +58,35 @@ void Core::Impl::send_batch(const Partition& partition, RowsBatch batch) {
   send_now_.push_back(std::move(message));
 }
 
-void Core::Impl::send_batches() {
+void Core::Impl::send_batches(Partition& partition) {
+  auto& batches = partition.batches;
+  const auto gone = std::partition(batches.begin(), batches.end(),
+                                   [&](const RowsBatch& batch) { return !leaves(batch.to); });
+  for (auto batch = gone; batch != batches.end(); ++batch) {
+    send_batch(partition, std::move(*batch));
+  }
+  batches.erase(gone, batches.end());
+}
+
+void Core::Impl::send_all() {
+  for (const Message& message : send_now_) {
+    leaves_now(message.to);
+  }
+  const bool any = std::any_of(peers_.begin(), peers_.end(),
+                               [&](const auto& peer) { return leaves(peer.first); });
+  if (!any) {
+    return;
+  }
   for (auto& [id, partition] : partitions_) {
-    for (RowsBatch& batch : partition.batches) {
-      send_batch(partition, std::move(batch));
+    send_batches(partition);
+    send_asks(partition);
+    send_prints(partition);  // behind the rows, which they may be of
+  }
+  for (auto& [node, peer] : peers_) {
+    if (leaves(node)) {
+      peer.leaves_at = Instant::max();
+      peer.queued_bytes = 0;
     }
-    partition.batches.clear();
   }
 }
 
@@ -183,10 +219,10 @@ void Core::Impl::persisted(std::uint64_t ticket, Now now) {
 // know the partition yet. To say it again does no harm.
 void Core::Impl::hedge(std::uint64_t id) {
   if (const auto read = reads_.find(id); read != reads_.end()) {
-    ask_more(id, read->second, true);
+    ask_more(id, *read->second, true);
   } else if (const auto write = writes_.find(id);
-             write != writes_.end() && !write->second.forwarded) {
-    spread_again(id, write->second);
+             write != writes_.end() && !write->second->forwarded) {
+    spread_again(id, *write->second);
   } else {
     return;
   }
@@ -203,18 +239,18 @@ void Core::Impl::expire() {
     const auto id = deadlines_.front().id;
     deadlines_.pop_front();
     if (const auto at = writes_.find(id); at != writes_.end()) {
-      Write write = std::move(at->second);
-      writes_.erase(at);
-      finish(write, Ended::kUnknown,
+      Write& late = *at->second;
+      finish(late, Ended::kUnknown,
              {ErrorCode::kUnknown,
-              write.forwarded ? "the coordinator did not answer"
-                              : fmt::format("{} of {} acks", write.acked.size(), write.request.w)});
+              late.forwarded ? "the coordinator did not answer"
+                             : fmt::format("{} of {} acks", late.acked.size(), late.request.w)});
+      writes_.erase(at);
     } else if (const auto read = reads_.find(id); read != reads_.end()) {
-      Read late = std::move(read->second);
-      reads_.erase(read);
+      Read& late = *read->second;
       finish(late, Ended::kTimeout,
              {ErrorCode::kTimeout,
               fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
+      reads_.erase(read);
     } else if (sent_.erase(id) == 0) {
       asked_.erase(id);
     }
@@ -238,6 +274,9 @@ Instant Core::Impl::wake_at() const {
   if (!hedges_.empty()) {
     wake = std::min(wake, hedges_.front().at);
   }
+  for (const auto& [node, peer] : peers_) {
+    wake = std::min(wake, peer.leaves_at);
+  }
   for (const auto& [id, round] : rounds_) {
     wake = std::min({wake, round.deadline, round.waits ? Instant::max() : budget_at_});
   }
@@ -247,7 +286,7 @@ Instant Core::Impl::wake_at() const {
   if (!waiting_.empty()) {
     const auto early = std::max(clock_.wall() - now_.wall - options_.max_clock_skew_ms + 1,
                                 floor_.wall() - now_.wall);
-    wake = std::min(wake, waiting_.front().deadline);
+    wake = std::min(wake, waiting_.front()->deadline);
     wake = early > 0 ? std::min(wake, now_.mono + early * 1ms) : wake;
   }
   return wake;
@@ -268,9 +307,7 @@ void Core::Impl::drain(Output& out, Now now) {
   now_ = now;
   trim_scratch();
   prints_of_turn_ = 0;
-  send_batches();
-  send_asks();
-  send_prints();
+  send_all();
   drain_disk(out);
   out.send_now.swap(send_now_);
   send_now_.clear();

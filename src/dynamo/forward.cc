@@ -100,7 +100,7 @@ bool decode(ByteView bytes, Incarnation& receiver, Result& result) {
          decode(reader, result.row) && reader.done();
 }
 
-void Core::Impl::forward(const Partition& partition, Write write) {
+void Core::Impl::forward(const Partition& partition, std::unique_ptr<Write> write) {
   Nodes up;
   for (const NodeId node : partition.config.replicas) {
     if (node != options_.self.node && is_up(node)) {
@@ -108,17 +108,17 @@ void Core::Impl::forward(const Partition& partition, Write write) {
     }
   }
   if (up.empty()) {
-    return refuse(write, {ErrorCode::kNoQuorum,
-                          fmt::format("0 of {} replicas are up, w={}",
-                                      partition.config.replicas.size(), write.request.w)});
+    return refuse(*write, {ErrorCode::kNoQuorum,
+                           fmt::format("0 of {} replicas are up, w={}",
+                                       partition.config.replicas.size(), write->request.w)});
   }
   const NodeId to = up[prng_.below(up.size())];
   Message message = make(MessageType::kWrite, partition, to);
   // In one space with the dots, so that it is never used again, whatever crashes.
   message.id = ++counter_;
   stamped_ = true;
-  message.command = encode(*peers_.at(to).incarnation, write.request);
-  write.forwarded = true;
+  message.command = encode(*peers_.at(to).incarnation, write->request);
+  write->forwarded = true;
   deadlines_.push_back({now_.mono + options_.request_timeout, message.id});
   writes_.emplace(message.id, std::move(write));
   send_now_.push_back(std::move(message));
@@ -144,15 +144,15 @@ bool Core::Impl::is_fresh(const ReplicaId& sender, std::uint64_t number) {
 
 void Core::Impl::on_write(const Message& message) {
   Incarnation receiver;
-  Write write;
-  if (!decode(message.command, receiver, write.request) ||
-      write.request.partition != message.partition || receiver != options_.self.incarnation ||
+  auto write = std::make_unique<Write>();
+  if (!decode(message.command, receiver, write->request) ||
+      write->request.partition != message.partition || receiver != options_.self.incarnation ||
       !is_fresh({message.from, message.incarnation}, message.id)) {
     return;  // its sender will say unknown, which is true
   }
-  write.asker = {message.from, message.incarnation};
-  write.asker_id = message.id;
-  write.deadline = now_.mono + options_.request_timeout;
+  write->asker = {message.from, message.incarnation};
+  write->asker_id = message.id;
+  write->deadline = now_.mono + options_.request_timeout;
   begin_write(std::move(write));
 }
 
@@ -160,11 +160,11 @@ void Core::Impl::on_write_done(const Message& message) {
   const auto at = writes_.find(message.id);
   Incarnation receiver;
   Result result;
-  if (at == writes_.end() || !at->second.forwarded || !decode(message.command, receiver, result) ||
+  if (at == writes_.end() || !at->second->forwarded || !decode(message.command, receiver, result) ||
       receiver != options_.self.incarnation) {
     return;  // an earlier incarnation's counter may have been at the same number
   }
-  result.ticket = at->second.request.ticket;
+  result.ticket = at->second->request.ticket;
   writes_.erase(at);
   results_.push_back(std::move(result));
 }

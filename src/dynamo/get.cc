@@ -1,6 +1,7 @@
-// Reads: the rows of R replicas, merged.
+// Reads: the rows of R replicas, merged. A replica that is asked is told the print of the asker's
+// own row, and sends its row only if that is another one.
 #include <algorithm>
-#include <span>
+#include <map>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -33,7 +34,7 @@ void Core::Impl::refuse_read(const ReadRequest& request, Error error) {
 
 void Core::Impl::read(ReadRequest request, Now now) {
   now_ = now;
-  const Partition* partition = find(request.partition);
+  Partition* partition = find(request.partition);
   if (partition == nullptr) {
     return refuse_read(request, {ErrorCode::kNoKeyspace, "no such partition"});
   }
@@ -62,13 +63,16 @@ void Core::Impl::read(ReadRequest request, Now now) {
     return finish(read, Ended::kDone);
   }
   const std::uint64_t id = set_timer();
-  Read& read = reads_[id];
+  Read& read = *reads_.emplace(id, std::make_unique<Read>()).first->second;
   read.request = std::move(request);
   if (partition->mine) {
-    const Row* row = partition->table.find(read.request.key);
+    const Bytes& key = read.request.key;
+    if (const Row* row = partition->table.find(key)) {
+      read.ours = *row;
+      read.print = partition->table.print(key);
+    }
     read.asked.push_back(options_.self.node);
-    read.answers.push_back(
-        {options_.self.node, row != nullptr ? *row : Row(), partition->cut, !partition->refilled});
+    read.answers.push_back({options_.self.node, partition->cut, !partition->refilled, {}});
     if (judge(id, read)) {
       return;
     }
@@ -84,7 +88,7 @@ bool Core::Impl::has_answered(const Read& read, NodeId node) {
 
 // As many replicas as are still needed; if those have been silent, all that have not answered.
 void Core::Impl::ask_more(std::uint64_t id, Read& read, bool all) {
-  const Partition* partition = find(read.request.partition);
+  Partition* partition = find(read.request.partition);
   if (partition == nullptr || read.writes_back) {
     return;
   }
@@ -102,94 +106,97 @@ void Core::Impl::ask_more(std::uint64_t id, Read& read, bool all) {
         read.asked.push_back(node);
       }
       ++good;
-      ask(*partition, node, read.request.key, id);
+      ask(*partition, node, id);
     }
   }
 }
 
-void Core::Impl::ask(const Partition& partition, NodeId node, ByteView key, std::uint64_t id) {
-  asks_[{node, partition.config.id}][Bytes(key)].push_back(id);
+void Core::Impl::ask(Partition& partition, NodeId node, std::uint64_t id) {
+  leaves_now(node);
+  auto& asks = partition.asks;
+  auto batch = std::find_if(asks.begin(), asks.end(),
+                            [node](const AskBatch& one) { return one.to == node; });
+  if (batch == asks.end()) {
+    batch = asks.insert(batch, {node, {}});
+  }
+  batch->reads.push_back(id);
 }
 
-void Core::Impl::send_asks() {
-  for (auto& [name, keys] : asks_) {
-    const auto& [node, id] = name;
-    const Partition* partition = find(id);
-    while (partition != nullptr && !keys.empty()) {
-      Message message = make(MessageType::kRead, *partition, node);
-      message.id = set_timer();
-      Asked& asked = asked_[message.id];
-      asked.to = node;
-      while (!keys.empty() && message.keys.size() < kReadKeys) {
-        message.keys.push_back(keys.begin()->first);
-        asked.reads.insert(keys.extract(keys.begin()));
+void Core::Impl::send_asks(Partition& partition) {
+  for (AskBatch& batch : partition.asks) {
+    for (std::size_t next = 0; next < batch.reads.size();) {
+      Message message = make(MessageType::kRead, partition, batch.to);
+      Asked asked{batch.to, {}};
+      for (; next < batch.reads.size() && message.keys.size() < kReadKeys; ++next) {
+        if (const auto read = reads_.find(batch.reads[next]); read != reads_.end()) {
+          asked.reads.push_back(read->first);
+          message.keys.push_back(read->second->request.key);
+          message.prints.push_back({0, read->second->print});
+        }
       }
-      send_now_.push_back(std::move(message));
+      if (!asked.reads.empty()) {
+        message.id = set_timer();
+        asked_.emplace(message.id, std::move(asked));
+        send_now_.push_back(std::move(message));
+      }
     }
   }
-  asks_.clear();
+  partition.asks.clear();
 }
 
 void Core::Impl::on_read(const Message& message) {
+  if (message.keys.size() != message.prints.size()) {
+    return;
+  }
   const Partition& partition = *find(message.partition);
   Message answer = make(MessageType::kReadDone, partition, message.from);
   answer.id = message.id;
   answer.cut = partition.cut;
   answer.refilling = !partition.refilled;
-  std::vector<std::uint64_t> hashes;
-  for (const Bytes& key : message.keys) {
-    hashes.push_back(Table::hash_of(key));
-  }
-  std::size_t bytes = 0;
-  for (std::size_t n = 0; n < message.keys.size(); ++n) {
-    if (n % Table::kFetch == 0) {
-      partition.table.fetch(
-          std::span(hashes).subspan(n, std::min(Table::kFetch, hashes.size() - n)));
-    }
-    const Bytes& key = message.keys[n];
-    const ByteView row = partition.table.packed(key);
-    // One message as a rule; no longer one than for rows elsewhere.
-    if (bytes > 0 && bytes + row.size() > kBatchBytes) {
-      bytes = 0;
-      Message rest = answer;
-      rest.rows.clear();
-      send_now_.push_back(std::exchange(answer, std::move(rest)));
-    }
-    bytes += key.size() + row.size();
-    answer.rows.add(key, row);
-  }
+  answer_keys(partition, message, answer);
   send_now_.push_back(std::move(answer));
 }
 
 void Core::Impl::on_read_done(const Message& message) {
-  const auto asked = asked_.find(message.id);
-  if (asked == asked_.end() || asked->second.to != message.from) {
+  const auto at = asked_.find(message.id);
+  Partition* partition = find(message.partition);
+  if (at == asked_.end() || at->second.to != message.from || partition == nullptr) {
     return;
   }
-  for (const auto& [key, bytes] : message.rows) {
-    auto waiting = asked->second.reads.extract(Bytes(key));
-    Row row;
-    Reader reader(bytes);
-    if (waiting.empty() || (!bytes.empty() && (!decode(reader, row) || !reader.done()))) {
+  const Asked asked = std::move(at->second);
+  asked_.erase(at);
+  std::map<ByteView, ByteView> rows;  // those that are not as ours
+  for (const auto& [key, row] : message.rows) {
+    rows.emplace(key, row);
+  }
+  for (const std::uint64_t id : asked.reads) {
+    const auto read = reads_.find(id);
+    if (read == reads_.end()) {
       continue;
     }
-    for (const std::uint64_t id : waiting.mapped()) {
-      take_answer(id, {message.from, row, message.cut, message.refilling});
+    const Bytes& key = read->second->request.key;
+    Answer answer{message.from, message.cut, message.refilling, {}};
+    if (const auto row = rows.find(key); row != rows.end()) {
+      Reader reader(row->second);
+      answer.row.emplace();
+      if (!row->second.empty() && (!decode(reader, *answer.row) || !reader.done())) {
+        continue;
+      }
+    } else if (std::find(message.keys.begin(), message.keys.end(), key) != message.keys.end()) {
+      ask(*partition, message.from, id);
+      continue;
     }
-  }
-  if (asked->second.reads.empty()) {
-    asked_.erase(asked);
+    take_answer(id, *read->second, std::move(answer));
   }
 }
 
-void Core::Impl::take_answer(std::uint64_t id, Answer answer) {
-  const auto at = reads_.find(id);
-  if (at == reads_.end() || at->second.writes_back || has_answered(at->second, answer.node)) {
+void Core::Impl::take_answer(std::uint64_t id, Read& read, Answer answer) {
+  if (read.writes_back || has_answered(read, answer.node)) {
     return;
   }
-  at->second.answers.push_back(std::move(answer));
-  if (!judge(id, at->second)) {
-    ask_more(id, at->second, false);
+  read.answers.push_back(std::move(answer));
+  if (!judge(id, read)) {
+    ask_more(id, read, false);
   }
 }
 
@@ -208,13 +215,17 @@ bool Core::Impl::judge(std::uint64_t id, Read& read) {
   return true;
 }
 
+const Row& Core::Impl::row_of(const Read& read, const Answer& answer) {
+  return answer.row ? *answer.row : read.ours;
+}
+
 // What one of those who answered has seen and not kept is dead, whoever else still has it: it was
 // superseded, or dropped below the stable cut.
 void Core::Impl::drop_dead(const Read& read, Row& row) {
   auto& siblings = row.siblings;
   const auto is_dead = [&](const Sibling& sibling) {
     return std::any_of(read.answers.begin(), read.answers.end(), [&](const Answer& answer) {
-      const auto& held = answer.row.siblings;
+      const auto& held = row_of(read, answer).siblings;
       return answer.cut.covers(sibling.dot) &&
              std::none_of(held.begin(), held.end(),
                           [&](const Sibling& other) { return other.dot == sibling.dot; });
@@ -224,22 +235,35 @@ void Core::Impl::drop_dead(const Read& read, Row& row) {
 }
 
 void Core::Impl::complete(std::uint64_t id, Read& read) {
-  Row whole;
-  for (const Answer& answer : read.answers) {
-    merge(whole, answer.row);
-  }
-  drop_dead(read, whole);
-  read.merged = whole;
-  if (Partition* partition = find(read.request.partition)) {
-    std::vector<Sibling> losers;
-    settle(read.merged, partition->config.conflict, losers);
-    if (!write_back(id, read, *partition, whole)) {
-      return;  // until enough of them have it
+  Partition* partition = find(read.request.partition);
+  const bool same = std::none_of(read.answers.begin(), read.answers.end(),
+                                 [](const Answer& answer) { return answer.row.has_value(); });
+  if (same) {
+    read.merged = std::move(read.ours);
+    if (partition != nullptr && partition->mine) {
+      Nodes answered;
+      for (const Answer& answer : read.answers) {
+        answered.push_back(answer.node);
+      }
+      print_to_others(*partition, read.request.key, read.merged, answered);
+    }
+  } else {
+    Row whole = read.ours;
+    for (const Answer& answer : read.answers) {
+      merge(whole, row_of(read, answer));
+    }
+    drop_dead(read, whole);
+    read.merged = whole;
+    if (partition != nullptr) {
+      std::vector<Sibling> losers;
+      settle(read.merged, partition->config.conflict, losers);
+      if (!write_back(id, read, *partition, whole)) {
+        return;  // until enough of them have it
+      }
     }
   }
-  Read done = std::move(read);
+  finish(read, Ended::kDone);
   reads_.erase(id);
-  finish(done, Ended::kDone);
 }
 
 void Core::Impl::finish(Read& read, Ended ended, Error error) {

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -25,6 +27,9 @@ namespace kvorum::dynamo {
 inline constexpr std::size_t kRequests = 100'000;                 // open at a time
 inline constexpr std::size_t kBatchBytes = std::size_t{1} << 20;  // of rows in one message
 inline constexpr std::size_t kReadKeys = 256;                     // in one kRead
+// What nobody waits for waits for company: so long, or until there is so much.
+inline constexpr Duration kCompanyWait = 1ms;
+inline constexpr std::size_t kCompanyBytes = std::size_t{32} << 10;
 inline constexpr std::size_t kChangedRows =
     50'000;  // of one partition: then they are written early
 inline constexpr std::size_t kPrintsPerTurn = 1000;
@@ -133,6 +138,15 @@ class Core::Impl {
     RowList rows;
     std::vector<std::uint64_t> requests;  // that wait for it
   };
+  struct AskBatch {
+    NodeId to;
+    std::vector<std::uint64_t> reads;
+  };
+  struct PrintBatch {
+    NodeId to;
+    std::vector<KeyPrint> prints;
+    std::vector<Bytes> keys;
+  };
   struct Partition {
     PartitionConfig config;
     Table table;
@@ -147,7 +161,9 @@ class Core::Impl {
     std::map<NodeId, Pair> pairs;
     std::vector<Actor> actors;  // ascending
     bool write_cut = false;
-    std::vector<RowsBatch> batches;  // of this turn
+    std::vector<RowsBatch> batches;  // what is queued: one for each receiver
+    std::vector<AskBatch> asks;
+    std::vector<PrintBatch> prints;
     // Looking for rows that can be dropped: when next, and where.
     Instant scan_at = Instant::max();
     std::uint32_t scan_range = 0;
@@ -159,11 +175,15 @@ class Core::Impl {
 
  private:
   using Nodes = boost::container::small_vector<NodeId, 4>;
+  template <class T>
+  using ById = boost::unordered_flat_map<std::uint64_t, std::unique_ptr<T>>;
 
   struct Peer {
     bool up = false;
     std::optional<Incarnation> incarnation;
     std::int64_t ahead_ms = 0;
+    Instant leaves_at = Instant::max();  // what is queued for it
+    std::size_t queued_bytes = 0;        // of which nobody waits for
   };
   struct Write {
     WriteRequest request;
@@ -176,29 +196,27 @@ class Core::Impl {
   };
   struct Answer {
     NodeId node;
-    Row row;
     Context cut;
     bool refilling = false;
+    std::optional<Row> row;  // empty: the same as ours
   };
   struct Read {
     ReadRequest request;
+    Row ours;  // as it was when the read began; none where this node holds no replica
+    std::uint64_t print = 0;  // of it
     boost::container::small_vector<Answer, 3> answers;
     Nodes asked;
     bool writes_back = false;
     Row merged;
     Nodes have;  // replicas that hold `merged`
   };
-  struct PrintBatch {
-    std::vector<KeyPrint> prints;
-    std::vector<Bytes> keys;
-  };
   struct Sent {  // rows that somebody waits for
     NodeId to;
     std::vector<std::uint64_t> requests;
   };
-  struct Asked {  // kRead: which reads wait for which key
+  struct Asked {  // kRead: which reads wait for it
     NodeId to;
-    std::map<Bytes, std::vector<std::uint64_t>> reads;
+    std::vector<std::uint64_t> reads;
   };
   struct DiskBatch {
     std::uint64_t ticket = 0;
@@ -266,7 +284,11 @@ class Core::Impl {
   void queue_row(Partition& partition, NodeId to, ByteView key, ByteView row, std::uint64_t request,
                  NodeId hint_for = NodeId());
   void send_batch(const Partition& partition, RowsBatch batch);
-  void send_batches();
+  void may_wait(NodeId to, std::size_t bytes);
+  void leaves_now(NodeId to) { peers_[to].leaves_at = now_.mono; }
+  bool leaves(NodeId to) const { return peers_.at(to).leaves_at <= now_.mono || flushing_; }
+  void send_batches(Partition& partition);
+  void send_all();
   void write_partition(Partition& partition, Output& out, DiskBatch& batch);
   void drain_disk(Output& out);
   Instant wake_at() const;
@@ -284,11 +306,11 @@ class Core::Impl {
   std::optional<Bounds> raise_bounds();
 
   // put.cc
-  void begin_write(Write write);
+  void begin_write(std::unique_ptr<Write> write);
   void note_stamps(const Row* row);
   void stamp_waiting();
   std::optional<Error> why_refused(const Partition& partition, const WriteRequest& request) const;
-  void stamp_write(Partition& partition, Write write);
+  void stamp_write(Partition& partition, std::unique_ptr<Write> write);
   std::optional<Error> apply(Partition& partition, const WriteRequest& request, const Row* held,
                              Result& result);
   void spread(Partition& partition, const WriteRequest& request, std::uint64_t id);
@@ -300,7 +322,7 @@ class Core::Impl {
   void refuse(Write& write, Error error) { finish(write, Ended::kRefused, std::move(error)); }
 
   // forward.cc
-  void forward(const Partition& partition, Write write);
+  void forward(const Partition& partition, std::unique_ptr<Write> write);
   bool is_fresh(const ReplicaId& sender, std::uint64_t number);
   void on_write(const Message& message);
   void on_write_done(const Message& message);
@@ -309,21 +331,21 @@ class Core::Impl {
   void refuse_read(const ReadRequest& request, Error error);
   static bool has_answered(const Read& read, NodeId node);
   void ask_more(std::uint64_t id, Read& read, bool all);
-  void ask(const Partition& partition, NodeId node, ByteView key, std::uint64_t id);
-  void send_asks();
+  void ask(Partition& partition, NodeId node, std::uint64_t id);
+  void send_asks(Partition& partition);
   void on_read(const Message& message);
   void on_read_done(const Message& message);
-  void take_answer(std::uint64_t id, Answer answer);
+  void take_answer(std::uint64_t id, Read& read, Answer answer);
   bool judge(std::uint64_t id, Read& read);
   void complete(std::uint64_t id, Read& read);
+  static const Row& row_of(const Read& read, const Answer& answer);
   static void drop_dead(const Read& read, Row& row);
   void finish(Read& read, Ended ended, Error error = {});
 
   // repair.cc
   bool write_back(std::uint64_t id, Read& read, Partition& partition, const Row& whole);
-  void print_to_others(const Partition& partition, ByteView key, const Row& row,
-                       const Nodes& answered);
-  void send_prints();
+  void print_to_others(Partition& partition, ByteView key, const Row& row, const Nodes& answered);
+  void send_prints(Partition& partition);
   void on_prints(const Message& message);
   void answer_keys(const Partition& partition, const Message& message, Message& answer);
   void answer_hashes(const Partition& partition, const Message& message, Message& answer);
@@ -390,13 +412,11 @@ class Core::Impl {
 
   // Requests and messages.
   std::uint64_t next_id_ = 0;
-  std::map<std::uint64_t, Write> writes_;
-  std::map<std::uint64_t, Read> reads_;
-  std::deque<Write> waiting_;    // for bounds or the clock
-  std::deque<Timer> deadlines_;  // of requests and messages
-  std::deque<Timer> hedges_;     // when a request asks everybody
-  std::map<std::pair<NodeId, PartitionId>, std::map<Bytes, std::vector<std::uint64_t>>> asks_;
-  std::map<std::pair<NodeId, PartitionId>, PrintBatch> prints_;
+  ById<Write> writes_;
+  ById<Read> reads_;
+  std::deque<std::unique_ptr<Write>> waiting_;  // for bounds or the clock
+  std::deque<Timer> deadlines_;                 // of requests and messages
+  std::deque<Timer> hedges_;                    // when a request asks everybody
   std::size_t prints_of_turn_ = 0;
   boost::unordered_flat_set<std::uint64_t> printed_;  // within this second
   Instant printed_until_;

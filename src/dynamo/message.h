@@ -17,7 +17,7 @@ namespace kvorum::dynamo {
 enum class MessageType : std::uint8_t {
   kRows = 0,  // rows to merge; the answer, kRowsDone, comes when they are as durable as asked
   kRowsDone = 1,
-  kRead = 2,  // what do you have of these keys?
+  kRead = 2,  // what do you have of these keys, if it is not what I have?
   kReadDone = 3,
   kWrite = 4,  // from a node that holds no replica: be my coordinator. One command
   kWriteDone = 5,
@@ -42,10 +42,11 @@ struct Message {
   Context known;  // kSync, kSyncDone
   Context cut;    // kSync, kSyncDone, kReadDone
   RowList rows;
-  std::vector<Bytes> keys;  // kRead. kPrints of read repair: one for each print
+  // kRead. kPrints of read repair: one for each print. Their answers: those whose rows did not fit.
+  std::vector<Bytes> keys;
   std::vector<std::pair<Range, std::uint64_t>> sums;  // kSync, kSyncDone
-  // kPrints: 0 for a key that is not there. kPrintsDone: those that did not fit, ask again.
-  // kSyncDone: all keys of `ranges`.
+  // kPrints, kRead: 0 for a key that is not there. kRead: without the keys' hashes. kPrintsDone of
+  // anti-entropy: those that did not fit, ask again. kSyncDone: all keys of `ranges`.
   std::vector<KeyPrint> prints;
   std::vector<Range> ranges;  // kSync, kSyncDone: of the last level
   Bytes command;              // kWrite: an encoded WriteRequest; kWriteDone: an encoded WriteResult

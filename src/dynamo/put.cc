@@ -8,9 +8,9 @@ namespace kvorum::dynamo {
 
 void Core::Impl::write(WriteRequest request, Now now) {
   now_ = now;
-  Write write;
-  write.request = std::move(request);
-  write.deadline = now_.mono + options_.request_timeout;
+  auto write = std::make_unique<Write>();
+  write->request = std::move(request);
+  write->deadline = now_.mono + options_.request_timeout;
   begin_write(std::move(write));
 }
 
@@ -42,16 +42,16 @@ void Core::Impl::note_stamps(const Row* row) {
   }
 }
 
-void Core::Impl::begin_write(Write write) {
-  write.result.ticket = write.request.ticket;
-  Partition* partition = find(write.request.partition);
+void Core::Impl::begin_write(std::unique_ptr<Write> write) {
+  write->result.ticket = write->request.ticket;
+  Partition* partition = find(write->request.partition);
   if (partition == nullptr) {
-    return refuse(write, {ErrorCode::kNoKeyspace, "no such partition"});
+    return refuse(*write, {ErrorCode::kNoKeyspace, "no such partition"});
   }
-  if (auto why = why_refused(*partition, write.request)) {
-    return refuse(write, std::move(*why));
+  if (auto why = why_refused(*partition, write->request)) {
+    return refuse(*write, std::move(*why));
   }
-  note_stamps(partition->mine ? partition->table.find(write.request.key) : nullptr);
+  note_stamps(partition->mine ? partition->table.find(write->request.key) : nullptr);
   if (!waiting_.empty() || !can_stamp()) {
     waiting_.push_back(std::move(write));
     return;
@@ -63,16 +63,16 @@ void Core::Impl::begin_write(Write write) {
 // stamps.
 void Core::Impl::stamp_waiting() {
   while (!waiting_.empty()) {
-    const bool late = waiting_.front().deadline <= now_.mono;
+    const bool late = waiting_.front()->deadline <= now_.mono;
     if (!late && !can_stamp()) {
       return;
     }
-    Write write = std::move(waiting_.front());
+    auto write = std::move(waiting_.front());
     waiting_.pop_front();
-    Partition* partition = find(write.request.partition);
+    Partition* partition = find(write->request.partition);
     if (late || partition == nullptr) {
-      refuse(write, late ? Error{ErrorCode::kClock, "no stamp could be issued in time"}
-                         : Error{ErrorCode::kNoKeyspace, "no such partition"});
+      refuse(*write, late ? Error{ErrorCode::kClock, "no stamp could be issued in time"}
+                          : Error{ErrorCode::kNoKeyspace, "no such partition"});
     } else {
       stamp_write(*partition, std::move(write));
     }
@@ -80,8 +80,8 @@ void Core::Impl::stamp_waiting() {
 }
 
 void Core::Impl::flush() {
-  for (Write& write : waiting_) {
-    refuse(write, {ErrorCode::kNoQuorum, "the node stops"});
+  for (const auto& write : waiting_) {
+    refuse(*write, {ErrorCode::kNoQuorum, "the node stops"});
   }
   waiting_.clear();
   flushing_ = flushed_ = disk_work_ = true;
@@ -111,26 +111,26 @@ std::optional<Error> Core::Impl::why_refused(const Partition& partition,
   return std::nullopt;
 }
 
-void Core::Impl::stamp_write(Partition& partition, Write write) {
+void Core::Impl::stamp_write(Partition& partition, std::unique_ptr<Write> write) {
   if (!partition.mine) {
     return forward(partition, std::move(write));
   }
-  if (auto why =
-          apply(partition, write.request, partition.table.find(write.request.key), write.result)) {
+  const WriteRequest& request = write->request;
+  if (auto why = apply(partition, request, partition.table.find(request.key), write->result)) {
     say(fmt::format("a write was refused: {}", why->detail));
-    return refuse(write, std::move(*why));
+    return refuse(*write, std::move(*why));
   }
-  const bool waits = partition.config.fsync || write.request.w > 1;
-  write.result.row = merged_;
+  const bool waits = partition.config.fsync || request.w > 1;
+  std::swap(write->result.row, merged_);
   const std::uint64_t id = waits ? set_timer() : 0;
-  spread(partition, write.request, id);
+  spread(partition, request, id);
   if (partition.config.fsync) {
     own_copies_.push_back(id);
   } else {
-    write.acked.push_back(options_.self.node);
+    write->acked.push_back(options_.self.node);
   }
   if (!waits) {
-    return finish(write, Ended::kDone);
+    return finish(*write, Ended::kDone);
   }
   hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
   writes_.emplace(id, std::move(write));
@@ -245,26 +245,24 @@ Core::Impl::Nodes Core::Impl::stand_ins(const Partition& partition, ByteView key
 
 void Core::Impl::ack(std::uint64_t id, NodeId node) {
   if (const auto at = writes_.find(id); at != writes_.end()) {
-    Write& write = at->second;
+    Write& write = *at->second;
     if (std::find(write.acked.begin(), write.acked.end(), node) != write.acked.end()) {
       return;
     }
     write.acked.push_back(node);
     const std::size_t early = KVORUM_MUTANT(kAckEarly) ? 1 : 0;
     if (write.acked.size() + early >= write.request.w) {
-      Write done = std::move(write);
+      finish(write, Ended::kDone);
       writes_.erase(at);
-      finish(done, Ended::kDone);
     }
   } else if (const auto read = reads_.find(id); read != reads_.end()) {
-    Nodes& have = read->second.have;
+    Nodes& have = read->second->have;
     if (std::find(have.begin(), have.end(), node) == have.end()) {
       have.push_back(node);
     }
-    if (read->second.writes_back && have.size() >= read->second.request.r) {
-      Read done = std::move(read->second);
+    if (read->second->writes_back && have.size() >= read->second->request.r) {
+      finish(*read->second, Ended::kDone);
       reads_.erase(read);
-      finish(done, Ended::kDone);
     }
   }
 }

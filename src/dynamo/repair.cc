@@ -1,5 +1,6 @@
 // Read repair: rows to those who lack them, before an answer or behind it.
 #include <algorithm>
+#include <array>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -16,7 +17,7 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
   const bool waits = read.request.r > 1;
   for (const Answer& answer : read.answers) {
     answered.push_back(answer.node);
-    if (answer.row == read.merged) {
+    if (row_of(read, answer) == read.merged) {
       read.have.push_back(answer.node);
       continue;
     }
@@ -41,7 +42,7 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
 }
 
 // Behind a read: do the replicas that were not asked have the same?
-void Core::Impl::print_to_others(const Partition& partition, ByteView key, const Row& row,
+void Core::Impl::print_to_others(Partition& partition, ByteView key, const Row& row,
                                  const Nodes& answered) {
   if (printed_until_ <= now_.mono) {
     printed_.clear();
@@ -59,24 +60,31 @@ void Core::Impl::print_to_others(const Partition& partition, ByteView key, const
   const bool empty = row.context.empty();
   for (const NodeId node : partition.config.replicas) {
     if (is_up(node) && std::find(answered.begin(), answered.end(), node) == answered.end()) {
-      PrintBatch& batch = prints_[{node, partition.config.id}];
-      batch.keys.emplace_back(key);
-      batch.prints.push_back({hash, empty ? 0 : fingerprint(key, row)});
+      auto& batches = partition.prints;
+      auto batch = std::find_if(batches.begin(), batches.end(),
+                                [node](const PrintBatch& one) { return one.to == node; });
+      if (batch == batches.end()) {
+        batch = batches.insert(batch, {node, {}, {}});
+      }
+      batch->keys.emplace_back(key);
+      batch->prints.push_back({hash, empty ? 0 : fingerprint(key, row)});
+      may_wait(node, key.size() + sizeof(KeyPrint));
     }
   }
 }
 
-void Core::Impl::send_prints() {
-  for (auto& [name, batch] : prints_) {
-    if (const Partition* partition = find(name.second)) {
-      Message message = make(MessageType::kPrints, *partition, name.first);
-      message.id = ++next_id_;
-      message.keys = std::move(batch.keys);
-      message.prints = std::move(batch.prints);
-      send_now_.push_back(std::move(message));
+void Core::Impl::send_prints(Partition& partition) {
+  std::erase_if(partition.prints, [&](PrintBatch& batch) {
+    if (!leaves(batch.to)) {
+      return false;
     }
-  }
-  prints_.clear();
+    Message message = make(MessageType::kPrints, partition, batch.to);
+    message.id = ++next_id_;
+    message.keys = std::move(batch.keys);
+    message.prints = std::move(batch.prints);
+    send_now_.push_back(std::move(message));
+    return true;
+  });
 }
 
 void Core::Impl::on_prints(const Message& message) {
@@ -94,20 +102,29 @@ void Core::Impl::on_prints(const Message& message) {
   }
 }
 
+// The rows that differ from what the prints say; what does not fit into one message: its keys.
 void Core::Impl::answer_keys(const Partition& partition, const Message& message, Message& answer) {
+  std::array<std::uint64_t, Table::kFetch> hashes;
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < message.keys.size() && bytes < kBatchBytes; ++i) {
-    const Bytes& key = message.keys[i];
-    const Row* row = partition.table.find(key);
-    const auto ours = row != nullptr ? fingerprint(key, *row) : 0;
-    if (ours != message.prints[i].fingerprint) {
-      Bytes encoded;
-      if (row != nullptr) {
-        encode(*row, encoded);
+  for (std::size_t i = 0; i < message.keys.size(); ++i) {
+    if (i % hashes.size() == 0) {
+      const auto count = std::min(hashes.size(), message.keys.size() - i);
+      for (std::size_t n = 0; n < count; ++n) {
+        hashes[n] = Table::hash_of(message.keys[i + n]);
       }
-      bytes += key.size() + encoded.size();
-      answer.rows.add(key, encoded);
+      partition.table.fetch({hashes.data(), count});
     }
+    const Bytes& key = message.keys[i];
+    if (partition.table.print(key) == message.prints[i].fingerprint) {
+      continue;
+    }
+    const ByteView row = partition.table.packed(key);
+    if (bytes > 0 && bytes + row.size() > kBatchBytes) {
+      answer.keys.push_back(key);
+      continue;
+    }
+    bytes += key.size() + row.size();
+    answer.rows.add(key, row);
   }
 }
 

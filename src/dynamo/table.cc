@@ -177,6 +177,11 @@ ByteView Table::packed(ByteView key) const {
   return place.known ? leaves_[leaf_of(place.hash)].slots[place.at].row() : ByteView();
 }
 
+std::uint64_t Table::print(ByteView key) const {
+  const auto place = look_up(key);
+  return place.known ? leaves_[leaf_of(place.hash)].slots[place.at].head().fingerprint : 0;
+}
+
 void Table::count(const Slot& slot, bool added) {
   const auto head = slot.head();
   // Unsigned, so that one arithmetic adds and takes away.

@@ -60,6 +60,8 @@ class Table {
   void load(ByteView key, const Row& row);
   // The row as it is kept, which is encoded; empty: nothing is known. Good until the next change.
   ByteView packed(ByteView key) const;
+  // Its fingerprint; 0: nothing is known.
+  std::uint64_t print(ByteView key) const;
 
   // The rows of keys of that hash, as they are kept.
   void each_of(std::uint64_t hash,

@@ -308,7 +308,24 @@ void Cluster::settle() {
         busy = true;
       }
     }
+    busy = busy || depart();
   }
+}
+
+bool Cluster::depart() {
+  constexpr Duration kWait = 1ms;
+  const bool soon = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& entry) {
+    return entry.second.core && entry.second.wake_at <= mono_ + kWait;
+  });
+  if (soon) {
+    pass(kWait);
+    for (auto& [id, node] : nodes_) {
+      if (node.core) {
+        collect(node);
+      }
+    }
+  }
+  return !network_.empty();
 }
 
 void Cluster::pass(Duration duration) {

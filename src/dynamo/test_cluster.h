@@ -101,8 +101,11 @@ class Cluster {
   bool deliver_at(std::size_t position);
   void write_disk(unsigned id);              // the disk finishes its oldest batch
   void lose(MessageType type, unsigned to);  // what is under way
+  // What waits for company leaves without it. Whether something is under way now.
+  bool depart();
 
-  void settle();  // without time passing: everything arrives, until nothing is under way
+  // Everything arrives, until nothing is under way. Time passes only for what waits for company.
+  void settle();
   void run_for(Duration duration);
   bool run_until(const std::function<bool()>& done, Duration limit = 120s);
   void pass(Duration duration);

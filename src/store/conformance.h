@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -50,6 +51,11 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
+
+inline std::string read_file(const std::filesystem::path& name) {
+  std::ifstream in(name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 inline Entry entry(std::uint64_t index, std::uint64_t term, Bytes payload = "payload") {
   return Entry{Term(term), Index(index), EntryType::kCommands, WallMs(1000),

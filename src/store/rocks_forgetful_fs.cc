@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "store/conformance.h"
 
 namespace kvorum::store::testing {
 
@@ -38,6 +39,22 @@ std::string normal(const std::string& folder) {
   return name;
 }
 
+// Of what was written over `from` to `to`, some sectors may still hold the old bytes, or garbage.
+void tear_sectors(std::string& bytes, std::uint64_t from, std::uint64_t to, const std::string& old,
+                  Prng& prng) {
+  for (auto at = from; at < to;) {
+    const auto end = std::min(to, (at / kSectorBytes + 1) * kSectorBytes);
+    const auto fate = prng.below(12);  // 0: old, or zeros if there was nothing; 1, 2: garbage
+    for (; at < end; ++at) {
+      if (fate == 0) {
+        bytes[at] = at < old.size() ? old[at] : '\0';
+      } else if (fate <= 2) {
+        bytes[at] = static_cast<char>(prng.next());
+      }
+    }
+  }
+}
+
 }  // namespace
 
 class ForgetfulFile final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -48,15 +65,20 @@ class ForgetfulFile final : public rocksdb::FSWritableFileOwnerWrapper {
 
   IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                   rocksdb::IODebugContext* context) override {
-    const auto status = system_.append(inode_, data.size());
+    const auto status =
+        system_.write(inode_, fs::file_size(system_.inode_name(inode_)), data.size());
     return status.ok() ? target()->Append(data, options, context) : status;
   }
   IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                   const rocksdb::DataVerificationInfo&, rocksdb::IODebugContext* context) override {
     return Append(data, options, context);
   }
-  // RocksDB itself cuts the unused end of a preallocated file off when it closes it: nothing that
-  // counts.
+  IOStatus PositionedAppend(const rocksdb::Slice& data, std::uint64_t offset,
+                            const rocksdb::IOOptions& options,
+                            rocksdb::IODebugContext* context) override {
+    const auto status = system_.write(inode_, offset, data.size());
+    return status.ok() ? target()->PositionedAppend(data, offset, options, context) : status;
+  }
   IOStatus Truncate(std::uint64_t size, const rocksdb::IOOptions& options,
                     rocksdb::IODebugContext* context) override {
     system_.truncate(inode_, size);
@@ -150,18 +172,29 @@ bool ForgetfulFileSystem::change() {
   return power_;
 }
 
-IOStatus ForgetfulFileSystem::append(Inode inode, std::size_t bytes) {
+IOStatus ForgetfulFileSystem::write(Inode inode, std::uint64_t offset, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   if (fail_appends_) {
     return IOStatus::IOError("appending fails");
   }
   const bool had_power = power_;
-  if (change()) {
-    files_[inode].size += bytes;
-  } else if (had_power) {
-    files_[inode].size += bytes / 2;  // the power went off in the middle of it
+  auto seen = change() ? bytes : 0;
+  if (had_power && !power_) {
+    seen = bytes / 2;  // the power went off in the middle of it
   }
+  remember(inode, offset, seen, false, true);
+  remember(inode, offset + seen, bytes - seen, false, false);
   return IOStatus::OK();
+}
+
+void ForgetfulFileSystem::remember(Inode inode, std::uint64_t offset, std::uint64_t bytes, bool cut,
+                                   bool seen) {
+  if (bytes > 0) {
+    const auto now = read_file(inode_name(inode));
+    const auto before = offset < now.size() ? now.substr(offset, bytes) : std::string();
+    files_[inode].push_back(
+        {offset, before, std::max<std::uint64_t>(now.size(), offset), cut, seen});
+  }
 }
 
 IOStatus ForgetfulFileSystem::sync(Inode inode) {
@@ -171,7 +204,7 @@ IOStatus ForgetfulFileSystem::sync(Inode inode) {
   }
   ++syncs_;
   if (change() && !lie_about_syncs_) {
-    files_[inode].synced = files_[inode].size;
+    files_[inode].clear();
   }
   return IOStatus::OK();
 }
@@ -192,14 +225,10 @@ IOStatus ForgetfulFileSystem::sync_folder(const std::string& name) {
   return IOStatus::OK();
 }
 
-// Lasting at once: the store only cuts off what is worth nothing.
 void ForgetfulFileSystem::truncate(Inode inode, std::uint64_t size) {
   const std::lock_guard lock(mutex_);
-  if (change()) {
-    auto& file = files_[inode];
-    file.size = std::min(file.size, size);
-    file.synced = std::min(file.synced, size);
-  }
+  const bool seen = change();
+  remember(inode, size, UINT64_MAX, true, seen);
 }
 
 IOStatus ForgetfulFileSystem::NewWritableFile(const std::string& name, const FileOptions& options,
@@ -218,8 +247,10 @@ IOStatus ForgetfulFileSystem::NewWritableFile(const std::string& name, const Fil
   if (change()) {
     const auto& others = folders_[split(name).first].now;
     const bool early = std::any_of(others.begin(), others.end(), [this](const auto& other) {
-      const auto& bytes = files_[other.second];
-      return other.first.ends_with(".log") && bytes.size > bytes.synced;
+      const auto& unsynced = files_[other.second];
+      const bool writes = std::any_of(unsynced.begin(), unsynced.end(),
+                                      [](const auto& change) { return !change.cut; });
+      return other.first.ends_with(".log") && writes;
     });
     early_logs_ += name.ends_with(".log") && early ? 1 : 0;
     this->name(name, inode);
@@ -345,37 +376,46 @@ void ForgetfulFileSystem::forget_folder(const std::string& name, Folder& folder,
     }
   }
   for (const auto& [leaf, inode] : left) {
-    restore_file(inode, files_[inode], tear, prng);
+    restore_file(inode, tear, prng);
     fs::create_hard_link(inode_name(inode), name + "/" + leaf);
   }
   folder.now = folder.synced = std::move(left);
   folder.unsynced.clear();
 }
 
-void ForgetfulFileSystem::restore_file(Inode inode, File& file, bool tear, Prng& prng) {
-  const auto lost = file.size - file.synced;
-  const auto synced = file.synced;
-  std::uint64_t kept = 0;
-  if (tear && lost > 0) {
-    kept = prng.chance(1, 2) ? lost : prng.below(lost + 1);
-  }
-  file.size = file.synced = synced + kept;
-  fs::resize_file(inode_name(inode), file.size);
-  if (kept == 0 || prng.chance(1, 3)) {
-    return;
-  }
-  std::fstream bytes(inode_name(inode), std::ios::in | std::ios::out | std::ios::binary);
-  for (auto at = synced; at < file.size;) {
-    const auto end = std::min(file.size, (at / kSectorBytes + 1) * kSectorBytes);
-    if (prng.chance(1, 4)) {
-      const bool zeros = prng.chance(1, 2);
-      bytes.seekp(static_cast<std::streamoff>(at));
-      for (auto i = at; i < end; ++i) {
-        bytes.put(static_cast<char>(zeros ? 0 : prng.next()));
-      }
+void ForgetfulFileSystem::restore_file(Inode inode, bool tear, Prng& prng) {
+  auto& unsynced = files_[inode];
+  auto now = read_file(inode_name(inode));  // as the disk last saw it
+  auto old = now;                           // as it was synced
+  for (auto change = unsynced.rbegin(); change != unsynced.rend(); ++change) {
+    old.resize(change->size);
+    old.replace(change->offset, change->before.size(), change->before);
+    if (!change->seen) {
+      now = old;
     }
-    at = end;
   }
+  unsynced.clear();
+  if (!tear) {
+    now = old;
+  } else if (now != old) {
+    const auto from = static_cast<std::uint64_t>(
+        std::mismatch(now.begin(), now.end(), old.begin(), old.end()).first - now.begin());
+    auto to = now.size();
+    while (to > from && to <= old.size() && now[to - 1] == old[to - 1]) {
+      --to;
+    }
+    if (prng.chance(2, 3)) {
+      tear_sectors(now, from, to, old, prng);
+    }
+    if (prng.chance(1, 2)) {  // the size goes its own way
+      const auto least = std::min(now.size(), old.size());
+      if (now.size() < old.size()) {
+        now += old.substr(now.size());
+      }
+      now.resize(least + prng.below(now.size() - least + 1));
+    }
+  }
+  std::ofstream(inode_name(inode), std::ios::binary | std::ios::trunc) << now;
 }
 
 ForgetfulEnvironment::ForgetfulEnvironment(const std::shared_ptr<ForgetfulFileSystem>& system)

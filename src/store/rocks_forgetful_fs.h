@@ -77,10 +77,15 @@ class ForgetfulFileSystem final : public rocksdb::FileSystemWrapper {
 
   using Inode = std::uint64_t;
   static constexpr Inode kNoInode = 0;
-  struct File {
-    std::uint64_t size = 0;
-    std::uint64_t synced = 0;
+  // What a write put over, or a cut took away: what stood there, and the size before.
+  struct Change {
+    std::uint64_t offset;
+    std::string before;
+    std::uint64_t size;
+    bool cut;
+    bool seen;  // by the disk: the power was on
   };
+  using File = std::vector<Change>;  // unsynced, in order
   struct Folder {
     std::map<std::string, Inode> now;
     std::map<std::string, Inode> synced;
@@ -96,12 +101,13 @@ class ForgetfulFileSystem final : public rocksdb::FileSystemWrapper {
   }
   void name(const std::string& path, Inode inode);  // kNoInode removes it
   bool change();  // counts one; false if the disk does not see it. Under the mutex
-  IOStatus append(Inode inode, std::size_t bytes);
+  IOStatus write(Inode inode, std::uint64_t offset, std::size_t bytes);
   IOStatus sync(Inode inode);
   void truncate(Inode inode, std::uint64_t size);
+  void remember(Inode inode, std::uint64_t offset, std::uint64_t bytes, bool cut, bool seen);
   IOStatus sync_folder(const std::string& name);
   void forget_folder(const std::string& name, Folder& folder, bool tear, Prng& prng);
-  void restore_file(Inode inode, File& file, bool tear, Prng& prng);
+  void restore_file(Inode inode, bool tear, Prng& prng);
   std::string inode_name(Inode inode) const;
 
   std::string disk_;

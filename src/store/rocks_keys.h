@@ -12,8 +12,8 @@
 namespace kvorum::store::rocks_keys {
 
 // Of everything below; raised when a reader of the old one would misread. 2: leaderless partitions
-// have logs.
-inline constexpr std::uint32_t kFormat = 2;
+// have logs. 3: write-ahead logs may end in zeros.
+inline constexpr std::uint32_t kFormat = 3;
 
 // Big-endian: RocksDB's order of the bytes is then the order of the numbers.
 template <class Int>

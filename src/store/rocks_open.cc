@@ -143,7 +143,7 @@ Result<void> RocksStore::check_manifest() {
     return fail(ErrorCode::kCorrupt, "{} is damaged at byte {} of {}", at(current), whole,
                 bytes.size());
   }
-  return whole == bytes.size() ? Result<void>() : cut(at(current), bytes.size(), whole);
+  return whole == bytes.size() ? Result<void>() : cut(at(current), whole, bytes.size() - whole);
 }
 
 Result<void> RocksStore::check_logs_of_writes() {
@@ -167,7 +167,7 @@ Result<void> RocksStore::check_logs_of_writes() {
     }
     const auto scan = scan_wal(bytes);
     const bool newest = number == logs.rbegin()->first;
-    if (scan.damaged && (scan.lost_synced || !newest)) {
+    if (scan.damaged_bytes > 0 && (scan.lost_synced || !newest)) {
       return fail(ErrorCode::kCorrupt, "{} is damaged at byte {} of {}, and {}: no torn tail", name,
                   scan.whole_bytes, bytes.size(),
                   newest ? "records behind it were synced later" : "a newer log is there");
@@ -175,7 +175,7 @@ Result<void> RocksStore::check_logs_of_writes() {
     if (newest) {
       // Synced even if whole: RocksDB will flush its records and may leave the file for the next
       // start to look at.
-      if (auto done = cut(name, bytes.size(), scan.whole_bytes); !done) {
+      if (auto done = cut(name, scan.whole_bytes, scan.damaged_bytes); !done) {
         return done;
       }
     }
@@ -183,14 +183,16 @@ Result<void> RocksStore::check_logs_of_writes() {
   return {};
 }
 
-Result<void> RocksStore::cut(const std::string& name, std::size_t size, std::size_t whole) {
+// Leaves the whole bytes, and tells of the torn ones behind them; zeros in their stead are room
+// that was never used.
+Result<void> RocksStore::cut(const std::string& name, std::size_t whole, std::size_t torn) {
   std::unique_ptr<rocksdb::FSWritableFile> file;
   rocksdb::Status status = file_system_->ReopenWritableFile(name, {}, &file, nullptr);
-  if (status.ok() && size > whole) {
+  if (status.ok()) {
     status = file->Truncate(whole, {}, nullptr);
-    if (status.ok() && options_.notice) {
-      options_.notice(fmt::format("cut a torn tail of {} bytes off {}", size - whole, name));
-    }
+  }
+  if (status.ok() && torn > 0 && options_.notice) {
+    options_.notice(fmt::format("cut a torn tail of {} bytes off {}", torn, name));
   }
   if (status.ok()) {
     status = file->Sync({}, nullptr);

@@ -7,6 +7,7 @@
 #include <rocksdb/file_system.h>
 #include <rocksdb/wal_filter.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,12 +17,15 @@
 
 #include "store/rocks_batch.h"
 #include "store/rocks_keys.h"
+#include "store/rocks_wal_files.h"
 #include "store/store.h"
 #include "store/wal_scan.h"
 
 namespace kvorum::store {
 
 inline constexpr int kRoomWrites = 64;  // writes between two looks at the free space
+// Zeros are written ahead in a write-ahead log this many times between two rotations.
+inline constexpr std::size_t kWalSteps = 64;
 
 inline Error error_of(const rocksdb::Status& status, ByteView doing) {
   const bool damaged = status.IsCorruption() || status.IsNotFound();
@@ -87,9 +91,10 @@ class RocksStore final : public Store {
  public:
   explicit RocksStore(const RocksOptions& options)
       : options_(options),
-        env_(options.environment ? static_cast<rocksdb::Env*>(options.environment)
-                                 : rocksdb::Env::Default()),
-        file_system_(env_->GetFileSystem()) {}
+        environment_(options.environment ? static_cast<rocksdb::Env*>(options.environment)
+                                         : rocksdb::Env::Default(),
+                     std::max<std::size_t>(1, options.rotate_bytes / kWalSteps)),
+        file_system_(environment_.GetFileSystem()) {}
   ~RocksStore() override { close(); }
 
   Result<void> open();
@@ -117,7 +122,7 @@ class RocksStore final : public Store {
   Result<void> inspect();  // under the database's lock, without changing anything but torn tails
   Result<void> check_manifest();
   Result<void> check_logs_of_writes();
-  Result<void> cut(const std::string& name, std::size_t size, std::size_t whole);
+  Result<void> cut(const std::string& name, std::size_t whole, std::size_t torn);
   Result<void> check_families();
   Result<void> read_database();
   Result<void> check_format();
@@ -153,7 +158,8 @@ class RocksStore final : public Store {
   std::string at(ByteView name) const { return fmt::format("{}/{}", options_.path, name); }
 
   RocksOptions options_;
-  rocksdb::Env* env_;
+  WalEnvironment environment_;
+  rocksdb::Env* const env_ = &environment_;
   std::shared_ptr<rocksdb::FileSystem> file_system_;
   bool fresh_ = false;               // nothing is there yet, or a creation that was cut short
   std::uint32_t format_ = 0;         // found

@@ -12,6 +12,7 @@
 #include "base/prng.h"
 #include "store/conformance.h"
 #include "store/rocks_forgetful_fs.h"
+#include "store/wal_scan.h"
 
 namespace kvorum::store::testing {
 namespace {
@@ -29,10 +30,6 @@ RocksOptions options_for(const std::string& path, bool create) {
   return options;
 }
 
-std::string read_file(const fs::path& name) {
-  std::ifstream in(name, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 void write_file(const fs::path& name, const std::string& bytes) {
   std::ofstream(name, std::ios::binary | std::ios::trunc) << bytes;
 }
@@ -46,6 +43,25 @@ fs::path newest_log(const std::string& folder) {
     }
   }
   return newest;
+}
+
+// Where its records end, and the zeros begin.
+std::size_t used_bytes(const fs::path& log) { return scan_wal(read_file(log)).whole_bytes; }
+
+// As another version of this program would have left it.
+void put_format(const std::string& path, const std::string& version) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto* name : {"default", "log", "meta", "data"}) {
+    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open({}, path, families, &handles, &db).ok());
+  EXPECT_TRUE(db->Put({}, handles[2], "f", version).ok());
+  for (auto* handle : handles) {
+    EXPECT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  delete db;
 }
 
 Error error_of_open(const RocksOptions& options) {
@@ -89,24 +105,33 @@ TEST_F(RocksTest, AMissingDatabaseIsAnErrorUnlessItIsToBeMade) {
 
 TEST_F(RocksTest, AFormatFromTheFutureIsRefusedAndLeftAlone) {
   open(true).reset();
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const auto* name : {"default", "log", "meta", "data"}) {
-    families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-  }
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open({}, path_, families, &handles, &db).ok());
-  ASSERT_TRUE(db->Put({}, handles[2], "f", "3").ok());
-  for (auto* handle : handles) {
-    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
-  }
-  delete db;
+  put_format(path_, "4");
   const auto log = newest_log(path_);
   const auto before = read_file(log);
   const auto error = refusal();
   EXPECT_EQ(error.code, ErrorCode::kFormat);
-  EXPECT_THAT(error.detail, HasSubstr("has format 3; this program knows 2"));
+  EXPECT_THAT(error.detail, HasSubstr("has format 4; this program knows 3"));
   EXPECT_EQ(read_file(log), before);
+}
+
+TEST_F(RocksTest, AnOlderFormatIsReadAndIsThisOneFromThenOn) {
+  append(*open(true), 5);
+  put_format(path_, "2");
+  EXPECT_EQ(extent(*open(), kOne), "0/0..5");
+  put_format(path_, "2");
+  append(*open(), 1);
+  EXPECT_EQ(extent(*open(), kOne), "0/0..6");
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  ASSERT_TRUE(
+      rocksdb::DB::OpenForReadOnly({}, path_, {{"default", {}}, {"meta", {}}}, &handles, &db).ok());
+  std::string version;
+  EXPECT_TRUE(db->Get({}, handles[1], "f", &version).ok());
+  EXPECT_EQ(version, "3");
+  for (auto* handle : handles) {
+    EXPECT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  delete db;
 }
 
 TEST_F(RocksTest, AnUnknownColumnFamilyIsAFormatFromTheFuture) {
@@ -180,6 +205,33 @@ TEST_F(RocksTest, ATornLastRecordIsCutOff) {
   }
 }
 
+// A copy of the folder while the store is open is what kill -9 would leave.
+TEST_F(RocksTest, SyncsChangeNoFileSizeAndAKilledProcessLeavesZeros) {
+  auto store = open(true);
+  append(*store, 1);
+  const auto log = newest_log(path_);
+  const auto size = fs::file_size(log);
+  append(*store, 300);
+  EXPECT_EQ(fs::file_size(log), size);
+  EXPECT_LT(used_bytes(log), size);
+  append(*store, 2000);
+  EXPECT_GT(fs::file_size(log), size) << "the room must be used up once";
+  ASSERT_TRUE(write(*store, {PutRow{kOne, kFirst, "key", Bytes(1'000'000, '\0')}}, true));
+  ASSERT_TRUE(write(*store, {PutRow{kOne, kFirst, "zeros", Bytes(100, '\0')}}, false));
+  const auto killed = folder_.path() + "/killed";
+  fs::copy(path_, killed);
+  store.reset();
+  EXPECT_EQ(fs::file_size(log), used_bytes(log)) << "closing cuts the zeros off";
+  for (const auto& path : {killed, path_}) {
+    path_ = path;
+    store = open();
+    EXPECT_EQ(notices_, "");
+    EXPECT_EQ(extent(*store, kOne), "0/0..2301");
+    EXPECT_EQ(rows(*store, kOne, kFirst),
+              "key=" + Bytes(1'000'000, '\0') + " zeros=" + Bytes(100, '\0'));
+  }
+}
+
 TEST_F(RocksTest, AFlippedByteInTheLastRecordIsATornTail) {
   for (std::size_t back = 1; back < 130; back += 25) {
     fs::remove_all(path_);
@@ -203,7 +255,7 @@ TEST_F(RocksTest, AFlippedByteBeforeSyncedRecordsIsRefusedAndNothingIsChanged) {
   const auto last_record = whole.size() - 190;
   for (std::size_t at = 0; at < last_record; at += 19) {
     for (const int flip : {0x01, 0x80}) {
-      auto bytes = whole;
+      auto bytes = whole + Bytes(flip == 1 ? 0 : 5000, 0);
       bytes[at] = static_cast<char>(bytes[at] ^ flip);
       write_file(log, bytes);
       const auto error = refusal();
@@ -216,9 +268,34 @@ TEST_F(RocksTest, AFlippedByteBeforeSyncedRecordsIsRefusedAndNothingIsChanged) {
   EXPECT_EQ(extent(*open(), kOne), "0/0..20");
 }
 
+// As if its sectors had never been written over the zeros.
+TEST_F(RocksTest, ASyncedRecordOfZerosIsRefusedUnlessItIsTheLast) {
+  auto store = open(true);
+  const auto log = newest_log(path_);
+  std::vector<std::size_t> ends;
+  for (int i = 0; i < 3; ++i) {
+    append(*store, 1);
+    ends.push_back(used_bytes(log));
+  }
+  const auto whole = read_file(log);
+  store.reset();
+  for (std::size_t gone = 1; gone < 3; ++gone) {
+    auto bytes = whole;
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(ends[gone - 1]),
+              bytes.begin() + static_cast<std::ptrdiff_t>(ends[gone]), '\0');
+    write_file(log, bytes);
+    if (gone == 1) {
+      EXPECT_EQ(refusal().code, ErrorCode::kCorrupt);
+      EXPECT_EQ(read_file(log), bytes);
+    } else {
+      EXPECT_EQ(extent(*open(), kOne), "0/0..2");
+    }
+  }
+}
+
 TEST_F(RocksTest, ARecordGoneFromBetweenOthersIsRefused) {
   auto store = open(true);
-  const auto begin = fs::file_size(newest_log(path_));
+  const auto begin = used_bytes(newest_log(path_));
   append(*store, 20);
   store.reset();
   const auto log = newest_log(path_);
@@ -233,7 +310,7 @@ TEST_F(RocksTest, ARecordGoneFromBetweenOthersIsRefused) {
 TEST_F(RocksTest, UnsyncedRecordsBehindATornOneAreCutOffWithIt) {
   auto store = open(true);
   append(*store, 10);
-  const auto synced = fs::file_size(newest_log(path_));
+  const auto synced = used_bytes(newest_log(path_));
   for (std::uint64_t index = 11; index <= 13; ++index) {
     ASSERT_TRUE(write(*store, {AppendLog{kOne, entries(index, index, 1)}}, false));
   }

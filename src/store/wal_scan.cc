@@ -10,7 +10,7 @@ namespace {
 
 // The format is RocksDB's log_format.h: blocks of 32 KiB; each holds fragments of checksum (4),
 // length (2), type (1) and bytes; less than a head's room at a block's end is zeros. Files are
-// never recycled, so the other head is unknown.
+// never recycled, so the other head is unknown; behind the last record there may be zeros.
 constexpr std::size_t kBlockBytes = 32768;
 constexpr std::size_t kFragmentHeadBytes = 7;
 enum FragmentType : std::uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
@@ -84,11 +84,12 @@ std::optional<Record> read_record(ByteView file, std::size_t at, bool all) {
   return record;
 }
 
-// Whether a record that begins behind the damage was written after `last` had been synced. Damage
-// may have broken the framing, so every offset is tried; a look for the mark first spares nearly
-// all of the checksums.
-bool synced_behind(ByteView file, std::size_t damage, std::optional<std::uint64_t> last) {
-  for (auto at = damage + 1; at + kFragmentHeadBytes < file.size(); ++at) {
+// Whether a record that begins behind the damage, and before `end`, was written after `last` had
+// been synced. Damage may have broken the framing, so every offset is tried; a look for the mark
+// first spares nearly all of the checksums.
+bool synced_behind(ByteView file, std::size_t damage, std::size_t end,
+                   std::optional<std::uint64_t> last) {
+  for (auto at = damage + 1; at < end && at + kFragmentHeadBytes < file.size(); ++at) {
     if (left_in_block(at) >= kFragmentHeadBytes + kRecordHeadBytes) {
       const auto likely = read_wal_record(file.substr(at + kFragmentHeadBytes));
       if (!likely || !likely->mark) {
@@ -140,8 +141,11 @@ WalScan scan_wal(ByteView file) {
     const auto record = read_record(file, at, true);
     const auto batch = record ? read_wal_record(record->head) : std::nullopt;
     if (!batch) {
-      scan.damaged = true;
-      scan.lost_synced = synced_behind(file, at, last);
+      const auto end = file.find_last_not_of('\0') + 1;  // of all but zeros
+      if (end > scan.whole_bytes) {
+        scan.damaged_bytes = end - scan.whole_bytes;
+        scan.lost_synced = synced_behind(file, at, end, last);
+      }
       return scan;
     }
     last = batch->sequence + batch->count - 1;

@@ -29,9 +29,9 @@ struct WalRecord {
 std::optional<WalRecord> read_wal_record(ByteView record);
 
 struct WalScan {
-  std::size_t whole_bytes = 0;  // the end of the last record before any damage
-  bool damaged = false;         // something stands behind it
-  bool lost_synced = false;     // and it can't be a torn tail: synced records are among it
+  std::size_t whole_bytes = 0;    // the end of the last record before any damage
+  std::size_t damaged_bytes = 0;  // that stand behind it, up to the zeros that may end the file
+  bool lost_synced = false;       // they can't be a torn tail: synced records are among them
 };
 
 WalScan scan_wal(ByteView file);
