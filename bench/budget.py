@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a request costs, all three nodes together: processor time, system calls, context switches,
-messages between nodes, syncs. Steadier than rates on a machine that does other things, too.
+messages and bytes between nodes, syncs. Steadier than rates on a machine that does other things.
 
 usage: budget.py [--requests N] [WORK]...
 
@@ -32,7 +32,7 @@ def load(cluster, node, keyspace, op, depth, requests):
 
 def figures(cluster):
     """What all nodes have used so far."""
-    sums = {"user": 0.0, "system": 0.0, "messages": 0, "syncs": 0}
+    sums = {"user": 0.0, "system": 0.0, "messages": 0, "bytes": 0, "syncs": 0}
     for node in NODES:
         with open(f"/proc/{cluster.pid(node)}/stat", encoding="utf-8") as file:
             words = file.read().rpartition(")")[2].split()
@@ -41,6 +41,7 @@ def figures(cluster):
         info = dict(line.split(":", 1) for line in cluster.ask(node, "INFO").splitlines()
                     if ":" in line)
         sums["messages"] += int(info["peer_messages_sent"])
+        sums["bytes"] += int(info["peer_bytes_sent"])
         sums["syncs"] += int(info["disk_syncs"])
     return sums
 
@@ -76,7 +77,8 @@ def measure(cluster, work, depth, requests, keyspaces):
 
     print(f"| {work} | {depth} | {(cost['user'] + cost['system']) * 1e6:.1f} "
           f"| {cost['user'] * 1e6:.1f} | {cost['system'] * 1e6:.1f} | {per(calls)} "
-          f"| {per(switches)} | {cost['messages']:.3f} | {cost['syncs']:.3f} |", flush=True)
+          f"| {per(switches)} | {cost['messages']:.3f} | {cost['bytes']:.0f} "
+          f"| {cost['syncs']:.3f} |", flush=True)
 
 
 def main():
@@ -93,7 +95,7 @@ def main():
         wait_for(lambda: all(" refilling:0" in cluster.ask(node, "KV.STATUS") for node in NODES),
                  "whole replicas")
         print("| work | pipeline | µs | user | system | system calls | switches | messages "
-              "| syncs |\n|---|---|---|---|---|---|---|---|---|")
+              "| bytes | syncs |\n|---|---|---|---|---|---|---|---|---|---|")
         for work in words.work or WORKS:
             for depth, requests in ((1, words.requests // 4), (16, words.requests)):
                 measure(cluster, work, depth, requests, keyspaces)

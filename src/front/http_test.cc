@@ -73,7 +73,9 @@ class Rows {
                                      : reply.status("OK");
     }
     if (name == "INFO") {
-      return reply.bulk("# Server\r\nuptime_in_seconds:7\r\ntotal_commands_processed:12\r\n");
+      return reply.bulk(
+          "# Server\r\nuptime_in_seconds:7\r\ntotal_commands_processed:12\r\n"
+          "peer_bytes_sent:345\r\n");
     }
     if (name == "KV.STATUS") {
       return reply.bulk(
@@ -290,12 +292,14 @@ TEST_F(Http, TellsAboutItself) {
   EXPECT_EQ(status["leaderless"]["rows"], 5);
   EXPECT_EQ(status["peers"][1]["link"], "down");
   EXPECT_EQ(json::parse(body(ask("GET /healthz")))["status"], "ok");
-  EXPECT_THAT(ask("GET /metrics"),
-              AllOf(HasSubstr("Content-Type: text/plain; version=0.0.4"),
-                    HasSubstr("# TYPE kvorum_commands_total counter\nkvorum_commands_total 12\n"),
-                    HasSubstr("kvorum_peer_up{peer=\"3\"} 0\n"),
-                    HasSubstr("kvorum_partition_term{partition=\"0\"} 3\n"),
-                    HasSubstr("process_resident_memory_bytes 4096\n")));
+  EXPECT_THAT(
+      ask("GET /metrics"),
+      AllOf(HasSubstr("Content-Type: text/plain; version=0.0.4"),
+            HasSubstr("# TYPE kvorum_commands_total counter\nkvorum_commands_total 12\n"),
+            HasSubstr("# TYPE kvorum_peer_bytes_total counter\nkvorum_peer_bytes_total 345\n"),
+            HasSubstr("kvorum_peer_up{peer=\"3\"} 0\n"),
+            HasSubstr("kvorum_partition_term{partition=\"0\"} 3\n"),
+            HasSubstr("process_resident_memory_bytes 4096\n")));
   EXPECT_THAT(ask("GET /"), AllOf(HasSubstr("text/html"), HasSubstr("127.0.0.1:9002")));
 }
 

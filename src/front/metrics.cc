@@ -33,6 +33,8 @@ constexpr Source kInfo[] = {
      MetricType::Counter},
     {"peer_messages_sent", "kvorum_peer_messages_total", "Messages sent to other nodes",
      MetricType::Counter},
+    {"peer_bytes_sent", "kvorum_peer_bytes_total", "Bytes sent to other nodes",
+     MetricType::Counter},
     {"disk_syncs", "kvorum_disk_syncs_total", "Batches that were to be synced",
      MetricType::Counter},
 };

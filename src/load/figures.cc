@@ -34,11 +34,12 @@ std::optional<NodeFigures> parse_figures(ByteView info) {
   const auto user = seconds(field(info, "used_cpu_user"));
   const auto system = seconds(field(info, "used_cpu_sys"));
   const auto messages = parse_number<std::uint64_t>(field(info, "peer_messages_sent"));
+  const auto bytes = parse_number<std::uint64_t>(field(info, "peer_bytes_sent"));
   const auto syncs = parse_number<std::uint64_t>(field(info, "disk_syncs"));
-  if (!user || !system || !messages || !syncs) {
+  if (!user || !system || !messages || !bytes || !syncs) {
     return std::nullopt;
   }
-  return NodeFigures{*user + *system, *messages, *syncs};
+  return NodeFigures{*user + *system, *messages, *bytes, *syncs};
 }
 
 Result<NodeFigures> look_at(const client::Endpoint& node) {
@@ -58,12 +59,12 @@ Result<NodeFigures> look_at(const client::Endpoint& node) {
 
 std::optional<NodeFigures> difference(const NodeFigures& before, const NodeFigures& after) {
   if (after.cpu_seconds < before.cpu_seconds || after.peer_messages < before.peer_messages ||
-      after.disk_syncs < before.disk_syncs) {
+      after.peer_bytes < before.peer_bytes || after.disk_syncs < before.disk_syncs) {
     return std::nullopt;
   }
   return NodeFigures{after.cpu_seconds - before.cpu_seconds,
                      after.peer_messages - before.peer_messages,
-                     after.disk_syncs - before.disk_syncs};
+                     after.peer_bytes - before.peer_bytes, after.disk_syncs - before.disk_syncs};
 }
 
 }  // namespace kvorum::load

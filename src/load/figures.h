@@ -15,6 +15,7 @@ namespace kvorum::load {
 struct NodeFigures {
   double cpu_seconds = 0;  // user and system
   std::uint64_t peer_messages = 0;
+  std::uint64_t peer_bytes = 0;
   std::uint64_t disk_syncs = 0;
 };
 

@@ -54,6 +54,7 @@ Sums sums_of(const Measured& measured) {
       ++sums.known;
       sums.figures.cpu_seconds += node->cpu_seconds;
       sums.figures.peer_messages += node->peer_messages;
+      sums.figures.peer_bytes += node->peer_bytes;
       sums.figures.disk_syncs += node->disk_syncs;
     }
   }
@@ -135,13 +136,14 @@ void add_costs(const Options& options, const Measured& measured, std::string& ou
       each(measured.load_cpu_seconds * 1e6, operations));
   const auto sums = sums_of(measured);
   if (sums.known > 0) {
-    fmt::format_to(
-        at,
-        "at {} node{}: {:.2f} us of processor time, {:.4f} messages to others, {:.4f} disk "
-        "syncs\n",
-        sums.known, sums.known == 1 ? "" : "s", each(sums.figures.cpu_seconds * 1e6, operations),
-        each(static_cast<double>(sums.figures.peer_messages), operations),
-        each(static_cast<double>(sums.figures.disk_syncs), operations));
+    fmt::format_to(at,
+                   "at {} node{}: {:.2f} us of processor time, {:.4f} messages and {:.1f} bytes to "
+                   "others, {:.4f} disk syncs\n",
+                   sums.known, sums.known == 1 ? "" : "s",
+                   each(sums.figures.cpu_seconds * 1e6, operations),
+                   each(static_cast<double>(sums.figures.peer_messages), operations),
+                   each(static_cast<double>(sums.figures.peer_bytes), operations),
+                   each(static_cast<double>(sums.figures.disk_syncs), operations));
   }
   for (std::size_t i = 0; i < measured.nodes.size(); ++i) {
     if (!measured.nodes[i]) {
@@ -209,6 +211,8 @@ Json per_operation(const Measured& measured) {
   out["cpu_us"] = known ? Json(each(figures.cpu_seconds * 1e6, operations)) : Json();
   out["peer_messages"] =
       known ? Json(each(static_cast<double>(figures.peer_messages), operations)) : Json();
+  out["peer_bytes"] =
+      known ? Json(each(static_cast<double>(figures.peer_bytes), operations)) : Json();
   out["disk_syncs"] =
       known ? Json(each(static_cast<double>(figures.disk_syncs), operations)) : Json();
   return out;
@@ -266,6 +270,7 @@ std::string json(const Options& options, const Measured& measured) {
     if (node) {
       one["cpu_seconds"] = node->cpu_seconds;
       one["peer_messages"] = node->peer_messages;
+      one["peer_bytes"] = node->peer_bytes;
       one["disk_syncs"] = node->disk_syncs;
     }
     out["nodes"].push_back(std::move(one));

@@ -32,17 +32,18 @@ Measured some_load() {
   tally.losses["127.0.0.1:7002"] = {1, "the node closed the connection"};
   tally.bytes_sent = 1020;
   tally.left_over = 7;
-  measured.nodes = {NodeFigures{0.00102, 204, 51}, std::nullopt};
+  measured.nodes = {NodeFigures{0.00102, 204, 20400, 51}, std::nullopt};
   return measured;
 }
 
 TEST(Report, TheTableTellsEveryFigure) {
   const auto text = table(some_options(), some_load());
-  for (const auto* part : {"reads at sequential", "102 requests in 2.000 s: 51 a second", "1.000",
-                           "1 writes with an unknown outcome: UNKNOWN", "1 reads failed: LOST",
-                           "127.0.0.1:7002: 1 connection broke", "7 requests were due and not sent",
-                           "10.0 bytes sent", "at 1 node: 10.00 us", "2.0000 messages",
-                           "0.5000 disk syncs", "127.0.0.1:7002 was gone or began anew"}) {
+  for (const auto* part :
+       {"reads at sequential", "102 requests in 2.000 s: 51 a second", "1.000",
+        "1 writes with an unknown outcome: UNKNOWN", "1 reads failed: LOST",
+        "127.0.0.1:7002: 1 connection broke", "7 requests were due and not sent", "10.0 bytes sent",
+        "at 1 node: 10.00 us", "2.0000 messages and 200.0 bytes", "0.5000 disk syncs",
+        "127.0.0.1:7002 was gone or began anew"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
   EXPECT_THAT(text, Not(HasSubstr("\nwrites "))) << "none ended well";
@@ -59,6 +60,7 @@ TEST(Report, JsonHasTheSame) {
   EXPECT_EQ(out["errors"][1]["code"], "UNKNOWN");
   EXPECT_EQ(out["errors"][1]["outcome"], "unknown");
   EXPECT_EQ(out["not_sent"], 7);
+  EXPECT_EQ(out["per_operation"]["peer_bytes"], 200);
   EXPECT_EQ(out["per_operation"]["disk_syncs"], 0.5);
   EXPECT_EQ(out["nodes"][1]["known"], false);
   EXPECT_EQ(out["options"]["read_level"], "sequential");
@@ -78,22 +80,27 @@ TEST(Report, AnEmptyLoadIsNoughtAndWhatIsNotKnownIsNull) {
 
 TEST(Figures, AreReadFromInfo) {
   const auto figures = parse_figures(
-      "# Stats\r\nxdisk_syncs:9\r\npeer_messages_sent:12\r\ndisk_syncs:3\r\n\r\n# CPU\r\n"
+      "# "
+      "Stats\r\nxdisk_syncs:9\r\npeer_messages_sent:12\r\npeer_bytes_sent:34\r\ndisk_syncs:"
+      "3\r\n\r\n# CPU\r\n"
       "used_cpu_sys:0.250000\r\nused_cpu_user:1.5\r\n");
   ASSERT_TRUE(figures);
   EXPECT_DOUBLE_EQ(figures->cpu_seconds, 1.75);
   EXPECT_EQ(figures->peer_messages, 12u);
+  EXPECT_EQ(figures->peer_bytes, 34u);
   EXPECT_EQ(figures->disk_syncs, 3u);
   EXPECT_FALSE(parse_figures("# CPU\r\nused_cpu_sys:0.25\r\nused_cpu_user:1.5\r\n"));
   EXPECT_FALSE(parse_figures(""));
 }
 
 TEST(Figures, OfANodeThatBeganAnewAreNone) {
-  const auto grown = difference({1, 10, 10}, {3, 30, 20});
+  const auto grown = difference({1, 10, 10, 10}, {3, 30, 25, 20});
   ASSERT_TRUE(grown);
   EXPECT_EQ(grown->peer_messages, 20u);
-  EXPECT_FALSE(difference({1, 10, 10}, {0.5, 30, 20}));
-  EXPECT_FALSE(difference({1, 10, 10}, {2, 3, 20}));
+  EXPECT_EQ(grown->peer_bytes, 15u);
+  EXPECT_FALSE(difference({1, 10, 10, 10}, {0.5, 30, 25, 20}));
+  EXPECT_FALSE(difference({1, 10, 10, 10}, {2, 3, 25, 20}));
+  EXPECT_FALSE(difference({1, 10, 10, 10}, {2, 30, 5, 20}));
 }
 
 }  // namespace

@@ -257,7 +257,10 @@ void PeerLink::flush() {
   if (writing_ || out_.unsent() == 0 || state_ < State::kGreeting) {
     return;
   }
-  switch (out_.send(socket_.native_handle())) {
+  const auto waited = out_.unsent();
+  const auto sent = out_.send(socket_.native_handle());
+  node_->add_peer_bytes(waited - out_.unsent());
+  switch (sent) {
     case OutBuffer::Sent::kAll:
       overfull_ = false;
       return;

@@ -32,6 +32,24 @@ TEST(Peers, MessagesForwardsAndQuestionsArriveBothWays) {
   EXPECT_EQ(one.text({"PING"}), "PONG");
 }
 
+TEST(Peers, TheNodeIsToldHowManyBytesWereSent) {
+  Pair pair;
+  pair.start();
+  TestClient one(pair.one.client_port());
+  TestClient two(pair.two.client_port());
+  ASSERT_EQ(ask_until(one, {"PEERS"}, "2:102"), "2:102");
+  const auto greeted = std::stoul(one.text({"SENT"}));
+  EXPECT_GT(greeted, 0u);
+  // More than a socket takes at once, so it goes out in pieces.
+  const Bytes text(10'000'000, 'x');
+  one.call({"SEND", "2", text});
+  const auto want = "message 1 5 " + text;
+  ASSERT_EQ(ask_until(two, {"LAST"}, want), want);
+  const auto sent = std::stoul(one.text({"SENT"})) - greeted;
+  EXPECT_GT(sent, text.size());
+  EXPECT_LT(sent, text.size() + 200);
+}
+
 TEST(Peers, AnotherClusterIsRefusedByBothAndSaidOnce) {
   LogCapture log;
   Pair pair(7, 8);

@@ -225,6 +225,9 @@ void TestNode::answer_count(const Waiting& waiting, ReplyWriter& reply) {
     }
     return reply.bulk(all);
   }
+  if (name == "SENT") {
+    return reply.bulk(std::to_string(peer_bytes_));
+  }
   if (name == "REQUESTS" || name == "MOST" || name == "CONNECTIONS") {
     const auto count = name == "REQUESTS" ? requests_ : name == "MOST" ? most_ : clients_;
     return reply.bulk(std::to_string(count));

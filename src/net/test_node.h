@@ -27,6 +27,7 @@ namespace kvorum::net {
 //   LAST | PEERS
 //   FAULT words | FAULTS (this node's rules) | CALL node words (a fault command for that node)
 //   ("node:incarnation ...") REQUESTS (so far) | MOST (of one connection in one turn) | CONNECTIONS
+//   | SENT (bytes to other nodes)
 class TestNode final : public node::Node {
  public:
   TestNode(node::Connections& connections, NodeId self);
@@ -55,6 +56,7 @@ class TestNode final : public node::Node {
   bool writes(PartitionId) const override { return false; }
   bool idle() const override { return waiting_.empty(); }
   void set_client_count(std::size_t connected) override { clients_ = connected; }
+  void add_peer_bytes(std::size_t sent) override { peer_bytes_ += sent; }
 
  private:
   struct Waiting {
@@ -82,6 +84,7 @@ class TestNode final : public node::Node {
   Instant wake_at_ = Instant::max();
   std::uint64_t ticket_ = 0;
   std::size_t clients_ = 0;
+  std::size_t peer_bytes_ = 0;
   std::size_t requests_ = 0;
   std::size_t most_ = 0;
   bool held_ = false;

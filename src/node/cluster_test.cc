@@ -427,6 +427,15 @@ TEST(Cluster, InfoTellsTheProcessorTimeThatItsSourceTells) {
   EXPECT_THAT(with.ask(1, "INFO"), HasSubstr("# CPU"));
 }
 
+TEST(Cluster, InfoTellsTheBytesThatWereSentToOtherNodes) {
+  TestCluster cluster(1);
+  cluster.wait_leader();
+  EXPECT_THAT(cluster.ask(1, "INFO stats"), HasSubstr("peer_bytes_sent:0\r\n"));
+  cluster.node(1).node->add_peer_bytes(40);
+  cluster.node(1).node->add_peer_bytes(2);
+  EXPECT_THAT(cluster.ask(1, "INFO stats"), HasSubstr("peer_bytes_sent:42\r\n"));
+}
+
 TEST(Cluster, ASingleNodeServesAlone) {
   TestCluster cluster(1);
   cluster.wait_leader();

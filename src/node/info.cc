@@ -105,8 +105,8 @@ std::string Replica::info(ByteView section) const {
   if (wanted("STATS")) {
     text += fmt::format(
         "# Stats\r\ntotal_commands_processed:{}\r\npeer_messages_sent:{}\r\n"
-        "disk_syncs:{}\r\n\r\n",
-        commands_, messages_sent_, syncs_);
+        "peer_bytes_sent:{}\r\ndisk_syncs:{}\r\n\r\n",
+        commands_, messages_sent_, peer_bytes_, syncs_);
   }
   if (options_.cpu_time && wanted("CPU")) {
     const auto used = options_.cpu_time();

@@ -115,6 +115,7 @@ class Node {
 
   // Counters for INFO that only net/ knows.
   virtual void set_client_count(std::size_t connected) = 0;
+  virtual void add_peer_bytes(std::size_t sent) = 0;  // to other nodes, as frames
 };
 
 }  // namespace kvorum::node

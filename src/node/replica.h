@@ -71,6 +71,7 @@ class Replica final : public Node, private Partition::Host {
   const kv::Machine* machine(PartitionId partition) const override;
   bool writes(PartitionId partition) const override;
   void set_client_count(std::size_t connected) override { clients_ = connected; }
+  void add_peer_bytes(std::size_t sent) override { peer_bytes_ += sent; }
 
  private:
   struct Peer {
@@ -261,6 +262,7 @@ class Replica final : public Node, private Partition::Host {
   std::size_t clients_ = 0;
   std::uint64_t commands_ = 0;
   std::uint64_t messages_sent_ = 0;  // to other nodes
+  std::uint64_t peer_bytes_ = 0;     // that the sockets took for them
   std::uint64_t syncs_ = 0;          // batches that the disk was to sync; it may do several at once
   Faults faults_;
   Queries queries_;

@@ -53,7 +53,7 @@ class OnThreeNodes(Bench):
         self.assertEqual([node["known"] for node in out["nodes"]], [True] * 3)
         each = out["per_operation"]
         for name in ("bytes_sent", "bytes_received", "load_cpu_us", "cpu_us", "peer_messages",
-                     "disk_syncs"):
+                     "peer_bytes", "disk_syncs"):
             self.assertLess(0, each[name], name)
         request = b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000299\r\n$10\r\n0123456789\r\n"
         self.assertEqual((each["bytes_sent"], each["bytes_received"]), (len(request), 5))
