@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <chrono>
 #include <memory>
 
+#include "app/units.h"
 #include "app/verbs.h"
 
 namespace kvorum::app {
@@ -32,35 +32,6 @@ Exit code: 0 all ok, 1 a violation, 2 bad input, 3 unknown. For `all`: 1 if no m
 
 std::string needs(std::string_view what, const std::string& word) {
   return fmt::format("'{}' is not {}", word, what);
-}
-
-// A number with one of the units, each worth so much.
-std::optional<std::int64_t> with_unit(
-    std::string_view word, std::initializer_list<std::pair<std::string_view, std::int64_t>> units) {
-  double number = 0;
-  const auto end = word.data() + word.size();
-  const auto [at, failed] = std::from_chars(word.data(), end, number);
-  for (const auto& [name, worth] : units) {
-    const auto scaled = number * static_cast<double>(worth);
-    if (failed == std::errc() && number >= 0 && scaled < 4e18 &&
-        name == std::string_view(at, end)) {
-      return static_cast<std::int64_t>(scaled);
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<std::int64_t> parse_time(std::string_view word) {
-  return with_unit(word, {{"s", 1'000'000'000},
-                          {"ms", 1'000'000},
-                          {"us", 1'000},
-                          {"ns", 1},
-                          {"m", 60'000'000'000},
-                          {"h", 3'600'000'000'000}});
-}
-
-std::optional<std::int64_t> parse_size(std::string_view word) {
-  return with_unit(word, {{"G", 1LL << 30}, {"M", 1LL << 20}, {"K", 1LL << 10}, {"", 1}});
 }
 
 struct Words {

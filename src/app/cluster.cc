@@ -4,6 +4,7 @@
 
 #include "app/cluster_ops.h"
 #include "app/config.h"
+#include "app/units.h"
 #include "app/verbs.h"
 
 namespace kvorum::app {
@@ -65,6 +66,7 @@ void add_start(CLI::App* cluster, const std::shared_ptr<Flags>& flags, int& exit
   start->add_flag("--detach", options.detach, "Return once it serves; without, stay until Ctrl-C");
   start->add_option("--store", options.store, "rocks (on disk, the default) or mem (for trials)")
       ->check(CLI::IsMember({"rocks", "mem"}));
+  add_memory_budget(start, options.memory_budget_bytes);
   start->add_option(
       "--http-origin", options.http_origins,
       "Lets web pages of this origin, like http://localhost:8080, use HTTP; * for all. "

@@ -18,6 +18,7 @@ struct StartOptions {
   std::optional<std::uint32_t> nodes;
   std::optional<std::uint32_t> base_port;
   std::optional<std::string> store;
+  std::optional<std::uint64_t> memory_budget_bytes;
   std::optional<std::vector<std::string>> http_origins;
   MainWords main;
   bool memcached = false;

@@ -41,6 +41,11 @@ Result<ClusterConfig> new_config(const StartOptions& options) {
     config.cluster = ClusterId(std::uint64_t{random()} << 32 | random());
   }
   config.store = options.store.value_or(config.store);
+  config.memory_budget_bytes = options.memory_budget_bytes.value_or(config.memory_budget_bytes);
+  if (config.memory_budget_bytes > 0 && config.store == "mem") {
+    return fail(ErrorCode::kConfig,
+                "--memory-budget needs --store rocks: where else should rows go?");
+  }
   config.level = options.main.level.value_or(config.level);
   config.http_origins = options.http_origins.value_or(config.http_origins);
   auto main = describe_main(options.main, nodes);
@@ -75,6 +80,8 @@ Result<void> check_unchanged(const StartOptions& options, const ClusterConfig& c
   const auto same = differs("--nodes", options.nodes, config.nodes.size());
   const auto same_port = differs("--base-port", options.base_port, config.nodes[0].resp_port);
   const auto same_store = differs("--store", options.store, config.store);
+  const auto same_budget =
+      differs("--memory-budget", options.memory_budget_bytes, config.memory_budget_bytes);
   const auto same_level = differs("--level", options.main.level, config.level);
   const bool same_origins = !options.http_origins || *options.http_origins == config.http_origins;
   if (!same_origins) {
@@ -93,7 +100,8 @@ Result<void> check_unchanged(const StartOptions& options, const ClusterConfig& c
   };
   const auto memcached = has_port("--memcached", options.memcached, &NodeConfig::memcached_port);
   const auto three = has_port("--three-byte", options.three_byte, &NodeConfig::three_byte_port);
-  for (const auto& check : {same, same_port, same_store, same_level, memcached, three}) {
+  for (const auto& check :
+       {same, same_port, same_store, same_budget, same_level, memcached, three}) {
     if (!check) {
       return check;
     }

@@ -239,12 +239,17 @@ MaybeError read_top(const toml::value& root, const std::string& file_name, Clust
   top.number("max_value_bytes", 1, static_cast<std::int64_t>(kMaxValueBytes),
              config.max_value_bytes);
   top.number("reserve_bytes", 0, INT64_MAX, config.reserve_bytes);
+  top.number("memory_budget_bytes", 0, INT64_MAX, config.memory_budget_bytes);
   top.choice("store", is_store, "rocks, mem", config.store);
   top.texts("http_origins", config.http_origins);
   top.choice("log_level", is_log_level, "debug, info, warn, error", config.log_level);
   if (config.election_timeout_ms < 2 * config.heartbeat_ms) {
     top.complain_at(top.line_of("election_timeout_ms"),
                     "election_timeout_ms must be at least twice heartbeat_ms");
+  }
+  if (config.memory_budget_bytes > 0 && config.store == "mem") {
+    top.complain_at(top.line_of("memory_budget_bytes"),
+                    "memory_budget_bytes needs store = \"rocks\": where else should rows go?");
   }
   top.require("cluster");
   auto nodes_error = read_nodes(top, file_name, config);
@@ -316,6 +321,9 @@ std::string format_config(const ClusterConfig& config) {
       config.cluster.value(), config.election_timeout_ms, config.heartbeat_ms,
       config.request_timeout_ms, config.max_value_bytes, config.reserve_bytes, config.store,
       config.level, config.log_level, config.main.partitions);
+  if (config.memory_budget_bytes > 0) {
+    out += fmt::format("memory_budget_bytes = {}\n", config.memory_budget_bytes);
+  }
   if (!config.http_origins.empty()) {
     out += "http_origins = [";
     for (const auto& origin : config.http_origins) {

@@ -40,7 +40,8 @@ struct ClusterConfig {
   std::int64_t request_timeout_ms = 5000;
   std::uint64_t max_value_bytes = std::uint64_t{16} << 20;
   std::uint64_t reserve_bytes = std::uint64_t{64} << 20;
-  std::string store = "rocks";  // or mem
+  std::uint64_t memory_budget_bytes = 0;  // 0: no bound
+  std::string store = "rocks";            // or mem
   // Of a request on a connection that names none. One of counts makes `main` leaderless.
   std::string level = "linearizable";
   std::string log_level = "info";

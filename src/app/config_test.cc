@@ -42,6 +42,7 @@ TEST(Config, TheDocumentedExampleIsReadAndHasEveryDefault) {
   EXPECT_EQ(config->request_timeout_ms, defaults.request_timeout_ms);
   EXPECT_EQ(config->max_value_bytes, defaults.max_value_bytes);
   EXPECT_EQ(config->reserve_bytes, defaults.reserve_bytes);
+  EXPECT_EQ(config->memory_budget_bytes, defaults.memory_budget_bytes);
   EXPECT_EQ(config->store, defaults.store);
   EXPECT_EQ(config->level, defaults.level);
   EXPECT_EQ(config->log_level, defaults.log_level);

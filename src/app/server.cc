@@ -21,6 +21,7 @@
 #include "app/fronts.h"
 #include "app/process.h"
 #include "app/process_figures.h"
+#include "app/units.h"
 #include "app/verbs.h"
 #include "app/version.h"
 #include "node/disk.h"
@@ -44,6 +45,7 @@ struct Flags {
   std::string store;      // empty: as the configuration says
   std::string log_level;  // empty: as the configuration says
   // As the configuration says, unless named.
+  std::optional<std::uint64_t> memory_budget_bytes;
   std::optional<std::uint16_t> memcached;
   std::optional<std::uint16_t> three_byte;
   bool init = false;
@@ -85,7 +87,7 @@ Result<void> check_ports(const std::string& host, const NodeConfig& node) {
 }
 
 Result<std::unique_ptr<store::Store>> open_store(const Flags& flags, const ClusterConfig& config) {
-  if ((flags.store.empty() ? config.store : flags.store) == "mem") {
+  if (config.store == "mem") {
     return store::open_mem();
   }
   std::error_code error;
@@ -99,6 +101,7 @@ Result<std::unique_ptr<store::Store>> open_store(const Flags& flags, const Clust
   // Clients are refused at the reserve; what the node writes by itself may use most of it.
   options.low_bytes = config.reserve_bytes;
   options.reserve_bytes = std::min<std::uint64_t>(config.reserve_bytes / 4, kOwnReserveBytes);
+  options.finds_rows = config.memory_budget_bytes > 0;
   options.notice = [](const std::string& text) { spdlog::warn("{}", text); };
   return store::open_rocks(options);
 }
@@ -120,6 +123,7 @@ node::Options node_options(const ClusterConfig& config, const NodeConfig& self,
   options.election_timeout = milliseconds(config.election_timeout_ms);
   options.heartbeat = milliseconds(config.heartbeat_ms);
   options.request_timeout = milliseconds(config.request_timeout_ms);
+  options.memory_budget = config.memory_budget_bytes;
   options.kv.max_value_bytes = config.max_value_bytes;
   if (!config.main.leaderless()) {
     options.read_level = *parse_level(config.level);  // the configuration was checked
@@ -167,7 +171,7 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
   auto options = node_options(config, self, *identity);
   options.faults = flags.faults;
   options.cpu_time = cpu_time;
-  options.durable = (flags.store.empty() ? config.store : flags.store) != "mem";
+  options.durable = config.store != "mem";
   auto node = node::Node::open(options, **store, **server, now());
   if (!node) {
     return tl::unexpected(std::move(node.error()));
@@ -176,15 +180,26 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
       "node {} of cluster {:016x}: on {}, clients on port {}, peers on port {}, start {}{}",
       self.id.value(), config.cluster.value(), flags.bind, self.resp_port, self.peer_port,
       identity->boot, identity->may_vote ? "" : ", without a vote (its disk was empty)");
+  if (config.memory_budget_bytes > 0) {
+    spdlog::info(
+        "memory budget {} bytes: for the rows of ordered keyspaces; their keys, and leaderless "
+        "rows, stay in memory",
+        config.memory_budget_bytes);
+  }
   log_fronts(self);
   node::Disk disk(**store);
   return (*server)->run(**node, disk);
 }
 
 int run_server(const Flags& flags) {
-  const auto config = load_config(flags.config);
+  auto config = load_config(flags.config);
   if (!config) {
     return complain(kBadInput, config.error().detail);
+  }
+  config->store = flags.store.empty() ? config->store : flags.store;
+  config->memory_budget_bytes = flags.memory_budget_bytes.value_or(config->memory_budget_bytes);
+  if (config->memory_budget_bytes > 0 && config->store == "mem") {
+    return complain(kBadInput, "a memory budget needs --store rocks: where else should rows go?");
   }
   const auto* found = config->find(NodeId(flags.node));
   if (found == nullptr) {
@@ -224,6 +239,7 @@ void add_server_verb(CLI::App& app, int& exit_code) {
       "data must come back without it, and then has no vote");
   server->add_option("--store", flags->store, "rocks or mem; overrides the configuration")
       ->check(CLI::IsMember({"rocks", "mem"}));
+  add_memory_budget(server, flags->memory_budget_bytes);
   server->add_flag("--faults", flags->faults, "Allow KV.FAULT");
   server
       ->add_option("--memcached", flags->memcached,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/mutant.h"
+#include "kv/execute.h"
 #include "kv/state.h"
 
 namespace kvorum::kv {
@@ -45,7 +46,7 @@ Bytes row_key(const Row& row, Slot slot) {
 
 Bytes row_value(const Row& row, std::optional<WallMs> deadline) {
   Bytes bytes;
-  bytes.reserve(row.value().size() + 17);
+  bytes.reserve(row.value_size() + 17);
   put_fixed(bytes, row.version().packed);
   put_fixed(bytes, static_cast<std::uint8_t>(deadline ? 1 : 0));
   if (deadline) {
@@ -55,27 +56,38 @@ Bytes row_value(const Row& row, std::optional<WallMs> deadline) {
   return bytes;
 }
 
-bool load_table_row(Table& table, ByteView key, ByteView bytes) {
-  constexpr std::size_t kHead = 3;
-  if (key.size() < kHead || key.size() - kHead >= Row::kMaxBytes ||
-      bytes.size() >= Row::kMaxBytes ||
-      big_endian<std::uint16_t>(key.substr(1)) != slot_of(key.substr(kHead)).value()) {
-    return false;
-  }
-  Reader reader(bytes);
-  const Version version{reader.fixed<std::uint64_t>()};
-  const auto timed = reader.fixed<std::uint8_t>();
+struct StoredRow {
+  Version version;
   std::optional<WallMs> deadline;
+  ByteView value;
+};
+
+std::optional<StoredRow> decode_row(ByteView bytes) {
+  Reader reader(bytes);
+  StoredRow row;
+  row.version = Version{reader.fixed<std::uint64_t>()};
+  const auto timed = reader.fixed<std::uint8_t>();
   if (timed == 1) {
-    deadline = WallMs(reader.fixed<std::int64_t>());
-    if (KVORUM_MUTANT(kForgetTtl)) {
-      deadline.reset();
-    }
+    row.deadline = WallMs(reader.fixed<std::int64_t>());
   }
-  if (!reader.ok() || timed > 1) {
+  row.value = reader.rest();
+  return reader.ok() && timed <= 1 ? std::optional(row) : std::nullopt;
+}
+
+constexpr std::size_t kRowKeyHead = 3;
+
+bool load_table_row(Table& table, ByteView key, ByteView bytes, bool cold) {
+  if (key.size() < kRowKeyHead || key.size() - kRowKeyHead >= Row::kMaxBytes ||
+      bytes.size() >= Row::kMaxBytes ||
+      big_endian<std::uint16_t>(key.substr(1)) != slot_of(key.substr(kRowKeyHead)).value()) {
     return false;
   }
-  table.load(key.substr(kHead), reader.rest(), version, deadline);
+  const auto row = decode_row(bytes);
+  if (!row) {
+    return false;
+  }
+  table.load(key.substr(kRowKeyHead), row->value, row->version,
+             KVORUM_MUTANT(kForgetTtl) ? std::nullopt : row->deadline, cold);
   return true;
 }
 
@@ -136,12 +148,12 @@ std::optional<Machine::Record> Machine::decode(ByteView bytes) {
   return format == kRecordFormat && reader.done() ? std::optional(std::move(record)) : std::nullopt;
 }
 
-bool Machine::load_row(ByteView key, ByteView value) {
+bool Machine::load_row(ByteView key, ByteView value, bool cold) {
   if (key.empty()) {
     return false;
   }
   if (key.front() == kRowType) {
-    return load_table_row(state_->table, key, value);
+    return load_table_row(state_->table, key, value, cold);
   }
   if (key.size() != 1 + sizeof(std::uint64_t)) {
     return false;
@@ -151,6 +163,73 @@ bool Machine::load_row(ByteView key, ByteView value) {
     return state_->nodes.load(id, value);
   }
   return key.front() == kOnceType && state_->once_clients.load(id, value);
+}
+
+std::size_t Machine::cold() const { return state_->table.cold(); }
+bool Machine::evict(std::size_t count) { return state_->table.evict(count); }
+
+void Machine::missing(const Command& command, std::vector<ColdRow>& out) const {
+  if (cold() > 0) {
+    state_->missing(command, out);
+  }
+}
+
+void Machine::missing(const Entry& entry, std::vector<ColdRow>& out) const {
+  if (cold() == 0 || entry.type != EntryType::kCommands) {
+    return;
+  }
+  Reader reader(*entry.payload);
+  Command command;
+  while (const auto head = decode_run_head(reader)) {
+    Reader body(reader.take(head->bytes));
+    while (!body.rest().empty() && kvorum::decode(body, command)) {
+      state_->missing(command, out);
+    }
+  }
+}
+
+void Machine::State::missing(const Command& command, std::vector<ColdRow>& out) const {
+  if (!well_formed(command)) {
+    return;
+  }
+  if (command.op == Op::kOnce) {
+    Reader reader(command.args[0]);
+    Command inner;
+    // What a numbered command may not be is refused when it is applied.
+    if (kvorum::decode(reader, inner) && inner.op != Op::kOnce) {
+      missing(inner, out);
+    }
+    return;
+  }
+  if (!needs_values(command)) {
+    return;
+  }
+  const auto count = command.op == Op::kMGet ? command.args.size() : 1;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto spot = table.look(command.args[i]);
+    if (spot.row != nullptr && spot.row->cold()) {
+      out.push_back({row_key(*spot.row, spot.ref.slot), spot.row->version()});
+    }
+  }
+}
+
+bool Machine::restore(const ColdRow& asked, const std::optional<Bytes>& stored) {
+  auto& table = state_->table;
+  const auto spot = table.look(ByteView(asked.key).substr(kRowKeyHead));
+  const auto row = stored ? decode_row(*stored) : std::nullopt;
+  if (KVORUM_MUTANT(kTakeOldValue) && spot.row != nullptr && row) {
+    table.put(spot, row->value, row->version, row->deadline);
+    return true;
+  }
+  if (spot.row == nullptr || !spot.row->cold()) {
+    return true;
+  }
+  if (!row || row->version != spot.row->version() || row->value.size() != spot.row->value_size() ||
+      checksum(row->value) != spot.row->value_sum()) {
+    return spot.row->version() != asked.version;  // else it became cold again in the meantime
+  }
+  table.restore(spot, row->value);
+  return true;
 }
 
 void Machine::load_record(const Record& record) {

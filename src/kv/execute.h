@@ -15,6 +15,11 @@ namespace kvorum::kv {
 // that; this keeps the machine safe from bytes that came another way.
 bool well_formed(const Command& command);
 
+// Whether the command looks at, or keeps, the values that its rows have before it, so that none of
+// them may be cold: those of all arguments for kMGet, of the first one for others. No row at all
+// may be cold for kDump.
+bool needs_values(const Command& command);
+
 // One write at its place in the log.
 struct WriteStep {
   Table& table;

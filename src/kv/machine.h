@@ -49,6 +49,12 @@ struct ReadContext {
   WallMs wall;  // the node's clock: only to make TTL answers count down between entries
 };
 
+// A row whose value is on the disk alone: its key as the store has it, and its version.
+struct ColdRow {
+  Bytes key;
+  Version version;
+};
+
 class Machine {
  public:
   Machine(PartitionId partition, const Options& options);
@@ -122,9 +128,25 @@ class Machine {
   static std::optional<Record> decode(ByteView bytes);
 
   // Loading, at start or from a snapshot: rows in any order, then the record. False: malformed
-  // bytes.
-  bool load_row(ByteView key, ByteView value);
+  // bytes. `cold`: a row's value stays on the disk, if that is worth it.
+  bool load_row(ByteView key, ByteView value, bool cold = false);
   void load_record(const Record& record);
+
+  // Rows colder than memory (docs/architecture.md): their keys, versions, deadlines and digests are
+  // here, their values on the disk alone. Whoever applies or reads asks first what is missing.
+
+  std::size_t cold() const;  // such rows
+  // Adds the cold rows whose values the command, or a command of the entry, needs; some twice.
+  void missing(const Command& command, std::vector<ColdRow>& out) const;
+  void missing(const Entry& entry, std::vector<ColdRow>& out) const;
+  // Gives a row its value back, from what the store has under its key. A row that changed since it
+  // was missing, or is no longer cold, stays as it is. False: damage, the store has not the row
+  // that this one is.
+  bool restore(const ColdRow& row, const std::optional<Bytes>& stored);
+  // Looks at `count` rows and makes those cold that are used least; only when all that take_dirty()
+  // gave is written. False: none is left that could become cold before the next take_dirty() or
+  // restore().
+  bool evict(std::size_t count);
 
   bool free_some();  // frees a slice of what FLUSHDB left behind; true while more is left
   Generation generation() const;

@@ -131,6 +131,29 @@ bool well_formed(const Command& command) {
                      [](ByteView arg) { return arg.size() < Row::kMaxBytes; });
 }
 
+bool needs_values(const Command& command) {
+  switch (command.op) {
+    case Op::kAppend:
+    case Op::kSetRange:
+    case Op::kIncrBy:
+    case Op::kIncrByFloat:
+    case Op::kExpire:   // a row goes to the disk as a whole
+    case Op::kPersist:  // and so here
+    case Op::kGetDel:
+    case Op::kGetEx:
+    case Op::kCas:
+    case Op::kGet:
+    case Op::kMGet:
+    case Op::kGetRange:
+    case Op::kSearch:
+      return true;
+    case Op::kSet:
+      return command.has(kReturnOld);
+    default:
+      return false;
+  }
+}
+
 ByteView range_of(ByteView value, const Command& command) {
   const auto size = static_cast<std::int64_t>(value.size());
   auto start = command.number;
@@ -169,8 +192,7 @@ void read_rest(const Command& command, const ReadStep& step) {
       return exists(command, step);
     case Op::kStrLen: {
       const auto* row = step.table.find(command.args[0]);
-      return step.reply.integer(row != nullptr ? static_cast<std::int64_t>(row->value().size())
-                                               : 0);
+      return step.reply.integer(row != nullptr ? static_cast<std::int64_t>(row->value_size()) : 0);
     }
     case Op::kGetRange:
       return get_range(command, step);

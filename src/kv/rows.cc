@@ -37,6 +37,15 @@ void* checked(void* block) {
 
 }  // namespace
 
+std::uint64_t Row::value_sum() const {
+  if (!cold()) {
+    return checksum(value());
+  }
+  std::uint64_t sum = 0;
+  std::memcpy(&sum, key_data() + key_size(), kSumBytes);
+  return sum;
+}
+
 void Row::set_timer(std::uint32_t timer) {
   CHECK(timed());
   std::memcpy(reinterpret_cast<char*>(this) + sizeof(Row), &timer, sizeof timer);
@@ -54,12 +63,14 @@ Rows::~Rows() {
 Rows::Rows(Rows&& other) noexcept
     : slots_(std::move(other.slots_)),
       live_(std::exchange(other.live_, 0)),
+      cold_(std::exchange(other.cold_, 0)),
       memory_bytes_(std::exchange(other.memory_bytes_, 0)),
       free_at_(std::exchange(other.free_at_, 0)) {}
 
 Rows& Rows::operator=(Rows&& other) noexcept {
   std::swap(slots_, other.slots_);
   std::swap(live_, other.live_);
+  std::swap(cold_, other.cold_);
   std::swap(memory_bytes_, other.memory_bytes_);
   std::swap(free_at_, other.free_at_);
   return *this;
@@ -97,16 +108,21 @@ Rows::Link Rows::insert(const KeyRef& ref, std::size_t value_size, bool timed) {
 
 void Rows::reshape(Link link, std::size_t value_size, bool timed, std::size_t keep) {
   Row* old = *link;
-  const auto before = block_bytes(need_of(old->key_size(), old->value_size_, old->timed()));
+  if (old->cold()) {
+    CHECK_EQ(keep, 0U);
+    old->set_value_size(Row::kSumBytes);  // a value like any other, for its memory's sake
+    --cold_;
+  }
+  const auto before = block_bytes(need_of(old->key_size(), old->value_size(), old->timed()));
   const auto after = block_bytes(need_of(old->key_size(), value_size, timed));
   if (old->timed() == timed && before == after) {
-    old->value_size_ = static_cast<std::uint32_t>(value_size);
+    old->set_value_size(value_size);
     return;
   }
   if (old->timed() == timed && keep > 0) {
     memory_bytes_ += after - before;
     *link = static_cast<Row*>(checked(std::realloc(static_cast<void*>(old), after)));
-    (*link)->value_size_ = static_cast<std::uint32_t>(value_size);
+    (*link)->set_value_size(value_size);
     return;
   }
   Row* row = allocate(old->key(), value_size, timed);
@@ -114,12 +130,29 @@ void Rows::reshape(Link link, std::size_t value_size, bool timed, std::size_t ke
   row->version_ = old->version_;
   row->set_dirty(old->dirty());
   row->set_gone(old->gone());
+  row->set_used(old->used());
   if (timed && old->timed()) {
     row->set_timer(old->timer());
   }
   std::memcpy(row->value_data(), old->value().data(), keep);
   *link = row;
   release(old);
+}
+
+void Rows::chill(Link link) {
+  const auto size = (*link)->value_size();
+  const auto sum = (*link)->value_sum();
+  reshape(link, Row::kSumBytes, (*link)->timed(), 0);
+  Row* row = *link;
+  std::memcpy(row->value_data(), &sum, Row::kSumBytes);
+  row->value_bits_ = Row::kCold | static_cast<std::uint32_t>(size);
+  ++cold_;
+}
+
+bool Rows::worth_chilling(const Row& row) {
+  const auto hot = block_bytes(need_of(row.key_size(), row.value_size(), row.timed()));
+  const auto cold = block_bytes(need_of(row.key_size(), Row::kSumBytes, row.timed()));
+  return cold + hot / 4 <= hot;
 }
 
 void Rows::erase(Slot slot, Link link) {
@@ -260,7 +293,7 @@ bool Rows::free_slice(std::size_t count) {
     std::free(std::exchange(in.buckets, nullptr));
   }
   slots_.reset();
-  live_ = memory_bytes_ = 0;
+  live_ = cold_ = memory_bytes_ = 0;
   return false;
 }
 
@@ -272,7 +305,7 @@ Row* Rows::allocate(ByteView key, std::size_t value_size, bool timed) {
   memory_bytes_ += bytes + kAllocatorHead;
   row->key_bits_ = static_cast<std::uint32_t>(key.size()) << Row::kFlagBits;
   row->set_bit(Row::kTimed, timed);
-  row->value_size_ = static_cast<std::uint32_t>(value_size);
+  row->set_value_size(value_size);
   if (timed) {
     row->set_timer(Row::kNoTimer);
   }
@@ -281,8 +314,9 @@ Row* Rows::allocate(ByteView key, std::size_t value_size, bool timed) {
 }
 
 void Rows::release(Row* row) {
+  cold_ -= row->cold() ? 1 : 0;
   memory_bytes_ -=
-      block_bytes(need_of(row->key_size(), row->value_size_, row->timed())) + kAllocatorHead;
+      block_bytes(need_of(row->key_size(), row->stored_size(), row->timed())) + kAllocatorHead;
   std::free(static_cast<void*>(row));
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/checksum.h"
 #include "base/ids.h"
 #include "model/entry.h"
@@ -28,14 +29,21 @@ struct KeyRef {
   Slot slot;
 };
 
-// One row in one block: this head, the timer if the row has room for one, the key, the value.
+// One row in one block: this head, the timer if the row has room for one, the key, the value. The
+// value of a cold row is on the disk alone; its checksum stands in its place.
 class Row {
  public:
   static constexpr std::size_t kMaxBytes = std::size_t{1} << 29;  // of a key or a value
   static constexpr std::uint32_t kNoTimer = 0xffffffff;
 
   ByteView key() const { return {key_data(), key_size()}; }
-  ByteView value() const { return {key_data() + key_size(), value_size_}; }
+  // Not of a cold row.
+  ByteView value() const {
+    CHECK(!cold(), "the value of a cold row is not in memory");
+    return {key_data() + key_size(), value_size()};
+  }
+  std::size_t value_size() const { return value_bits_ & kSizeMask; }
+  std::uint64_t value_sum() const;  // checksum of the value, cold or not
   char* value_data() { return const_cast<char*>(key_data()) + key_size(); }
   Version version() const { return version_; }
   void set_version(Version version) { version_ = version; }
@@ -46,6 +54,15 @@ class Row {
   // Deleted, but the disk does not know yet: no reader sees it.
   bool gone() const { return (key_bits_ & kGone) != 0; }
   void set_gone(bool on) { set_bit(kGone, on); }
+
+  bool cold() const { return (value_bits_ & kCold) != 0; }
+  // Looked up since it was last considered for eviction.
+  bool used() const { return (value_bits_ & kUsed) != 0; }
+  void set_used(bool on) {
+    if (on != used()) {  // most are already: their cache lines stay clean
+      value_bits_ ^= kUsed;
+    }
+  }
 
   // Has room for a timer: its place among the deadlines (kv/deadlines.h).
   bool timed() const { return (key_bits_ & kTimed) != 0; }
@@ -59,7 +76,7 @@ class Row {
   bool has_timer() const { return timer() != kNoTimer; }
   void set_timer(std::uint32_t timer);
 
-  std::size_t bytes() const { return key_size() + value_size_; }
+  std::size_t bytes() const { return key_size() + value_size(); }
 
  private:
   friend class Rows;
@@ -67,8 +84,19 @@ class Row {
   static constexpr std::uint32_t kGone = 2;
   static constexpr std::uint32_t kTimed = 4;
   static constexpr unsigned kFlagBits = 3;
+  static constexpr std::uint32_t kCold = std::uint32_t{1} << 31;
+  static constexpr std::uint32_t kUsed = std::uint32_t{1} << 30;
+  static constexpr std::uint32_t kSizeMask = kUsed - 1;
+  static_assert(kMaxBytes <= kSizeMask);
+  static constexpr std::size_t kSumBytes = sizeof(std::uint64_t);
 
+  // Bytes behind the key.
+  std::size_t stored_size() const { return cold() ? kSumBytes : value_size(); }
   std::uint32_t key_size() const { return key_bits_ >> kFlagBits; }
+  // A cold row no longer is one.
+  void set_value_size(std::size_t size) {
+    value_bits_ = (value_bits_ & kUsed) | static_cast<std::uint32_t>(size);
+  }
   const char* key_data() const {
     return reinterpret_cast<const char*>(this) + sizeof(Row) +
            (timed() ? sizeof(std::uint32_t) : 0);
@@ -77,8 +105,8 @@ class Row {
 
   Row* next_ = nullptr;
   Version version_;
-  std::uint32_t key_bits_ = 0;  // size and flags
-  std::uint32_t value_size_ = 0;
+  std::uint32_t key_bits_ = 0;    // size and flags
+  std::uint32_t value_bits_ = 0;  // size and flags
 };
 static_assert(sizeof(Row) == 24);
 
@@ -112,8 +140,13 @@ class Rows {
   // Adds an empty row with room for a value of that size. The key must not be there.
   Link insert(const KeyRef& ref, std::size_t value_size, bool timed);
   // Gives the row a value of that size, and room for a timer or not. The first `keep` bytes of the
-  // value stay, the rest is undefined. The row may move.
+  // value stay, the rest is undefined; of a cold row nothing can stay. The row may move.
   void reshape(Link link, std::size_t value_size, bool timed, std::size_t keep);
+  // Makes a row cold. It moves.
+  void chill(Link link);
+  // Whether that would free a quarter of its memory, so that it is worth a read of the disk.
+  static bool worth_chilling(const Row& row);
+  std::size_t cold() const { return cold_; }
   void erase(Slot slot, Link link);
 
   // Calls visit(link) for the rows in the bucket of this hash. When visit answers true the row is
@@ -162,6 +195,7 @@ class Rows {
 
   std::unique_ptr<SlotTable[]> slots_;
   std::size_t live_ = 0;
+  std::size_t cold_ = 0;
   std::size_t memory_bytes_ = 0;
   std::size_t free_at_ = 0;  // slots before this one are freed
 };

@@ -35,6 +35,7 @@ struct Machine::State {
   void open_client(ClientId id, ReplyWriter& reply);
   void once(const Command& command, Place place);
   void move_log_time(WallMs stamp);
+  void missing(const Command& command, std::vector<ColdRow>& out) const;
 
   PartitionId partition;
   Options options;

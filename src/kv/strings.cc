@@ -131,7 +131,7 @@ bool fits(std::size_t offset, std::size_t size, const WriteStep& step) {
 void append(const Command& command, const WriteStep& step) {
   const auto spot = step.table.look(step.first);
   const auto part = command.args[1];
-  const auto old_size = spot.row != nullptr ? spot.row->value().size() : 0;
+  const auto old_size = spot.row != nullptr ? spot.row->value_size() : 0;
   // As in Redis, a first APPEND is a SET and is not measured again.
   if (spot.row != nullptr && !fits(old_size, part.size(), step)) {
     return;
@@ -147,7 +147,7 @@ void set_range(const Command& command, const WriteStep& step) {
   const auto spot = step.table.look(step.first);
   const auto part = command.args[1];
   const auto offset = static_cast<std::size_t>(command.number);
-  auto size = spot.row != nullptr ? spot.row->value().size() : 0;
+  auto size = spot.row != nullptr ? spot.row->value_size() : 0;
   if (!part.empty()) {
     if (!fits(offset, part.size(), step)) {
       return;

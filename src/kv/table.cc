@@ -29,13 +29,16 @@ std::uint64_t Table::fingerprint(const Row& row) const {
   if (const auto deadline = deadlines_.of(row)) {
     h = mix(h + 1 + static_cast<std::uint64_t>(deadline->value()));
   }
-  return mix(h + checksum(row.value()));
+  return mix(h + row.value_sum());
 }
 
 Spot Table::look(const KeyRef& key) const {
   Spot spot(key);
   spot.link = rows_.find(spot.ref);
-  spot.row = spot.link != nullptr && !(*spot.link)->gone() ? *spot.link : nullptr;
+  if (spot.link != nullptr && !(*spot.link)->gone()) {
+    (*spot.link)->set_used(true);
+    spot.row = *spot.link;
+  }
   return spot;
 }
 
@@ -53,6 +56,7 @@ void Table::put(const Spot& spot, ByteView value, Version version, std::optional
   std::size_t bytes_before = 0;
   if (link == nullptr) {
     link = rows_.insert(spot.ref, value.size(), deadline.has_value());
+    (*link)->set_used(true);
   } else {
     bytes_before = (*link)->bytes();
     if (spot.row != nullptr) {
@@ -84,7 +88,7 @@ void Table::splice(const Spot& spot, std::size_t offset, ByteView part, Version 
   }
   before_change(*spot.row);
   const auto bytes_before = spot.row->bytes();
-  const auto old_size = spot.row->value().size();
+  const auto old_size = spot.row->value_size();
   const auto size = std::max(old_size, offset + part.size());
   Row& row = **reshape(spot.link, size, spot.row->timed(), old_size);
   if (offset > old_size) {
@@ -98,7 +102,7 @@ void Table::splice(const Spot& spot, std::size_t offset, ByteView part, Version 
 
 void Table::set_deadline(const Spot& spot, std::optional<WallMs> deadline, Version version) {
   before_change(*spot.row);
-  const auto size = spot.row->value().size();
+  const auto size = spot.row->value_size();
   const auto bytes_before = spot.row->bytes();
   if (deadline) {
     reshape(spot.link, size, true, size);
@@ -129,7 +133,8 @@ void Table::purge(WallMs now) {
   }
 }
 
-void Table::load(ByteView key, ByteView value, Version version, std::optional<WallMs> deadline) {
+void Table::load(ByteView key, ByteView value, Version version, std::optional<WallMs> deadline,
+                 bool cold) {
   const auto spot = look(key);
   if (spot.link != nullptr) {
     put(spot, value, version, deadline);  // a row given twice: the last one stands
@@ -144,6 +149,47 @@ void Table::load(ByteView key, ByteView value, Version version, std::optional<Wa
   }
   row.set_version(version);
   digest_ += fingerprint(row);
+  if (cold && Rows::worth_chilling(row)) {
+    chill(rows_.find(spot.ref));
+  }
+}
+
+void Table::chill(Rows::Link link) {
+  rows_.chill(link);
+  deadlines_.moved(*link);
+}
+
+bool Table::evict(std::size_t count) {
+  // The third time round: the first may have begun anywhere, the second took what the first left.
+  constexpr unsigned kLaps = 3;
+  std::vector<const Row*> bucket;
+  for (std::size_t seen = 0; seen < count && laps_ < kLaps; seen += bucket.size()) {
+    bucket.clear();
+    rows_.next_bucket(hand_, bucket);
+    for (const auto* row : bucket) {
+      const auto link = rows_.find(KeyRef(row->key()));
+      const bool used = row->used();
+      (*link)->set_used(false);
+      if (!used && !row->dirty() && !row->cold() && Rows::worth_chilling(*row)) {
+        chill(link);
+        laps_ = 0;
+      }
+    }
+    if (hand_ >= Rows::kEnd) {
+      hand_ = 0;
+      ++laps_;
+    }
+  }
+  return laps_ < kLaps;
+}
+
+void Table::restore(const Spot& spot, ByteView value) {
+  CHECK(spot.row->cold());
+  Row& row = **reshape(spot.link, value.size(), spot.row->timed(), 0);
+  if (!value.empty()) {
+    std::memcpy(row.value_data(), value.data(), value.size());
+  }
+  laps_ = 0;
 }
 
 Rows Table::drop() {
@@ -151,6 +197,7 @@ Rows Table::drop() {
   digest_ = 0;
   dirty_.clear();
   dirty_bytes_ = 0;
+  hand_ = laps_ = 0;
   return std::exchange(rows_, Rows());
 }
 
@@ -165,6 +212,7 @@ void Table::after_change(const KeyRef& ref, Row& row, Version version, std::size
 }
 
 void Table::mark(const KeyRef& ref, Row& row, std::size_t bytes_before) {
+  CHECK(!row.cold(), "a row changes, and its value is not here to be written with it");
   if (row.dirty()) {
     dirty_bytes_ += row.bytes() - bytes_before;  // wraps around where the row shrank
     return;

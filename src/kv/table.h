@@ -37,8 +37,19 @@ class Table {
   void erase(const Spot& spot);
   // Deletes what is due at `now`.
   void purge(WallMs now);
-  // Back from the disk: a row that it knows.
-  void load(ByteView key, ByteView value, Version version, std::optional<WallMs> deadline);
+  // Back from the disk: a row that it knows. `cold`: without its value, if that is worth it.
+  void load(ByteView key, ByteView value, Version version, std::optional<WallMs> deadline,
+            bool cold);
+
+  // Rows whose values are on the disk alone; whoever needs a value must restore() it first.
+  std::size_t cold() const { return rows_.cold(); }
+  // Second chance (CLOCK): makes those of the next `count` rows cold that nobody looked up since
+  // the last time round. Only of rows that the disk knows: call it only when what take_dirty() gave
+  // is written. False: no row is left that could become cold, until the next take_dirty() or
+  // restore().
+  bool evict(std::size_t count);
+  // Gives a cold row its value back.
+  void restore(const Spot& spot, ByteView value);
 
   // Forgets every row and hands the memory over, to be freed at leisure.
   Rows drop();
@@ -66,6 +77,7 @@ class Table {
   void before_change(const Row& row) { digest_ -= fingerprint(row); }
   void after_change(const KeyRef& ref, Row& row, Version version, std::size_t bytes_before);
   void mark(const KeyRef& ref, Row& row, std::size_t bytes_before);
+  void chill(Rows::Link link);
   Rows::Link reshape(Rows::Link link, std::size_t value_size, bool timed, std::size_t keep);
 
   Rows rows_;
@@ -73,6 +85,8 @@ class Table {
   std::uint64_t digest_ = 0;
   std::vector<DirtyRef> dirty_;
   std::size_t dirty_bytes_ = 0;
+  std::uint64_t hand_ = 0;  // of the clock: a position among the rows
+  unsigned laps_ = 0;       // times that it came round since it last found a row to make cold
 };
 
 template <class Visit>
@@ -89,6 +103,7 @@ void Table::take_dirty(Visit visit) {
   }
   dirty_.clear();
   dirty_bytes_ = 0;
+  laps_ = 0;
 }
 
 }  // namespace kvorum::kv

@@ -77,6 +77,7 @@ class Server::Impl {
 
   node::Node* node_ = nullptr;
   DiskThread* disk_ = nullptr;
+  DiskThread* fetcher_ = nullptr;  // of rows that are on disk alone: never behind a sync
   node::Output out_;
   Instant wake_at_ = Instant::max();  // what the node wants
   Instant armed_ = Instant::max();    // what the timer is set to; never later
@@ -146,16 +147,20 @@ PeerHello Server::Impl::hello() const {
 
 int Server::Impl::run(node::Node& node, node::Disk& disk) {
   node_ = &node;
-  // Completions that nobody will hear of any more stay in the loop, which outlives the thread.
-  DiskThread thread(disk, [this](std::vector<node::DiskDone> done) {
+  // Completions that nobody will hear of any more stay in the loop, which outlives the threads.
+  const auto deliver = [this](std::vector<node::DiskDone> done) {
     asio::post(loop_.io(), [this, done = std::move(done)]() mutable {
       for (auto& one : done) {
         node_->step(std::move(one), Loop::now());
       }
       loop_.schedule_turn();
     });
-  });
+  };
+  DiskThread thread(disk, deliver);
+  node::Disk reading(disk.store());
+  DiskThread fetcher(reading, deliver);
   disk_ = &thread;
+  fetcher_ = &fetcher;
   loop_.on_turn([this] { turn(); });
   if (options_.handle_signals) {
     watch_signals();
@@ -190,6 +195,7 @@ void Server::Impl::turn() {
     return loop_.io().stop();
   }
   disk_->push(out_.disk);
+  fetcher_->push(out_.fetches);
   apply_faults();
   send_messages();
   if (out_.greet_again) {
@@ -219,6 +225,7 @@ void Server::Impl::apply_faults() {
       clock = rule.kind == FaultKind::kClock ? rule.delay : clock;
     }
     disk_->slow(disk);
+    fetcher_->slow(disk);
     Loop::skew(clock);
   }
   for (const auto& call : out_.fault_calls) {

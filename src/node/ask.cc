@@ -282,6 +282,9 @@ Result<Bytes> Replica::look_inside(const Query& query) {
 
 void Replica::step(const Query& query, Now now) {
   now_ = now;
+  if (!has_values(query)) {
+    return held_queries_.push_back(query);
+  }
   auto reply = look_inside(query);
   Answer answer{options_.self, query.from, query.id, std::nullopt, Bytes()};
   if (reply) {

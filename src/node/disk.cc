@@ -15,6 +15,8 @@ void Disk::run(std::vector<DiskJob> jobs, std::vector<DiskDone>& done) {
     } else if (const auto* load_job = std::get_if<LoadJob>(&job)) {
       write_pending(done);
       load(*load_job, done);
+    } else if (auto* fetch_job = std::get_if<FetchJob>(&job)) {
+      fetch(std::move(*fetch_job), done);
     } else {
       write_pending(done);
       read_snapshot(std::get<SnapshotJob>(job), done);
@@ -84,6 +86,20 @@ void Disk::load(const LoadJob& job, std::vector<DiskDone>& done) {
     loaded.loaded.entries = std::move(*entries);
   }
   done.push_back(std::move(loaded));
+}
+
+void Disk::fetch(FetchJob job, std::vector<DiskDone>& done) {
+  std::vector<Bytes> keys;
+  keys.reserve(job.rows.size());
+  for (const auto& row : job.rows) {
+    keys.push_back(row.key);
+  }
+  auto values = store_.find_rows(job.partition, job.generation, keys);
+  if (!values) {
+    done.push_back(DiskFailed{values.error()});
+    return;
+  }
+  done.push_back(FetchDone{std::move(job), std::move(*values)});
 }
 
 // A chunk is the partition record, then rows as key, value, key, value.

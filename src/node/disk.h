@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kv/machine.h"
 #include "raft/raft.h"
 #include "store/store.h"
 
@@ -29,8 +30,13 @@ struct SnapshotJob {
   PartitionId partition;
   raft::SnapshotRead request;
 };
+struct FetchJob {  // in no order with the others, so that it waits for no sync: a Disk of its own
+  PartitionId partition;
+  Generation generation;
+  std::vector<kv::ColdRow> rows;
+};
 struct RetryJob {};  // while space is low: look again, and try the waiting writes again
-using DiskJob = std::variant<WriteJob, LoadJob, SnapshotJob, RetryJob>;
+using DiskJob = std::variant<WriteJob, LoadJob, SnapshotJob, FetchJob, RetryJob>;
 
 struct WriteDone {
   std::uint64_t ticket = 0;  // all writes up to this one are done
@@ -50,7 +56,11 @@ struct SnapshotDone {
   PartitionId partition;
   raft::SnapshotChunk chunk;
 };
-using DiskDone = std::variant<WriteDone, DiskSpace, DiskFailed, LoadDone, SnapshotDone>;
+struct FetchDone {
+  FetchJob job;
+  std::vector<std::optional<Bytes>> values;  // as the store has them; empty: no such row
+};
+using DiskDone = std::variant<WriteDone, DiskSpace, DiskFailed, LoadDone, SnapshotDone, FetchDone>;
 
 class Disk {
  public:
@@ -60,6 +70,8 @@ class Disk {
   // what happened to `done`.
   void run(std::vector<DiskJob> jobs, std::vector<DiskDone>& done);
 
+  store::Store& store() { return store_; }
+
   static constexpr std::size_t kChunkBytes = std::size_t{256} << 10;  // of a snapshot
 
  private:
@@ -67,6 +79,7 @@ class Disk {
   void write_pending(std::vector<DiskDone>& done);
   void tell_space(bool low, std::vector<DiskDone>& done);
   void load(const LoadJob& job, std::vector<DiskDone>& done);
+  void fetch(FetchJob job, std::vector<DiskDone>& done);
   void read_snapshot(const SnapshotJob& job, std::vector<DiskDone>& done);
 
   struct Sending {

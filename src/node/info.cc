@@ -93,11 +93,16 @@ std::string Replica::info(ByteView section) const {
     text += fmt::format("# Clients\r\nconnected_clients:{}\r\n\r\n", clients_);
   }
   if (wanted("MEMORY")) {
-    std::size_t bytes = 0;
+    std::size_t cold = 0;
+    std::uint64_t fetches = 0;
     for (const auto& [id, partition] : partitions_) {
-      bytes += partition->machine().memory_bytes();
+      cold += partition->machine().cold();
+      fetches += partition->fetches();
     }
-    text += fmt::format("# Memory\r\nused_memory_dataset:{}\r\n\r\n", bytes);
+    text += fmt::format(
+        "# Memory\r\nused_memory_dataset:{}\r\nmemory_budget:{}\r\ncold_rows:{}\r\n"
+        "cold_row_fetches:{}\r\n\r\n",
+        memory_bytes(), options_.memory_budget, cold, fetches);
   }
   if (wanted("PERSISTENCE")) {
     text += "# Persistence\r\nloading:0\r\naof_enabled:1\r\n\r\n";

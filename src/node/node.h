@@ -52,6 +52,8 @@ struct Output {
     raft::Message message;  // message.to says where
   };
   std::vector<DiskJob> disk;  // to node::Disk, in order
+  std::vector<DiskJob>
+      fetches;  // to another node::Disk of the same store, which waits for no write
   std::vector<PeerMessage> messages;
   std::vector<Forward> forwards;
   std::vector<dynamo::Message> leaderless;  // each names its receiver

@@ -66,6 +66,10 @@ void Replica::begin(Session& session, Item& item, const Command& command) {
   if (item.leaderless) {
     return begin_leaderless(session, item, command);
   }
+  if (!item.everywhere) {
+    // Values that it will need come from the disk while it waits for its turn.
+    find(item.partition)->has_values(command, ConnId());
+  }
   if (item.kind == Item::Kind::kRead) {
     return begin_read(session, item);
   }
@@ -189,7 +193,12 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
   }
   const auto* keyspace = keyspace_of(session);
   Version version;
-  if (item.everywhere) {
+  if (const auto cold = command.op == Op::kDump ? cold_rows(*keyspace) : 0; cold > 0) {
+    reply.error({ErrorCode::kRefused,
+                 fmt::format("KV.DUMP shows all values at once, and {} are on disk alone: they are "
+                             "more than the memory budget",
+                             cold)});
+  } else if (item.everywhere) {
     read_everywhere(*keyspace, command, reply);
   } else if (command.op == Op::kScan && keyspace->partitions > 1) {
     scan(*keyspace, partition, command, reply);
@@ -257,7 +266,7 @@ void Replica::advance(Session& session) {
     } else if (head.kind == Item::Kind::kVerb && head.verb == Verb::kKvLead && !head.begun) {
       begin_leading(session, head);
     }
-    if (!servable(session, head)) {
+    if (!servable(session, head) || !has_values(session, head)) {
       break;
     }
     const bool setting = head.kind == Item::Kind::kVerb && is_setting(head.verb);
@@ -375,6 +384,9 @@ Error Replica::timeout_error(Session& session, const Item& item) {
   if (item.leaderless || item.asks) {
     return Error{ErrorCode::kTimeout, "what was sent before it took too long; nothing was done"};
   }
+  if (item.kind == Item::Kind::kRead && servable(session, item)) {
+    return Error{ErrorCode::kTimeout, "the disk took too long to give its value"};
+  }
   if (item.kind == Item::Kind::kRead) {
     return item.at_least ? Error{ErrorCode::kStale, {}} : Error{ErrorCode::kNoLeader, {}};
   }
@@ -446,7 +458,12 @@ void Replica::sweep(Now now) {
       auto& head = session.queue.front();
       if (head.asks && head.begun) {  // who has not answered is told as silent
         queries_.give_up(id);
-        serve(session, head);
+        if (has_values(session, head)) {
+          serve(session, head);
+        } else {
+          queries_.take(id);
+          expire(session);
+        }
       } else {
         expire(session);
       }

@@ -22,6 +22,9 @@ constexpr Duration kGatherMost = 1ms;
 constexpr std::size_t kWindowBytes = std::size_t{32} << 20;  // of log kept in memory too
 constexpr std::size_t kCheckpointBytes = std::size_t{16}
                                          << 20;  // of changed rows that call for a checkpoint early
+// So does this part of the rows' memory if there is no room: what the disk does not know yet cannot
+// leave memory.
+constexpr std::size_t kDirtyPart = 8;
 
 }  // namespace
 
@@ -53,6 +56,7 @@ Result<void> Partition::open(const store::Store& store, const raft::Config& fall
 
 Result<void> Partition::load_rows(const store::Store& store, raft::Restored& restored) {
   machine_ = std::make_unique<kv::Machine>(id_, options_.kv);
+  const auto room = memory_left();
   auto record_bytes = store.partition_record(id_);
   if (!record_bytes) {
     return tl::unexpected(record_bytes.error());
@@ -65,7 +69,8 @@ Result<void> Partition::load_rows(const store::Store& store, raft::Restored& res
     restored.base.config = restored.config;
     auto rows = store.rows(id_, record->generation);
     for (; rows->valid(); rows->next()) {
-      if (!machine_->load_row(rows->key(), rows->value())) {
+      const bool cold = machine_->memory_bytes() >= room;
+      if (!machine_->load_row(rows->key(), rows->value(), cold)) {
         return fail(ErrorCode::kCorrupt, "a row of partition {} is damaged", id_.value());
       }
     }
@@ -302,6 +307,7 @@ void Partition::write_snapshot(raft::SnapshotWrite& write, store::Batch& batch) 
     operations.push_back(store::DropGeneration{id_, target});
   }
   CHECK(incoming_ != nullptr, "a snapshot begins with chunk 0");
+  const bool cold = memory_left() == 0;
   Reader reader(write.data);
   auto record = kv::Machine::decode(reader.bytes());
   while (record && reader.ok() && !reader.rest().empty()) {
@@ -310,7 +316,7 @@ void Partition::write_snapshot(raft::SnapshotWrite& write, store::Batch& batch) 
     if (KVORUM_MUTANT(kSnapshotWithoutSessions) && !key.starts_with('r')) {
       continue;
     }
-    CHECK(reader.ok() && incoming_->load_row(key, value), "a snapshot row is malformed");
+    CHECK(reader.ok() && incoming_->load_row(key, value, cold), "a snapshot row is malformed");
     operations.push_back(store::PutRow{id_, target, Bytes(key), Bytes(value)});
   }
   CHECK(record && reader.ok(), "a snapshot chunk is malformed");
@@ -329,6 +335,10 @@ void Partition::install() {
   installing_ = false;
   CHECK(incoming_ != nullptr, "a snapshot is installed after its last chunk");
   machine_ = std::move(incoming_);
+  to_apply_.clear();  // the snapshot has them
+  apply_waits_ = false;
+  wanted_.clear();
+  wake_value_waiters();
   CHECK_EQ(machine_->applied(), turn_.installed->index);
   durable_applied_ = machine_->applied();
   marks_.assign(1, {machine_->applied(), machine_->applied_term(), log_bytes_});
@@ -351,11 +361,14 @@ void Partition::apply() {
     std::swap(turn_.apply[0].payload, turn_.apply[1].payload);
     std::swap(turn_.apply[0].type, turn_.apply[1].type);
   }
-  for (const auto& entry : turn_.apply) {
-    log_bytes_ += entry.byte_size();
-    machine_->apply(entry, *this);
+  std::move(turn_.apply.begin(), turn_.apply.end(), std::back_inserter(to_apply_));
+  const auto before = machine_->applied();
+  while (!to_apply_.empty() && !apply_waits_ && has_values(to_apply_.front())) {
+    log_bytes_ += to_apply_.front().byte_size();
+    machine_->apply(to_apply_.front(), *this);
+    to_apply_.pop_front();
   }
-  if (turn_.apply.empty() && !turn_.installed) {
+  if (machine_->applied() == before && !turn_.installed) {
     return;
   }
   std::erase_if(index_waiters_, [&](const IndexWaiter& waiter) {
@@ -389,7 +402,10 @@ void Partition::confirm_reads() {
 // Changed rows go to disk now and then, behind the entries that changed them and without a sync of
 // their own: until then the log is what restores them.
 void Partition::checkpoint(store::Batch& batch, Now now) {
-  if (now.mono < checkpoint_at_ && machine_->dirty_bytes() < kCheckpointBytes) {
+  const auto dirty = machine_->dirty_bytes();
+  const bool much = dirty >= kCheckpointBytes ||
+                    (dirty >= machine_->memory_bytes() / kDirtyPart && memory_left() == 0);
+  if (now.mono < checkpoint_at_ && !much) {
     return;
   }
   checkpoint_at_ = now.mono + options_.checkpoint_interval;
@@ -463,7 +479,7 @@ void Partition::tick(Now now) {
 void Partition::expire_rows(Now now) {
   const auto deadline = machine_->next_deadline();
   if (deadline && *deadline <= now.wall && raft_->role() == raft::Role::kLeader &&
-      raft_->commit() == raft_->last_index()) {
+      raft_->commit() == raft_->last_index() && to_apply_.empty()) {
     raft_->propose(EntryType::kEmpty, share({}), NodeId(), now);
   }
 }

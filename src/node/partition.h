@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,11 @@ class Partition final : public kv::Observer {
     virtual void write_missed(ConnId conn) = 0;
     // Reads of this connection may have become ready.
     virtual void wake(ConnId conn) = 0;
+    // Calls visit(read) for the reads of this connection that have begun: some may be served around
+    // its writes.
+    virtual void each_read(ConnId conn, const std::function<void(const Command&)>& visit) = 0;
+    // Bytes that rows may still take in memory; without a budget: SIZE_MAX.
+    virtual std::size_t memory_left() const = 0;
     virtual void note(LogLevel level, std::string text) = 0;
   };
 
@@ -60,6 +66,18 @@ class Partition final : public kv::Observer {
   std::uint64_t barrier(ConnId conn);
   std::uint64_t confirmed() const { return confirmed_; }
   void wait_applied(Index index, ConnId conn) { index_waiters_.push_back({index, conn}); }
+
+  // Whether memory has the values that the command needs. If not, they are asked of the disk, and
+  // `conn` is woken when they have come, to ask again.
+  bool has_values(const Command& command, ConnId conn);
+  // Asks the disk for what is missing; at the end of a turn.
+  void fetch(Output& out);
+  // The rows that it had. False: damage, it lacks one.
+  bool fetched(const FetchDone& done);
+  // Looks at `rows` rows for values that may leave memory. False: none can at present.
+  bool evict(std::size_t rows);
+  std::size_t memory_bytes() const;
+  std::uint64_t fetches() const { return fetches_; }  // rows asked of the disk
 
   // One round: runs out, raft's effects in.
   void drain(Output& out, store::Batch& batch, Now now);
@@ -111,6 +129,10 @@ class Partition final : public kv::Observer {
   void write_snapshot(raft::SnapshotWrite& write, store::Batch& batch);
   void install();
   void apply();
+  bool has_values(const Entry& entry);
+  void each_owner(const Entry& entry, const std::function<void(ConnId)>& visit) const;
+  void wake_value_waiters();
+  std::size_t memory_left() const;
   void confirm_reads();
   void checkpoint(store::Batch& batch, Now now);
   void compact(store::Batch& batch, Flight& flight);
@@ -135,6 +157,12 @@ class Partition final : public kv::Observer {
   std::vector<Forward> forwarded_;
   NodeId sent_to_;
   Term sent_in_;
+  std::deque<Entry> to_apply_;
+  bool apply_waits_ = false;           // for values that the first of them needs
+  std::vector<kv::ColdRow> wanted_;    // of the next fetch; some twice
+  std::vector<ConnId> value_waiters_;  // to be woken by any fetch
+  bool fetching_ = false;              // one is on its way
+  std::uint64_t fetches_ = 0;
   std::vector<ConnId> missed_;
   ConnId applying_;  // whose write takes effect right now
 

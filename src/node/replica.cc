@@ -17,6 +17,7 @@ constexpr std::size_t kMaxVoters = 5;  // groups have at most this many voters; 
 
 void Output::clear() {
   disk.clear();
+  fetches.clear();
   messages.clear();
   forwards.clear();
   leaderless.clear();
@@ -227,6 +228,8 @@ void Replica::step(DiskDone done, Now now) {
     if (auto* partition = find(loaded->partition)) {
       partition->loaded(std::move(loaded->loaded), now);
     }
+  } else if (const auto* rows = std::get_if<FetchDone>(&done)) {
+    fetched(*rows);
   } else {
     auto& chunk = std::get<SnapshotDone>(done);
     if (auto* partition = find(chunk.partition)) {
@@ -302,6 +305,7 @@ void Replica::drain(Output& out, Now now) {
   for (auto& [id, partition] : partitions_) {
     out.wake_at = std::min(out.wake_at, partition->wake_at());
   }
+  tend_memory(out);
   faults_.drain(out, now);
   queries_.drain(out);
   out.greet_again = std::exchange(greet_again_, false);

@@ -88,6 +88,17 @@ class Replica final : public Node, private Partition::Host {
   void write_missed(ConnId conn) override;
   void wake(ConnId conn) override { woken_.push_back(conn); }
   void note(LogLevel level, std::string text) override;
+  void each_read(ConnId conn, const std::function<void(const Command&)>& visit) override;
+  std::size_t memory_left() const override;
+
+  // memory.cc: values that are on the disk alone
+  bool has_values(const Session& session, const Item& item, const Command& command);
+  bool has_values(const Session& session, const Item& item);
+  bool has_values(const Query& query);
+  void fetched(const FetchDone& done);
+  void tend_memory(Output& out);
+  std::size_t memory_bytes() const;
+  std::size_t cold_rows(const Keyspace& keyspace) const;
 
   // requests.cc: from a request to its place in the order
   void admit(Session& session, std::span<const ByteView> args, Instant arrived);
@@ -250,6 +261,7 @@ class Replica final : public Node, private Partition::Host {
   Index meta_seen_;                // group 0's applied index at the last refresh
   Instant meta_try_at_;
   std::vector<ConnId> woken_;
+  std::vector<Query> held_queries_;  // until the value that they ask for is there
   std::vector<LogLine> log_;
   std::uint64_t next_ticket_ = 1;
   bool disk_low_ = false;

@@ -389,7 +389,8 @@ void Replica::enqueue_now(Session& session, Item item, const Command* command) {
   }
   const bool reads = item.kind == Item::Kind::kRead && !item.leaderless;
   const bool overruns = KVORUM_MUTANT(kOverrunOrder) && reads;
-  if (overruns || (first && reads && waits_for_nothing(session, item))) {
+  if (overruns ||
+      (first && reads && waits_for_nothing(session, item) && has_values(session, item, *command))) {
     return serve_read(session, item, *command);  // needs no place in a queue
   }
   const bool begins = data && may_begin(session, item);

@@ -68,7 +68,9 @@ void TestCluster::start(std::uint32_t id, bool init) {
   }
   node.connections = std::make_unique<TextConnections>();
   node.disk = std::make_unique<Disk>(*node.store);
+  node.fetcher = std::make_unique<Disk>(*node.store);
   node.jobs.clear();
+  node.fetches.clear();
   auto opened = Node::open(options, *node.store, *node.connections, now_);
   CHECK(opened.has_value(), "{}", opened ? "" : to_string(opened.error()));
   node.node = std::move(*opened);
@@ -90,6 +92,7 @@ void TestCluster::link(NodeId a, NodeId b) {
 void TestCluster::crash(std::uint32_t id) {
   node(id).node.reset();
   node(id).jobs.clear();
+  node(id).fetches.clear();
   std::erase_if(packets_, [&](const Packet& packet) {
     return packet.to == NodeId(id) || packet.from == NodeId(id);
   });
@@ -153,11 +156,16 @@ std::string TestCluster::ask(std::uint32_t id, const std::string& line) {
 }
 
 bool TestCluster::run_disk(TestNode& node) {
-  if (node.disk_held || node.jobs.empty() || !node.node) {
+  const bool wrote = run_jobs(node, *node.disk, node.jobs, node.disk_held);
+  return run_jobs(node, *node.fetcher, node.fetches, node.fetches_held) || wrote;
+}
+
+bool TestCluster::run_jobs(TestNode& node, Disk& disk, std::vector<DiskJob>& jobs, bool held) {
+  if (held || jobs.empty() || !node.node) {
     return false;
   }
   std::vector<DiskDone> done;
-  node.disk->run(std::exchange(node.jobs, {}), done);
+  disk.run(std::exchange(jobs, {}), done);
   for (auto& one : done) {
     node.node->step(std::move(one), now_);
   }
@@ -205,6 +213,9 @@ void TestCluster::turn() {
     for (auto& job : node.out.disk) {
       node.jobs.push_back(std::move(job));
     }
+    for (auto& job : node.out.fetches) {
+      node.fetches.push_back(std::move(job));
+    }
     for (auto& message : node.out.messages) {
       const auto to = message.message.to;
       packets_.push_back({id, to, std::move(message)});
@@ -227,7 +238,8 @@ void TestCluster::turn() {
         link(other, id);
       }
     }
-    busy = busy || (!node.jobs.empty() && !node.disk_held);
+    busy = busy || (!node.jobs.empty() && !node.disk_held) ||
+           (!node.fetches.empty() && !node.fetches_held);
     wake_at = std::min(wake_at, node.out.wake_at);
   }
   busy = busy || !packets_.empty();

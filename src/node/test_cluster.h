@@ -56,6 +56,9 @@ struct TestNode {
   std::unique_ptr<Node> node;  // null: down
   std::vector<DiskJob> jobs;   // handed out and not run
   bool disk_held = false;
+  std::unique_ptr<Disk> fetcher;
+  std::vector<DiskJob> fetches;  // handed out and not run
+  bool fetches_held = false;
   Output out;
   std::string notes;  // its log, since it was made
   Incarnation incarnation;
@@ -102,6 +105,7 @@ class TestCluster {
   bool connected(NodeId a, NodeId b) const;
   void link(NodeId a, NodeId b);
   bool run_disk(TestNode& node);
+  bool run_jobs(TestNode& node, Disk& disk, std::vector<DiskJob>& jobs, bool held);
 
   struct Packet {
     NodeId from;

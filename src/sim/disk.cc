@@ -157,6 +157,14 @@ std::unique_ptr<store::RowCursor> SimStore::rows(PartitionId partition,
   return live_->rows(partition, generation);
 }
 
+Result<std::vector<std::optional<Bytes>>> SimStore::find_rows(
+    PartitionId partition, Generation generation, const std::vector<Bytes>& keys) const {
+  if (const auto whole = read(Damage::kRows); !whole) {
+    return tl::unexpected(whole.error());
+  }
+  return live_->find_rows(partition, generation, keys);
+}
+
 SimDisk::SimDisk(EventQueue& events, SimStore& store, const Options& options, Prng prng, Done done)
     : events_(events),
       store_(store),

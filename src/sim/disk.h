@@ -37,6 +37,8 @@ class SimStore final : public store::Store {
   Result<std::optional<Bytes>> partition_record(PartitionId partition) const override;
   std::unique_ptr<store::RowCursor> rows(PartitionId partition,
                                          Generation generation) const override;
+  Result<std::vector<std::optional<Bytes>>> find_rows(
+      PartitionId partition, Generation generation, const std::vector<Bytes>& keys) const override;
 
   const store::Store& durable() const { return *durable_; }
 
@@ -51,6 +53,8 @@ class SimStore final : public store::Store {
   void damage(Damage part, std::uint64_t writes);
   bool damaged() const { return damage_ != Damage::kNone; }
   bool damage_read() const { return damage_read_; }  // somebody was told
+  // Nobody was told of damage, or of a write that failed.
+  bool healthy() const { return !damage_read_ && !failed_; }
   // Opening a real store reads all of it, and refuses what is damaged.
   Result<void> look_over() const;
 

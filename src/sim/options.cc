@@ -25,6 +25,7 @@ constexpr OptionInfo kTable[] = {
     {"checkpoint_ms", &Options::checkpoint_ms, 1, kHour},
     {"log_keep_kb", &Options::log_keep_kb, 1, 1 << 20},
     {"max_value_kb", &Options::max_value_kb, 1, 1 << 19},
+    {"memory_budget", &Options::memory_budget, 0, std::int64_t{1} << 40},
     {"sync_ms", &Options::sync_ms, 1, 60'000},
     {"hint_life_ms", &Options::hint_life_ms, 1, 24 * kHour},
     {"fence_ms", &Options::fence_ms, 1'000, 24 * kHour},
@@ -250,6 +251,15 @@ void draw_leaderless(Draw& draw, Options& options) {
   }
 }
 
+// Below what empty tables take, so that whatever may leave memory does.
+void draw_memory(Draw& draw, Options& options) {
+  options.memory_budget = draw.maybe(35, {1});
+  if (options.memory_budget > 0) {
+    options.checkpoint_ms = draw.of({50, 50, 500});  // what is not on disk stays
+    options.value_bytes = std::max<std::int64_t>(options.value_bytes, 16);
+  }
+}
+
 }  // namespace
 
 std::span<const OptionInfo> option_table() { return kTable; }
@@ -274,6 +284,8 @@ Options draw(std::uint64_t seed) {
   }
   Draw leaderless(chance_of(seed, "leaderless options"));
   draw_leaderless(leaderless, options);
+  Draw memory(chance_of(seed, "memory options"));
+  draw_memory(memory, options);
   return options;
 }
 

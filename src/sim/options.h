@@ -26,6 +26,7 @@ struct Options {
   std::int64_t checkpoint_ms = 5000;
   std::int64_t log_keep_kb = 65536;
   std::int64_t max_value_kb = 16384;
+  std::int64_t memory_budget = 0;          // bytes of rows in memory; 0: no bound
   std::int64_t sync_ms = 1000;             // between rounds of leaderless replicas that differed
   std::int64_t hint_life_ms = 10'800'000;  // of what is kept for a leaderless replica that is down
   std::int64_t fence_ms = 86'400'000;      // of silence: then such a replica is not waited for

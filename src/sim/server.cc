@@ -41,6 +41,7 @@ node::Options node_options(const Options& from, NodeId self, const node::Identit
   options.sync_idle_interval = 10 * options.sync_interval;
   options.hint_life = std::chrono::milliseconds(from.hint_life_ms);
   options.fence_after = std::chrono::milliseconds(from.fence_ms);
+  options.memory_budget = static_cast<std::size_t>(from.memory_budget);
   options.kv.max_value_bytes = static_cast<std::size_t>(from.max_value_kb) << 10;
   return options;
 }
@@ -51,6 +52,7 @@ Server::Chances::Chances(std::uint64_t seed, NodeId id)
     : incarnations(chance_of(seed, "incarnation", id.value())),
       boots(chance_of(seed, "boot", id.value())),
       disks(chance_of(seed, "disk delay", id.value())),
+      fetches(chance_of(seed, "fetch delay", id.value())),
       crashes(chance_of(seed, "what a crash leaves", id.value())),
       turns(chance_of(seed, "order in a turn", id.value())) {}
 
@@ -89,13 +91,16 @@ void Server::start() {
   auto opened = node::Node::open(options, *store_, *this, clock_.now(events_.now()));
   CHECK(opened.has_value(), "{}", to_string(opened.error()));
   node_ = std::move(*opened);
-  disk_ = std::make_unique<SimDisk>(events_, *store_, options_, Prng(chances_.disks.next()),
-                                    [this](std::vector<node::DiskDone> done) {
-                                      for (auto& one : done) {
-                                        take(std::move(one));
-                                      }
-                                    });
-  disk_->slow(disk_factor_);
+  const auto deliver = [this](std::vector<node::DiskDone> done) {
+    for (auto& one : done) {
+      take(std::move(one));
+    }
+  };
+  disk_ =
+      std::make_unique<SimDisk>(events_, *store_, options_, Prng(chances_.disks.next()), deliver);
+  fetcher_ =
+      std::make_unique<SimDisk>(events_, *store_, options_, Prng(chances_.fetches.next()), deliver);
+  slow_disk(disk_factor_);
   schedule(events_.now() + kWakeUp);
 }
 
@@ -104,6 +109,7 @@ void Server::crash(bool power) {
   ++epoch_;
   disk_->crash(chances_.crashes, power);
   disk_.reset();
+  fetcher_.reset();
   node_.reset();
   inbox_.clear();
   held_.clear();
@@ -140,6 +146,7 @@ void Server::slow_disk(std::int64_t factor) {
   disk_factor_ = factor;
   if (disk_) {
     disk_->slow(factor);
+    fetcher_->slow(factor);
   }
 }
 
@@ -237,6 +244,7 @@ void Server::turn() {
     return exit(false);
   }
   disk_->push(out_.disk);
+  fetcher_->push(out_.fetches);
   send_messages();
   for (std::uint32_t id = 1; out_.greet_again && id <= options_.nodes; ++id) {
     if (NodeId(id) != id_) {

@@ -104,7 +104,7 @@ class Server final : private node::Connections {
   // One for each purpose, so that more draws for one leave the others alone.
   struct Chances {
     Chances(std::uint64_t seed, NodeId id);
-    Prng incarnations, boots, disks, crashes, turns;
+    Prng incarnations, boots, disks, fetches, crashes, turns;
   };
 
   struct Conn {
@@ -141,6 +141,7 @@ class Server final : private node::Connections {
   std::unique_ptr<SimStore> store_;
   std::unique_ptr<SimStore> lost_;
   std::unique_ptr<SimDisk> disk_;
+  std::unique_ptr<SimDisk> fetcher_;  // on the same store
   std::unique_ptr<node::Node> node_;
   node::Output out_;
   std::vector<Input> inbox_;

@@ -44,6 +44,10 @@ void Watch::started(const Server& server) {
 }
 
 void Watch::turn(const Server& server, const node::Output& out) {
+  if (!out.fatal.empty() && server.store().healthy()) {
+    fail_("a good disk holds what was written",
+          fmt::format("node {} stops: {}", server.id().value(), out.fatal));
+  }
   for (const auto& job : out.disk) {
     if (const auto* write = std::get_if<node::WriteJob>(&job)) {
       for (const auto& operation : write->batch.operations) {

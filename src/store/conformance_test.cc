@@ -23,18 +23,26 @@ class MemHome final : public Home {
   bool remembers() const override { return false; }
 };
 
-class RocksHome final : public Home {
+class RocksHome : public Home {
  public:
+  explicit RocksHome(bool finds_rows = false) : finds_rows_(finds_rows) {}
   Result<std::unique_ptr<Store>> open() override {
     RocksOptions options;
     options.path = folder_.database();
     options.create = true;
+    options.finds_rows = finds_rows_;
     return open_rocks(options);
   }
   bool remembers() const override { return true; }
 
  private:
+  bool finds_rows_;
   TemporaryFolder folder_;
+};
+
+class FindingRocksHome final : public RocksHome {
+ public:
+  FindingRocksHome() : RocksHome(true) {}
 };
 
 // The power is cut between any two lives; what was written is there because an empty batch asked
@@ -248,6 +256,28 @@ TEST_P(Conformance, RowsComeInKeyOrderOfTheirGenerationOnly) {
   EXPECT_EQ(rows(*store_, kTwo, kFirst), "a=else");
 }
 
+TEST_P(Conformance, FindsRowsByTheirKeys) {
+  using ::testing::ElementsAre;
+  const Bytes zero("z\0z", 3);
+  put({PutRow{kOne, kFirst, "a", "1"}, PutRow{kOne, kFirst, "b", "2"},
+       PutRow{kOne, kFirst, zero, ""}, PutRow{kOne, kSecond, "a", "other generation"},
+       PutRow{kTwo, kFirst, "c", "other partition"}});
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_THAT(store_->find_rows(kOne, kFirst, {zero, "c", "b", "", "a", "b"}).value(),
+                ElementsAre("", std::nullopt, "2", std::nullopt, "1", "2"));
+    EXPECT_THAT(store_->find_rows(kOne, kSecond, {"a", "b"}).value(),
+                ElementsAre("other generation", std::nullopt));
+    EXPECT_THAT(store_->find_rows(kOne, Generation(3), {"a"}).value(), ElementsAre(std::nullopt));
+    EXPECT_THAT(store_->find_rows(kOne, kFirst, {}).value(), ::testing::IsEmpty());
+    again();
+  }
+  put({PutRow{kOne, kFirst, "a", "new"}, DeleteRow{kOne, kFirst, "b"},
+       DropGeneration{kOne, kSecond}});
+  EXPECT_THAT(store_->find_rows(kOne, kFirst, {"a", "b"}).value(),
+              ElementsAre("new", std::nullopt));
+  EXPECT_THAT(store_->find_rows(kOne, kSecond, {"a"}).value(), ElementsAre(std::nullopt));
+}
+
 TEST_P(Conformance, DropsAGenerationAndNoOther) {
   for (const auto generation : {0x00ffull, 0x0100ull, 0xffffffffffffffffull}) {
     put({PutRow{kOne, Generation(generation), "k", "v"},
@@ -369,6 +399,7 @@ std::unique_ptr<Home> make() {
 INSTANTIATE_TEST_SUITE_P(Stores, Conformance,
                          ::testing::Values(Maker{"Mem", make<MemHome>},
                                            Maker{"Rocks", make<RocksHome>},
+                                           Maker{"FindingRocks", make<FindingRocksHome>},
                                            Maker{"ForgetfulRocks", make<ForgetfulHome>}),
                          [](const auto& made) { return made.param.name; });
 

@@ -1,6 +1,7 @@
 // The store in memory. Nothing is synced and nothing fails.
 #include "store/mem.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -157,6 +158,22 @@ class MemStore final : public Store {
       rows = found->second;
     }
     return std::make_unique<MemCursor>(mutex_, std::move(rows), partition->record);
+  }
+
+  Result<std::vector<std::optional<Bytes>>> find_rows(
+      PartitionId id, Generation generation, const std::vector<Bytes>& keys) const override {
+    const std::lock_guard lock(*mutex_);
+    std::vector<std::optional<Bytes>> found(keys.size());
+    const auto* partition = find(id);
+    if (!partition || !partition->generations.contains(generation)) {
+      return found;
+    }
+    const auto& rows = *partition->generations.at(generation);
+    std::transform(keys.begin(), keys.end(), found.begin(), [&rows](const Bytes& key) {
+      const auto at = rows.find(key);
+      return at == rows.end() ? std::nullopt : std::optional(at->second);
+    });
+    return found;
   }
 
  private:

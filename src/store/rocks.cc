@@ -333,4 +333,27 @@ std::unique_ptr<RowCursor> RocksStore::rows(PartitionId partition, Generation ge
   return std::make_unique<RocksCursor>(*db_, families_[kData], partition, generation);
 }
 
+Result<std::vector<std::optional<Bytes>>> RocksStore::find_rows(
+    PartitionId partition, Generation generation, const std::vector<Bytes>& keys) const {
+  const auto prefix = keys::row_prefix(partition, generation);
+  std::vector<Bytes> whole;
+  whole.reserve(keys.size());
+  for (const auto& key : keys) {
+    whole.push_back(prefix + key);
+  }
+  const std::vector<Slice> slices(whole.begin(), whole.end());
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  db_->MultiGet({}, families_[kData], keys.size(), slices.data(), values.data(), statuses.data());
+  std::vector<std::optional<Bytes>> found(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (statuses[i].ok()) {
+      found[i] = Bytes(view(values[i]));
+    } else if (!statuses[i].IsNotFound()) {
+      return failed(statuses[i], "reading rows");
+    }
+  }
+  return found;
+}
+
 }  // namespace kvorum::store

@@ -1,6 +1,7 @@
 // Opening the store on RocksDB, and telling a torn tail from damage. docs/store.md tells the rules.
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
 #include <rocksdb/memtablerep.h>
 #include <rocksdb/table.h>
 
@@ -22,7 +23,21 @@ constexpr std::size_t kWriteBufferRotates = 4;  // rotate() comes first, unless 
 constexpr std::size_t kManifestWriteBytes = std::size_t{64} << 10;
 constexpr int kLogFiles = 8;  // of flushes, before they are merged
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
+constexpr std::size_t kFindingCacheBytes = std::size_t{32} << 20;
+constexpr double kFilterBits = 10;  // for each row: one look in a hundred is in vain
 constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "log", "meta", "data"};
+
+// With room for the blocks that single rows are looked for in, and filters that tell which tables
+// do not have them.
+std::shared_ptr<rocksdb::TableFactory> tables(bool finds_rows) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(finds_rows ? kFindingCacheBytes : kCacheBytes);
+  table.cache_index_and_filter_blocks = true;
+  if (finds_rows) {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBits));
+  }
+  return std::shared_ptr<rocksdb::TableFactory>(rocksdb::NewBlockBasedTableFactory(table));
+}
 
 rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env,
                                   ReplayWatch* watch) {
@@ -49,10 +64,7 @@ rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env
   db.write_buffer_size = kWriteBufferRotates * options.rotate_bytes;
   db.arena_block_size = std::max<std::size_t>(4096, options.rotate_bytes / 16);
   db.max_write_buffer_number = 4;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(kCacheBytes);
-  table.cache_index_and_filter_blocks = true;
-  db.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  db.table_factory = tables(false);
   return db;
 }
 
@@ -251,9 +263,15 @@ Result<void> RocksStore::open_with(bool read_only) {
   for (const auto* name : kFamilyNames) {
     descriptors.emplace_back(name, options);
   }
-  // Rows come in no order and nobody asks for one, only for all: sorted when they are flushed, they
-  // cost a tenth of what a skip list takes to insert.
-  descriptors[kData].options.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
+  auto& data = descriptors[kData].options;
+  if (options_.finds_rows) {
+    data.table_factory = tables(true);
+    data.optimize_filters_for_hits = true;
+  } else {
+    // Rows come in no order and nobody asks for one, only for all: sorted when they are flushed,
+    // they cost a tenth of what a skip list takes to insert.
+    data.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
+  }
   // What is in a log is soon cut off: not worth compressing, nor merging before much of it is gone.
   descriptors[kLog].options.compression = rocksdb::kNoCompression;
   descriptors[kLog].options.level0_file_num_compaction_trigger = kLogFiles;

@@ -114,6 +114,8 @@ class RocksStore final : public Store {
     return get(kData, keys::partition_key(keys::kPartitionPrefix, partition));
   }
   std::unique_ptr<RowCursor> rows(PartitionId partition, Generation generation) const override;
+  Result<std::vector<std::optional<Bytes>>> find_rows(
+      PartitionId partition, Generation generation, const std::vector<Bytes>& keys) const override;
 
  private:
   // Steps of open(), in their order.

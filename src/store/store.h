@@ -134,6 +134,9 @@ class Store {
   virtual Result<Term> term_at(PartitionId partition, Index index) const = 0;
   virtual Result<std::optional<Bytes>> partition_record(PartitionId partition) const = 0;
   virtual std::unique_ptr<RowCursor> rows(PartitionId partition, Generation generation) const = 0;
+  // The rows with these keys, in their order; empty: no such row.
+  virtual Result<std::vector<std::optional<Bytes>>> find_rows(
+      PartitionId partition, Generation generation, const std::vector<Bytes>& keys) const = 0;
 };
 
 struct RocksOptions {
@@ -146,6 +149,8 @@ struct RocksOptions {
   std::uint64_t low_bytes = 0;
   // Written between two flushes to tables; bounds memory.
   std::size_t rotate_bytes = std::size_t{16} << 20;
+  // find_rows() will be called now and then, so it must be quick; writing rows costs more then.
+  bool finds_rows = false;
   // Told at open about a torn tail that was cut off.
   std::function<void(const std::string&)> notice;
   // Tests: a rocksdb::Env* that outlives the store; null: the operating system's.

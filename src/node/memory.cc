@@ -1,0 +1,220 @@
+// Rows colder than memory: which values a read or an entry must wait for, and which may leave.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/mutant.h"
+#include "model/meta.h"
+#include "node/replica.h"
+
+namespace kvorum::node {
+namespace {
+
+// Rows that one turn looks at for values to evict, so that no turn takes long; of each partition a
+// share.
+constexpr std::size_t kEvictRows = 2048;
+constexpr std::size_t kEvictLeast = 64;
+constexpr std::size_t kFetchAhead = 4096;  // rows that later entries may add to a fetch
+
+bool by_key(const kv::ColdRow& a, const kv::ColdRow& b) { return a.key < b.key; }
+
+}  // namespace
+
+// Group 0 is small and read all the time.
+std::size_t Partition::memory_left() const {
+  return id_ == kMetaPartition ? SIZE_MAX : host_.memory_left();
+}
+
+std::size_t Partition::memory_bytes() const {
+  return machine_->memory_bytes() + (incoming_ != nullptr ? incoming_->memory_bytes() : 0);
+}
+
+bool Partition::has_values(const Command& command, ConnId conn) {
+  const auto before = wanted_.size();
+  machine_->missing(command, wanted_);
+  if (wanted_.size() == before) {
+    return true;
+  }
+  if (conn) {
+    value_waiters_.push_back(conn);
+  }
+  return false;
+}
+
+// Of the entry's commands, and of the reads that wait around those of this node. If not, what the
+// entries behind it need is fetched with it.
+bool Partition::has_values(const Entry& entry) {
+  if (machine_->cold() == 0) {
+    return true;
+  }
+  const auto before = wanted_.size();
+  machine_->missing(entry, wanted_);
+  each_owner(entry, [this](ConnId conn) {
+    host_.each_read(conn, [this](const Command& read) { machine_->missing(read, wanted_); });
+  });
+  apply_waits_ = wanted_.size() > before;
+  for (std::size_t i = 1;
+       apply_waits_ && i < to_apply_.size() && wanted_.size() < before + kFetchAhead; ++i) {
+    machine_->missing(to_apply_[i], wanted_);
+  }
+  return !apply_waits_;
+}
+
+// Calls visit(conn) for those who wait for a command of this entry, some of them more than once.
+void Partition::each_owner(const Entry& entry, const std::function<void(ConnId)>& visit) const {
+  if (entry.type != EntryType::kCommands) {
+    return;
+  }
+  Reader reader(*entry.payload);
+  while (const auto head = decode_run_head(reader)) {
+    reader.take(head->bytes);
+    ConnId last;
+    for (std::uint32_t i = 0; i < head->count && head->client == outbox_.client(); ++i) {
+      if (const auto conn = outbox_.owner(head->first_seq + i); conn && conn != last) {
+        visit(conn);
+        last = conn;
+      }
+    }
+  }
+}
+
+// One fetch at a time: what is missed meanwhile gathers for the next. None while a snapshot takes
+// the place of the rows: it drops their generation from the disk.
+void Partition::fetch(Output& out) {
+  if (wanted_.empty() || fetching_ || installing_) {
+    return;
+  }
+  std::sort(wanted_.begin(), wanted_.end(), by_key);
+  const auto same =
+      std::unique(wanted_.begin(), wanted_.end(),
+                  [](const kv::ColdRow& a, const kv::ColdRow& b) { return a.key == b.key; });
+  wanted_.erase(same, wanted_.end());
+  fetches_ += wanted_.size();
+  out.fetches.push_back(FetchJob{id_, machine_->generation(), std::exchange(wanted_, {})});
+  fetching_ = true;
+}
+
+bool Partition::fetched(const FetchDone& done) {
+  fetching_ = apply_waits_ = false;
+  // Who still misses one of these asks again.
+  std::erase_if(wanted_, [&done](const kv::ColdRow& row) {
+    return std::binary_search(done.job.rows.begin(), done.job.rows.end(), row, by_key);
+  });
+  wake_value_waiters();
+  if (installing_ || done.job.generation != machine_->generation()) {
+    return true;  // of rows that are gone, or will be before anybody reads them
+  }
+  bool whole = true;
+  for (std::size_t i = 0; i < done.values.size(); ++i) {
+    whole = machine_->restore(done.job.rows[i], done.values[i]) && whole;
+  }
+  return whole;
+}
+
+void Partition::wake_value_waiters() {
+  for (const auto conn : std::exchange(value_waiters_, {})) {
+    host_.wake(conn);
+  }
+}
+
+// A row is on the disk as it is once the checkpoint that took it is written. While an entry waits
+// for values, those that have come stay.
+bool Partition::evict(std::size_t rows) {
+  const bool written = !checkpointing_ || KVORUM_MUTANT(kEvictEarly);
+  return id_ != kMetaPartition && written && !installing_ && !apply_waits_ && machine_->evict(rows);
+}
+
+std::size_t Replica::memory_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [id, partition] : partitions_) {
+    bytes += partition->memory_bytes();
+  }
+  return bytes;
+}
+
+std::size_t Replica::cold_rows(const Keyspace& keyspace) const {
+  std::size_t rows = 0;
+  for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
+    rows += find(PartitionId(keyspace.first_partition.value() + i))->machine().cold();
+  }
+  return rows;
+}
+
+std::size_t Replica::memory_left() const {
+  if (options_.memory_budget == 0) {
+    return SIZE_MAX;
+  }
+  return options_.memory_budget - std::min(options_.memory_budget, memory_bytes());
+}
+
+// Whether memory has the values that a read tells of; else its connection is woken once they came.
+bool Replica::has_values(const Session& session, const Item& item, const Command& command) {
+  if (options_.memory_budget == 0 || item.leaderless) {
+    return true;
+  }
+  // Of the others KV.DUMP alone shows values, and is refused (serve_read).
+  const bool one_partition = !item.everywhere || command.op == Op::kSearch;
+  return !one_partition || find(item.partition)->has_values(command, session.id);
+}
+
+bool Replica::has_values(const Session& session, const Item& item) {
+  if (options_.memory_budget == 0 || item.kind != Item::Kind::kRead) {
+    return true;
+  }
+  Reader reader(item.body);
+  Command command;
+  CHECK(decode(reader, command), "a queued command that the node encoded itself");
+  return has_values(session, item, command);
+}
+
+// Of another node's question, which is held back if not. Its asker does not wait for ever.
+bool Replica::has_values(const Query& query) {
+  Reader reader(query.command);
+  Command command;
+  auto* partition = query.partitions.size() == 1 ? find(query.partitions.front()) : nullptr;
+  const bool looks = partition != nullptr && decode(reader, command) && command.op == Op::kSearch;
+  return !looks || partition->has_values(command, ConnId());
+}
+
+void Replica::each_read(ConnId conn, const std::function<void(const Command&)>& visit) {
+  const auto* session = find(conn);
+  for (std::size_t i = 0; session != nullptr && i < session->begun; ++i) {
+    const auto& item = session->queue[i];
+    if (item.kind == Item::Kind::kRead) {
+      Reader reader(item.body);
+      Command command;
+      CHECK(decode(reader, command), "a queued command that the node encoded itself");
+      visit(command);
+    }
+  }
+}
+
+void Replica::fetched(const FetchDone& done) {
+  auto* partition = find(done.job.partition);
+  if (partition != nullptr && !partition->fetched(done)) {
+    fatal_ = fmt::format("disk: a row of partition {} is not what was written",
+                         done.job.partition.value());
+  }
+  for (const auto& query : std::exchange(held_queries_, {})) {
+    step(query, now_);
+  }
+}
+
+void Replica::tend_memory(Output& out) {
+  if (options_.memory_budget == 0) {
+    return;
+  }
+  for (auto& [id, partition] : partitions_) {
+    partition->fetch(out);
+  }
+  if (memory_left() > 0) {
+    return;
+  }
+  const auto share = std::max(kEvictRows / partitions_.size(), kEvictLeast);
+  for (auto& [id, partition] : partitions_) {
+    if (partition->evict(share)) {
+      out.wake_at = now_.mono;  // more next turn
+    }
+  }
+}
+
+}  // namespace kvorum::node
