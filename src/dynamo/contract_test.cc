@@ -241,6 +241,21 @@ TEST(Company, ComesWithTheNextMessageThatSomebodyWaitsFor) {
   EXPECT_THAT(of_type(cluster.network(), MessageType::kRows, 5 - to).front().rows, SizeIs(2));
 }
 
+// Who holds no replica reads from any of them, and ought to find what it wrote.
+TEST(Company, IsNotWaitedForByAForwardedWrite) {
+  ClusterSetup setup;
+  setup.nodes = 4;
+  Cluster cluster(setup);
+  cluster.run_for(2s);
+  const auto ticket = cluster.put(4, "k", "v");
+  ASSERT_THAT(cluster.network(), SizeIs(1));
+  cluster.deliver_at(0);
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kRows), SizeIs(2));
+  EXPECT_THAT(of_type(cluster.network(), MessageType::kWriteDone, 4), SizeIs(1));
+  cluster.settle();
+  EXPECT_EQ(cluster.show(4, *cluster.result(4, ticket)), "v");
+}
+
 TEST(Company, IsNotWaitedForByMuchNorAtTheEnd) {
   Cluster cluster({});
   cluster.run_for(2s);

@@ -36,6 +36,12 @@ void Core::Impl::queue_row(Partition& partition, NodeId to, ByteView key, ByteVi
   }
 }
 
+void Core::Impl::leaves_now(NodeId to) {
+  if (to != options_.self.node) {
+    peers_[to].leaves_at = now_.mono;
+  }
+}
+
 // To wake another node, and to be woken by it, costs more than what one row does there. So what
 // nobody waits for leaves with the next message to that node that somebody does wait for, or with
 // others of its kind.

@@ -72,7 +72,7 @@ void Core::Impl::read(ReadRequest request, Now now) {
       read.print = partition->table.print(key);
     }
     read.asked.push_back(options_.self.node);
-    read.answers.push_back({options_.self.node, partition->cut, !partition->refilled, {}});
+    read.answers.push_back({options_.self.node, shared_cut(*partition), !partition->refilled, {}});
     if (judge(id, read)) {
       return;
     }
@@ -165,6 +165,7 @@ void Core::Impl::on_read_done(const Message& message) {
   }
   const Asked asked = std::move(at->second);
   asked_.erase(at);
+  const auto cut = std::make_shared<const Context>(message.cut);
   std::map<ByteView, ByteView> rows;  // those that are not as ours
   for (const auto& [key, row] : message.rows) {
     rows.emplace(key, row);
@@ -175,7 +176,7 @@ void Core::Impl::on_read_done(const Message& message) {
       continue;
     }
     const Bytes& key = read->second->request.key;
-    Answer answer{message.from, message.cut, message.refilling, {}};
+    Answer answer{message.from, cut, message.refilling, {}};
     if (const auto row = rows.find(key); row != rows.end()) {
       Reader reader(row->second);
       answer.row.emplace();
@@ -215,6 +216,15 @@ bool Core::Impl::judge(std::uint64_t id, Read& read) {
   return true;
 }
 
+// Seldom a new one.
+std::shared_ptr<const Context> Core::Impl::shared_cut(Partition& partition) {
+  auto& shared = partition.cut_of_answers;
+  if (!shared || *shared != partition.cut) {
+    shared = std::make_shared<const Context>(partition.cut);
+  }
+  return shared;
+}
+
 const Row& Core::Impl::row_of(const Read& read, const Answer& answer) {
   return answer.row ? *answer.row : read.ours;
 }
@@ -226,7 +236,7 @@ void Core::Impl::drop_dead(const Read& read, Row& row) {
   const auto is_dead = [&](const Sibling& sibling) {
     return std::any_of(read.answers.begin(), read.answers.end(), [&](const Answer& answer) {
       const auto& held = row_of(read, answer).siblings;
-      return answer.cut.covers(sibling.dot) &&
+      return answer.cut->covers(sibling.dot) &&
              std::none_of(held.begin(), held.end(),
                           [&](const Sibling& other) { return other.dot == sibling.dot; });
     });

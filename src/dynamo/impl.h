@@ -155,7 +155,8 @@ class Core::Impl {
     Context known;
     Context told;  // what of `known` is on disk
     Context cut;
-    Context limit;  // tombstones that it covers may go
+    std::shared_ptr<const Context> cut_of_answers;  // as it was at the last read
+    Context limit;                                  // tombstones that it covers may go
     std::optional<Stage> stage;
     std::map<NodeId, Heard> heard;
     std::map<NodeId, Pair> pairs;
@@ -196,7 +197,7 @@ class Core::Impl {
   };
   struct Answer {
     NodeId node;
-    Context cut;
+    std::shared_ptr<const Context> cut;
     bool refilling = false;
     std::optional<Row> row;  // empty: the same as ours
   };
@@ -285,7 +286,7 @@ class Core::Impl {
                  NodeId hint_for = NodeId());
   void send_batch(const Partition& partition, RowsBatch batch);
   void may_wait(NodeId to, std::size_t bytes);
-  void leaves_now(NodeId to) { peers_[to].leaves_at = now_.mono; }
+  void leaves_now(NodeId to);
   bool leaves(NodeId to) const { return peers_.at(to).leaves_at <= now_.mono || flushing_; }
   void send_batches(Partition& partition);
   void send_all();
@@ -338,6 +339,7 @@ class Core::Impl {
   void take_answer(std::uint64_t id, Read& read, Answer answer);
   bool judge(std::uint64_t id, Read& read);
   void complete(std::uint64_t id, Read& read);
+  static std::shared_ptr<const Context> shared_cut(Partition& partition);
   static const Row& row_of(const Read& read, const Answer& answer);
   static void drop_dead(const Read& read, Row& row);
   void finish(Read& read, Ended ended, Error error = {});

@@ -124,6 +124,12 @@ void Core::Impl::stamp_write(Partition& partition, std::unique_ptr<Write> write)
   std::swap(write->result.row, merged_);
   const std::uint64_t id = waits ? set_timer() : 0;
   spread(partition, request, id);
+  if (write->asker.node != NodeId()) {
+    // It holds no replica, so its next read may ask any of them: they had better have this by then.
+    for (const NodeId node : partition.config.replicas) {
+      leaves_now(node);
+    }
+  }
   if (partition.config.fsync) {
     own_copies_.push_back(id);
   } else {

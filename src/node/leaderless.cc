@@ -208,31 +208,31 @@ const dynamo::Result* Leaderless::write_here(PartitionId partition, const Comman
   return core_->write_here(here_, now);
 }
 
-Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Command& command,
-                                    const Counts& counts,
-                                    const std::optional<dynamo::Context>& seen, Now now) {
-  Begun begun{next_id_, false};
-  auto& request = requests_[begun.id];
+std::uint64_t Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Command& command,
+                                const Counts& counts, const std::optional<dynamo::Context>& seen,
+                                Now now) {
+  const auto id = next_id_;
+  auto& request = requests_[id];
   request.conn = conn;
   request.write = is_write(command.op);
   const bool pairs = command.op == Op::kMSet;
   const bool many =
       pairs || command.op == Op::kDel || command.op == Op::kMGet || command.op == Op::kExists;
   const std::size_t keys = many ? command.args.size() / (pairs ? 2 : 1) : 1;
-  request.results.resize(keys);
+  request.results.resize(keys > 1 ? keys : 0);
   boost::unordered_flat_set<ByteView> named;
   for (std::size_t i = keys; i-- > 0;) {
     const auto key = command.args[pairs ? 2 * i : i];
     if (keys > 1 && is_write(command.op) && !named.insert(key).second) {
       continue;  // the last one named wins, whoever coordinates
     }
-    const auto ticket = begun.id + i;
+    const auto ticket = id + i;
     ++request.open;
     if (i > 0) {
-      parts_.emplace(ticket, begun.id);
+      parts_.emplace(ticket, id);
     }
     const auto partition = keyspace.partition_of(slot_of(key));
-    begun.remote = begun.remote || !core_->holds(partition);
+    request.remote = request.remote || !core_->holds(partition);
     if (!is_write(command.op)) {
       core_->read({ticket, partition, Bytes(key), counts.r}, now);
       continue;
@@ -257,12 +257,18 @@ Leaderless::Begun Leaderless::begin(ConnId conn, const Keyspace& keyspace, const
     core_->write(std::move(one), now);
   }
   next_id_ += keys;
-  return begun;
+  return id;
 }
 
 bool Leaderless::done(std::uint64_t id) const {
   const auto found = requests_.find(id);
   return found != requests_.end() && found->second.open == 0;
+}
+
+const Leaderless::Request& Leaderless::request(std::uint64_t id) const {
+  const auto found = requests_.find(id);
+  CHECK(found != requests_.end(), "request {} is not under way", id);
+  return found->second;
 }
 
 Leaderless::Request Leaderless::take(std::uint64_t id) {
@@ -283,7 +289,11 @@ void Leaderless::take_result(dynamo::Result result,
   const auto found = requests_.find(id);
   CHECK(found != requests_.end(), "a result of request {}, which is not under way", id);
   auto& request = found->second;
-  request.results[result.ticket - id] = std::move(result);
+  if (request.results.empty()) {
+    request.results.push_back(std::move(result));
+  } else {
+    request.results[result.ticket - id] = std::move(result);
+  }
   if (--request.open == 0) {
     done.emplace_back(request.conn, id);
   }

@@ -57,8 +57,9 @@ class Leaderless {
   struct Request {
     ConnId conn;
     bool write = false;
-    std::size_t open = 0;  // tickets
-    std::vector<dynamo::Result> results;
+    bool remote = false;                  // some key's coordinator is another node
+    std::size_t open = 0;                 // tickets
+    std::vector<dynamo::Result> results;  // of each key, once all are there
   };
 
   // `life` names this start of the node, as no other.
@@ -99,13 +100,11 @@ class Leaderless {
                                    Now now);
   // Writes of these keys follow (dynamo/core.h).
   void fetch(std::span<const dynamo::Core::Wanted> rows) const { core_->fetch(rows); }
-  struct Begun {
-    std::uint64_t id = 0;
-    bool remote = false;  // some key's coordinator is another node
-  };
-  Begun begin(ConnId conn, const Keyspace& keyspace, const Command& command, const Counts& counts,
-              const std::optional<dynamo::Context>& seen, Now now);
+  // Its number.
+  std::uint64_t begin(ConnId conn, const Keyspace& keyspace, const Command& command,
+                      const Counts& counts, const std::optional<dynamo::Context>& seen, Now now);
   bool done(std::uint64_t id) const;
+  const Request& request(std::uint64_t id) const;
   Request take(std::uint64_t id);
 
   void peer(NodeId node, bool up, Incarnation replica, std::int64_t ahead_ms, Now now);

@@ -1,4 +1,6 @@
 // Requests of leaderless keyspaces in a connection's order.
+#include <boost/container/small_vector.hpp>
+
 #include "base/check.h"
 #include "node/leaderless_reply.h"
 #include "node/replica.h"
@@ -109,12 +111,10 @@ bool Replica::write_at_once(Session& session, const Item& item, const Command& c
 
 void Replica::begin_leaderless(Session& session, Item& item, const Command& command) {
   const Counts counts{item.met.w, item.met.r, item.met.sloppy};
-  const auto begun =
-      leaderless_.begin(session.id, *keyspace_of(session), command, counts, item.seen, now_);
-  item.tag = begun.id;
-  item.remote = begun.remote;
-  session.open_reads += item.kind == Item::Kind::kRead ? 1 : 0;
-  session.open_remote += item.remote ? 1 : 0;
+  item.tag = leaderless_.begin(session.id, *keyspace_of(session), command, counts, item.seen, now_);
+  const auto& request = leaderless_.request(item.tag);
+  session.open_reads += request.write ? 0 : 1;
+  session.open_remote += request.remote ? 1 : 0;
 }
 
 void Replica::leaderless_done(ConnId conn, std::uint64_t id) {
@@ -123,13 +123,9 @@ void Replica::leaderless_done(ConnId conn, std::uint64_t id) {
     leaderless_.take(id);  // nobody wants it any more
     return;
   }
-  for (auto& item : session->queue) {
-    if (item.leaderless && item.begun && item.tag == id) {
-      session->open_reads -= item.kind == Item::Kind::kRead ? 1 : 0;
-      session->open_remote -= item.remote ? 1 : 0;
-      break;
-    }
-  }
+  const auto& request = leaderless_.request(id);
+  session->open_reads -= request.write ? 0 : 1;
+  session->open_remote -= request.remote ? 1 : 0;
   wake(conn);
 }
 
@@ -172,7 +168,7 @@ void Replica::serve_leaderless(Session& session, const Item& item, const Command
   } else if (item.kind == Item::Kind::kWrite) {
     reply_written(command, request.results, reply);
   } else {
-    std::vector<const dynamo::Row*> rows;
+    boost::container::small_vector<const dynamo::Row*, 4> rows;
     for (const auto& result : request.results) {
       rows.push_back(&result.row);
     }

@@ -57,7 +57,6 @@ struct Item {
   Error error;  // kError
   // Of a leaderless keyspace (leaderless.h): `tag` names the request.
   bool leaderless = false;
-  bool remote = false;                      // begun: its coordinator is another node
   std::optional<dynamo::Context> seen;      // KV.CONTEXT: what its writer has seen
   std::optional<std::uint64_t> if_version;  // KV.IF: the version, packed, that the row must have
   // It asks other nodes (ask.cc, tell.cc), and runs alone.
