@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """What a request costs, all three nodes together: processor time, system calls, context switches,
-messages and bytes between nodes, syncs. Steadier than rates on a machine that does other things.
+allocations, messages and bytes between nodes, syncs. Steadier than rates on a machine that does
+other things.
 
 usage: budget.py [--requests N] [WORK]...
 
 WORK: set, get (linearizable), eventual-set, eventual-get (W = R = 1), quorum-set, quorum-get
 (W = R = 2); all if none is named. 64-byte values, 100,000 keys, 50 connections, without a pipeline
 and with 16 requests in it. N: 400,000 of the latter, a quarter of the former. System calls and
-switches need linux-perf and its right to trace. KVORUM_BIN is the program.
+switches need linux-perf and its right to trace; allocations, counted in a run of their own,
+the right to set probes (root). KVORUM_BIN is the program.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import subprocess
@@ -21,6 +24,9 @@ from harness import Cluster, wait_for  # noqa: E402
 
 NODES = (1, 2, 3)
 WORKS = ("set", "get", "eventual-set", "eventual-get", "quorum-set", "quorum-get")
+ALLOCATORS = ("malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "_Znwm", "_Znam",
+              "_ZnwmSt11align_val_t")
+PROBES = "/sys/kernel/tracing/uprobe_events"
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -46,21 +52,49 @@ def figures(cluster):
     return sums
 
 
-def traced(cluster, command):
-    """Runs it; (system calls, context switches) of the nodes meanwhile, or Nones."""
+def counted(cluster, events, command):
+    """Runs it; how often each event happened in the nodes meanwhile. Empty: cannot be counted."""
     pids = ",".join(str(cluster.pid(node)) for node in NODES)
-    events = "raw_syscalls:sys_enter,context-switches"
     try:
         done = subprocess.run(["perf", "stat", "-x", ";", "-e", events, "-p", pids, "--", *command],
                               capture_output=True, text=True, check=True)
-        counts = re.findall(r"^(\d+);", done.stderr, re.MULTILINE)
-        return tuple(map(int, counts)) if len(counts) == 2 else (None, None)
+        return [int(count) for count in re.findall(r"^(\d+);", done.stderr, re.MULTILINE)]
     except (OSError, subprocess.CalledProcessError):
         subprocess.run(command, capture_output=True, check=True)
-        return None, None
+        return []
 
 
-def measure(cluster, work, depth, requests, keyspaces):
+def probe(command):
+    file = os.open(PROBES, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(file, command.encode() + b"\n")
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def allocation_probes(cluster):
+    """Probes at the entries of the nodes' allocator: their perf event, None if they can't be set."""
+    group = f"kvorum_{os.getpid()}"
+    names = []
+    try:
+        with open(f"/proc/{cluster.pid(1)}/maps", encoding="utf-8") as maps:
+            library = re.search(r"/\S*jemalloc\S*", maps.read()).group()
+        symbols = subprocess.run(["nm", "-D", library], capture_output=True, text=True, check=True)
+        found = re.findall(rf"^(\w+) T ({'|'.join(ALLOCATORS)})$", symbols.stdout, re.MULTILINE)
+        for address, name in found:
+            probe(f"p:{group}/{name} {library}:0x{address}")
+            names.append(name)
+    except (OSError, AttributeError, subprocess.CalledProcessError) as error:
+        print(f"allocations are not counted: {error}", file=sys.stderr)
+    try:
+        yield f"{group}:*" if names else None
+    finally:
+        for name in names:
+            probe(f"-:{group}/{name}")
+
+
+def measure(cluster, work, depth, requests, keyspaces, probes):
     level, _, op = work.rpartition("-")
     node = cluster.leader() if not level else 1
     keyspace = keyspaces[level]
@@ -68,16 +102,16 @@ def measure(cluster, work, depth, requests, keyspaces):
                    check=True)
     command = load(cluster, node, keyspace, op, depth, requests)
     before = figures(cluster)
-    calls, switches = traced(cluster, command)
+    counts = counted(cluster, "raw_syscalls:sys_enter,context-switches", command)
     after = figures(cluster)
     cost = {name: (after[name] - before[name]) / requests for name in after}
-
-    def per(count):
-        return "-" if count is None else f"{count / requests:.2f}"
+    calls, switches = (f"{count / requests:.2f}" for count in counts) if counts else "--"
+    allocations = counted(cluster, probes, command) if probes else []
+    made = f"{sum(allocations) / requests:.2f}" if allocations else "-"
 
     print(f"| {work} | {depth} | {(cost['user'] + cost['system']) * 1e6:.1f} "
-          f"| {cost['user'] * 1e6:.1f} | {cost['system'] * 1e6:.1f} | {per(calls)} "
-          f"| {per(switches)} | {cost['messages']:.3f} | {cost['bytes']:.0f} "
+          f"| {cost['user'] * 1e6:.1f} | {cost['system'] * 1e6:.1f} | {calls} "
+          f"| {switches} | {made} | {cost['messages']:.3f} | {cost['bytes']:.0f} "
           f"| {cost['syncs']:.3f} |", flush=True)
 
 
@@ -94,11 +128,12 @@ def main():
         keyspaces = {"": 0, "eventual": 1, "quorum": number}
         wait_for(lambda: all(" refilling:0" in cluster.ask(node, "KV.STATUS") for node in NODES),
                  "whole replicas")
-        print("| work | pipeline | µs | user | system | system calls | switches | messages "
-              "| bytes | syncs |\n|---|---|---|---|---|---|---|---|---|---|")
-        for work in words.work or WORKS:
-            for depth, requests in ((1, words.requests // 4), (16, words.requests)):
-                measure(cluster, work, depth, requests, keyspaces)
+        print("| work | pipeline | µs | user | system | system calls | switches | allocations "
+              "| messages | bytes | syncs |\n|---|---|---|---|---|---|---|---|---|---|---|")
+        with allocation_probes(cluster) as probes:
+            for work in words.work or WORKS:
+                for depth, requests in ((1, words.requests // 4), (16, words.requests)):
+                    measure(cluster, work, depth, requests, keyspaces, probes)
     finally:
         cluster.destroy()
 
