@@ -74,7 +74,7 @@ def probe(command):
 
 @contextlib.contextmanager
 def allocation_probes(cluster):
-    """Probes at the entries of the nodes' allocator: their perf event, None if they can't be set."""
+    """Probes at the entries of the nodes' allocator: their perf event, or None without the right."""
     group = f"kvorum_{os.getpid()}"
     names = []
     try:
