@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/prefetch.h"
 
 namespace kvorum::dynamo {
 namespace {
@@ -20,13 +21,6 @@ constexpr std::size_t kFoundBytes = 64 << 10;  // a longer row's memory is not k
 std::size_t guess(std::uint64_t hash, std::size_t size) {
   const auto within = hash << (kBits * Table::kDepth);
   return static_cast<std::size_t>((static_cast<unsigned __int128>(within) * size) >> 64);
-}
-
-// GCC takes a function that only prefetches for one without an effect, and drops its calls: not so
-// with the empty statement.
-void prefetch(const void* address) {
-  __builtin_prefetch(address);
-  asm volatile("");
 }
 
 // A block spans a few cache lines: ask for them at once, to wait for memory once. An address that

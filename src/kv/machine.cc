@@ -102,7 +102,7 @@ bool Machine::State::prepare(ByteView body, std::uint32_t count) {
     }
     if (!command.args.empty() && command.op != Op::kOnce) {
       first = KeyRef(command.args[0]);
-      table.rows().prefetch_bucket(first);
+      table.rows().prefetch_bucket(first.slot, first.hash);
     }
   }
   return reader.done();
@@ -122,7 +122,8 @@ bool Machine::State::apply_run(const RunHead& head, Version first, Observer& obs
   nodes.touch(head.client, log_time).next = head.first_seq + head.count;
   for (std::size_t i = skip; i < head.count; ++i) {
     if (i + kPrefetch < head.count) {
-      table.rows().prefetch_row(prepared[i + kPrefetch].first);
+      const auto& ahead = prepared[i + kPrefetch].first;
+      table.rows().prefetch_row(ahead.slot, ahead.hash);
     }
     const Version version{first.packed + i};
     const auto seq = head.first_seq + i;

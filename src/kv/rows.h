@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/ids.h"
+#include "base/prefetch.h"
 #include "model/entry.h"
 
 namespace kvorum::kv {
@@ -122,19 +123,19 @@ class Rows {
   // Null: no such row. Rows that are gone are found too.
   Link find(const KeyRef& ref) const;
   // Bring what find() will touch into the cache: first the bucket, some work later the row.
-  void prefetch_bucket(const KeyRef& ref) const {
-    const auto& in = table(ref.slot);
+  void prefetch_bucket(Slot slot, std::uint64_t hash) const {
+    const auto& in = table(slot);
     if (in.buckets != nullptr) {
-      __builtin_prefetch(&in.buckets[in.bucket_of(ref.hash)]);
+      prefetch(&in.buckets[in.bucket_of(hash)]);
     }
   }
-  void prefetch_row(const KeyRef& ref) const {
-    const auto& in = table(ref.slot);
+  void prefetch_row(Slot slot, std::uint64_t hash) const {
+    const auto& in = table(slot);
     if (in.buckets != nullptr) {
       // An integer, as there may be no row, and nothing behind it.
-      const auto row = reinterpret_cast<std::uintptr_t>(in.buckets[in.bucket_of(ref.hash)]);
-      __builtin_prefetch(reinterpret_cast<const void*>(row));
-      __builtin_prefetch(reinterpret_cast<const void*>(row + 64));
+      const auto row = reinterpret_cast<std::uintptr_t>(in.buckets[in.bucket_of(hash)]);
+      prefetch(reinterpret_cast<const void*>(row));
+      prefetch(reinterpret_cast<const void*>(row + 64));
     }
   }
   // Adds an empty row with room for a value of that size. The key must not be there.

@@ -91,7 +91,15 @@ class Table {
 
 template <class Visit>
 void Table::take_dirty(Visit visit) {
-  for (const auto& ref : dirty_) {
+  constexpr std::size_t kAhead = 8;
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    if (i + 2 * kAhead < dirty_.size()) {
+      const auto& row = dirty_[i + kAhead];
+      const auto& bucket = dirty_[i + 2 * kAhead];
+      rows_.prefetch_row(row.slot, row.hash);
+      rows_.prefetch_bucket(bucket.slot, bucket.hash);
+    }
+    const auto& ref = dirty_[i];
     // Another dirty row of the same bucket comes along; its own mark finds it clean then.
     rows_.visit_bucket(ref.slot, ref.hash, [&](Row& row) {
       if (row.dirty()) {

@@ -1,6 +1,6 @@
 // How the store's write-ahead logs lie on disk: in blocks that are there before they are written,
 // so that a sync changes no file size and no extent. The file system then has nothing of its own
-// to commit: a sync takes a third less time, and half of the processor time.
+// to commit: a sync takes less time of both kinds.
 #pragma once
 
 #include <rocksdb/env.h>
