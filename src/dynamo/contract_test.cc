@@ -399,6 +399,21 @@ TEST(Read, HereIsTheRowWithoutARequest) {
   EXPECT_EQ(cluster.show(1, *row), "v");
 }
 
+TEST(Batch, RequestsThatAreDoneDoNotWakeTheNodeWhenTheirTimeComes) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  for (int i = 0; i < 300; ++i) {
+    cluster.put(1, fmt::format("k{}", i), "v", 2);
+    cluster.get(1, fmt::format("k{}", i), 2);
+    cluster.settle();
+    cluster.pass(1ms);
+  }
+  int drains = 0;
+  cluster.on_drain = [&](const Node& node) { drains += node.id == NodeId(1) ? 1 : 0; };
+  cluster.run_for(2s);
+  EXPECT_LT(drains, 200);
+}
+
 TEST(Batch, RequestsBeyondTheBoundAreRefused) {
   Cluster cluster({});
   cluster.settle();

@@ -272,6 +272,23 @@ void Core::Impl::expire() {
   }
 }
 
+// Of what is done by now, which is nearly all: else each of them would wake us when its time comes.
+void Core::Impl::forget_timers() {
+  const auto is_request = [&](std::uint64_t id) {
+    return reads_.contains(id) || writes_.contains(id);
+  };
+  while (!hedges_.empty() && !is_request(hedges_.front().id)) {
+    hedges_.pop_front();
+  }
+  while (!deadlines_.empty()) {
+    const auto id = deadlines_.front().id;
+    if (is_request(id) || sent_.contains(id) || asked_.contains(id)) {
+      break;
+    }
+    deadlines_.pop_front();
+  }
+}
+
 Instant Core::Impl::wake_at() const {
   Instant wake = std::min({write_at_, known_at_, scan_at_, hints_at_, sync_at_});
   if (!deadlines_.empty()) {
@@ -321,6 +338,7 @@ void Core::Impl::drain(Output& out, Now now) {
   results_.clear();
   out.log.swap(log_);
   log_.clear();
+  forget_timers();
   out.wake_at = wake_at();
 }
 

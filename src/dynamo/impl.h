@@ -296,6 +296,7 @@ class Core::Impl {
   void trim_scratch();
   void hedge(std::uint64_t id);
   void expire();
+  void forget_timers();
   void on_rows(const Message& message);
   void on_rows_done(const Message& message);
 
