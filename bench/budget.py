@@ -74,7 +74,7 @@ def probe(command):
 
 @contextlib.contextmanager
 def allocation_probes(cluster):
-    """Probes at the entries of the nodes' allocator: their perf event, or None without the right."""
+    """Probes where the nodes' allocator begins: their perf event, None without the right."""
     group = f"kvorum_{os.getpid()}"
     names = []
     try:
