@@ -20,8 +20,10 @@
 namespace kvorum::wire {
 
 inline constexpr std::uint8_t kFrameVersion = 1;
-inline constexpr std::uint32_t kPeerFormat =
-    1;  // of entries, runs and commands inside; nodes must agree on it
+// Of entries, runs, commands and leaderless messages inside; nodes must agree on it. 2: a
+// leaderless read tells the fingerprints of what its asker has, and is sent only the rows that
+// differ.
+inline constexpr std::uint32_t kPeerFormat = 2;
 inline constexpr std::size_t kFramePrefixBytes = 12;  // length u32, checksum u64
 // Behind the prefix: what no frame may pass, whatever is configured. A frame must hold the longest
 // run, which cannot be cut: one request, of up to 512 MiB where values may be so long, behind up to
