@@ -302,7 +302,8 @@ def lines_of_page(run, told):
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     yield (f"{told['date']}, commit {told['commit']}, {versions}; {told['cores']} cores "
            f"({told['cpu']}), Linux {told['kernel']}, {told['file_system']}; load average before "
-           f"it {told['load_average_before']:.2f}{busy}; {run.rounds} rounds, {told['seconds']} s.")
+           f"it {told['load_average_before']:.2f}{busy}. Rounds: {run.rounds}; "
+           f"{told['seconds']} s.")
     if told["left_out"]:
         yield f"Not installed there, so left out: {', '.join(told['left_out'])}."
     yield ""
