@@ -298,7 +298,7 @@ def table(rows):
 
 
 def lines_of_page(run, told):
-    busy = ": other programs kept it busy" if told["load_average_before"] > BUSY else ""
+    busy = ": the machine was not idle" if told["load_average_before"] > BUSY else ""
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     yield (f"{told['date']}, commit {told['commit']}, {versions}; {told['cores']} cores "
            f"({told['cpu']}), Linux {told['kernel']}, {told['file_system']}; load average before "
