@@ -35,6 +35,7 @@ MANY = 1_000_000  # keys, for memory and restarts
 CLIENTS = (1, 4, 16, 64, 128)  # steps of the plot
 LEVEL_ROUNDS, RESTARTS = 2, 3
 BUSY = 0.5  # load average
+SETTLED = 6  # seconds
 WARM_UP = 3  # seconds; ZooKeeper's Java compiles what runs often
 
 
@@ -213,9 +214,18 @@ class Run:
         """Resident bytes of a key, by node and of the leader."""
         before = system.resident()
         system.fill(keys, *keyspace)
-        after = system.resident()
+        after = settled(system)
         grown = {node: (after[node] - before[node]) / keys for node in after}
         return {**grown, "leader": grown[system.leader()]}
+
+
+def settled(system):
+    """Resident bytes once they change no more: what was only on its way is gone then."""
+    last, now = {}, system.resident()
+    while any(abs(now[node] - last.get(node, 0)) > now[node] // 100 for node in now):
+        time.sleep(SETTLED)
+        last, now = now, system.resident()
+    return now
 
 
 def unique(listed):
@@ -288,11 +298,12 @@ def table(rows):
 
 
 def lines_of_page(run, told):
-    busy = ": other programs kept it busy" if told["load_average_before"] > BUSY else ""
+    busy = ": the machine was not idle" if told["load_average_before"] > BUSY else ""
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     yield (f"{told['date']}, commit {told['commit']}, {versions}; {told['cores']} cores "
            f"({told['cpu']}), Linux {told['kernel']}, {told['file_system']}; load average before "
-           f"it {told['load_average_before']:.2f}{busy}; {run.rounds} rounds, {told['seconds']} s.")
+           f"it {told['load_average_before']:.2f}{busy}. Rounds: {run.rounds}; "
+           f"{told['seconds']} s.")
     if told["left_out"]:
         yield f"Not installed there, so left out: {', '.join(told['left_out'])}."
     yield ""

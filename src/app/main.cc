@@ -67,4 +67,9 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace kvorum::app
 
+// jemalloc looks for it. A thread that only waits has an arena whose freed memory nobody would give
+// back: jemalloc's own thread does, after 5 s, in which what is used again costs no page fault.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,max_background_threads:1,dirty_decay_ms:5000";
+
 int main(int argc, char** argv) { return kvorum::app::run(argc, argv); }

@@ -19,7 +19,7 @@ constexpr std::size_t kGatherBytes = std::size_t{16} << 10;  // that do not wait
 // answered, for this part of the time that the last one took. Who is alone waits for nobody.
 constexpr int kGatherPart = 4;
 constexpr Duration kGatherMost = 1ms;
-constexpr std::size_t kWindowBytes = std::size_t{32} << 20;  // of log kept in memory too
+constexpr std::size_t kWindowBytes = std::size_t{16} << 20;  // of log kept in memory too
 constexpr std::size_t kCheckpointBytes = std::size_t{16}
                                          << 20;  // of changed rows that call for a checkpoint early
 // So does this part of the rows' memory if there is no room: what the disk does not know yet cannot
