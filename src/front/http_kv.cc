@@ -28,6 +28,7 @@ class Receipt {
   // "asked=quorum; met=w=2,r=2; ..."
   std::string text() const {
     std::string out;
+    out.reserve(kReservedText);
     const auto& all = map_.elements;
     for (std::size_t i = 0; i + 1 < all.size(); i += 2) {
       if (all[i].text != "context") {  // has a field of its own
@@ -49,6 +50,8 @@ class Receipt {
   }
 
  private:
+  static constexpr std::size_t kReservedText = 160;  // most are shorter
+
   const Reply& map_;
 };
 
@@ -65,7 +68,9 @@ Bytes position(const Receipt& receipt, const SessionToken& read, const Bytes& be
 
 // Version, receipt, context and the session's new position.
 void describe(const Reply& map, ClusterId cluster, const Bytes& session, HttpResponse& response) {
+  constexpr std::size_t kFields = 5;
   const Receipt receipt(map);
+  response.fields.reserve(kFields);
   // That of a write which did not happen is no row's, and that of the newest sibling does not say
   // which others there are.
   const bool whole = response.status < 400 && response.status != 300;
@@ -217,7 +222,9 @@ Result<void> add_conditions(const HttpRequest& request, const Conditions& condit
 Result<Words> write_command(HttpRequest& request, const HttpTarget& target, const Ask& ask,
                             Bytes key, const Conditions& conditions) {
   const bool put = request.method == Method::kPut;
-  Words command = {put ? "SET" : "DEL", std::move(key)};
+  Words command;
+  command.emplace_back(put ? "SET" : "DEL");
+  command.push_back(std::move(key));
   if (put) {
     command.push_back(std::move(request.body));
     if (const auto* ttl = target.find("ttl_ms")) {
@@ -268,7 +275,7 @@ Routed kv_exchange(HttpRequest& request, const HttpTarget& target, const HttpOpt
   if (!conditions) {
     return error_response(conditions.error());
   }
-  Words command = {"GET", *key};
+  Words command;
   if (write) {
     auto written = write_command(request, target, *ask, std::move(*key), *conditions);
     if (!written) {
@@ -277,6 +284,9 @@ Routed kv_exchange(HttpRequest& request, const HttpTarget& target, const HttpOpt
     command = std::move(*written);
   } else if (!conditions->match.empty()) {
     return error_response(400, "ERR", "If-Match goes with PUT and DELETE");
+  } else {
+    command.emplace_back("GET");
+    command.push_back(std::move(*key));
   }
   auto unless = write ? conditions->match + conditions->none_match : conditions->none_match;
   return std::make_unique<KvExchange>(std::move(*ask), request.method, std::move(command),

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "front/http_target.h"
@@ -84,11 +83,17 @@ unsigned status_of(ErrorCode code) {
 
 void append_response(const HttpResponse& response, const Framing& framing, Bytes& out) {
   const bool has_body = response.status != 204 && response.status != 304;
-  auto at = std::back_inserter(out);
-  fmt::format_to(at, "HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
+  const auto number = [&out](std::size_t value) {
+    const fmt::format_int digits(value);
+    out.append(digits.data(), digits.size());
+  };
+  out.append("HTTP/1.1 ");
+  number(response.status);
+  out.append(" ").append(reason(response.status)).append("\r\n");
   if (has_body) {
-    fmt::format_to(at, "Content-Type: {}\r\nContent-Length: {}\r\n", response.type,
-                   response.body.size());
+    out.append("Content-Type: ").append(response.type).append("\r\nContent-Length: ");
+    number(response.body.size());
+    out.append("\r\n");
   }
   for (const auto& [name, value] : response.fields) {
     out.append(name).append(": ").append(value).append("\r\n");
