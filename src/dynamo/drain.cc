@@ -1,5 +1,6 @@
 // A turn's effects: messages in batches, the disk's batch, timers.
 #include <algorithm>
+#include <iterator>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -83,11 +84,19 @@ void Core::Impl::send_all() {
   if (!any) {
     return;
   }
+  // An answer of this turn may hold the outcome of a conflict with a row that is still queued: who
+  // got that outcome first would not notice the conflict.
+  later_.swap(send_now_);
   for (auto& [id, partition] : partitions_) {
     send_batches(partition);
     send_asks(partition);
     send_prints(partition);  // behind the rows, which they may be of
   }
+  if (send_now_.empty()) {
+    send_now_.swap(later_);
+  }
+  std::move(later_.begin(), later_.end(), std::back_inserter(send_now_));
+  later_.clear();
   for (auto& [node, peer] : peers_) {
     if (leaves(node)) {
       peer.leaves_at = Instant::max();

@@ -427,6 +427,7 @@ class Core::Impl {
   std::map<std::uint64_t, Asked> asked_;
   std::map<ReplicaId, Forwarder> forwarders_;
   std::vector<Message> send_now_;
+  std::vector<Message> later_;  // scratch: those that go behind what was queued before them
   std::vector<Message> send_persisted_;
   std::vector<Result> results_;
   std::vector<std::string> log_;
