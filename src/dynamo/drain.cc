@@ -92,9 +92,6 @@ void Core::Impl::send_all() {
     send_asks(partition);
     send_prints(partition);  // behind the rows, which they may be of
   }
-  if (send_now_.empty()) {
-    send_now_.swap(later_);
-  }
   std::move(later_.begin(), later_.end(), std::back_inserter(send_now_));
   later_.clear();
   for (auto& [node, peer] : peers_) {
