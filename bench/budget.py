@@ -115,27 +115,32 @@ def measure(cluster, work, depth, requests, keyspaces, probes):
           f"| {cost['syncs']:.3f} |", flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--requests", type=int, default=400_000)
-    parser.add_argument("work", nargs="*", choices=[*WORKS, []])
-    words = parser.parse_args()
+@contextlib.contextmanager
+def cluster_of_three():
+    """It, and the number of the keyspace for each level."""
     cluster = Cluster(3)
     try:
         cluster.ask(1, "KV.KEYSPACE", "CREATE", "quorum", "leaderless", "w=2", "r=2")
         described = cluster.ask(1, "KV.KEYSPACE", "DESCRIBE", "quorum")
         number = dict(zip(described[::2], described[1::2]))["id"]
-        keyspaces = {"": 0, "eventual": 1, "quorum": number}
         wait_for(lambda: all(" refilling:0" in cluster.ask(node, "KV.STATUS") for node in NODES),
                  "whole replicas")
-        print("| work | pipeline | µs | user | system | system calls | switches | allocations "
-              "| messages | bytes | syncs |\n|---|---|---|---|---|---|---|---|---|---|---|")
-        with allocation_probes(cluster) as probes:
-            for work in words.work or WORKS:
-                for depth, requests in ((1, words.requests // 4), (16, words.requests)):
-                    measure(cluster, work, depth, requests, keyspaces, probes)
+        yield cluster, {"": 0, "eventual": 1, "quorum": number}
     finally:
         cluster.destroy()
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--requests", type=int, default=400_000)
+    parser.add_argument("work", nargs="*", choices=[*WORKS, []])
+    words = parser.parse_args()
+    with cluster_of_three() as (cluster, keyspaces), allocation_probes(cluster) as probes:
+        print("| work | pipeline | µs | user | system | system calls | switches | allocations "
+              "| messages | bytes | syncs |\n|---|---|---|---|---|---|---|---|---|---|---|")
+        for work in words.work or WORKS:
+            for depth, requests in ((1, words.requests // 4), (16, words.requests)):
+                measure(cluster, work, depth, requests, keyspaces, probes)
 
 
 if __name__ == "__main__":
