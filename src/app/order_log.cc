@@ -103,16 +103,32 @@ struct Log {
   store::LogExtent extent;
 };
 
-Result<std::string> read_log(const Log& log, Index commit) {
+// What is known to be committed of a partition, and the log of whoever knows it.
+struct Committed {
+  Index index;
+  const store::Store* store = nullptr;
+};
+
+// Another entry than the one that was committed at its place: who wrote it did not live to hear of
+// that. The same is true of all behind it.
+bool superseded(const Entry& entry, PartitionId partition, const Committed& committed) {
+  const auto term = committed.store->term_at(partition, entry.index);
+  return term && *term != entry.term;
+}
+
+Result<std::string> read_log(const Log& log, const Committed& committed) {
   std::string out;
   Runs runs;
-  const auto last = std::min(log.extent.last, commit);
+  const auto last = std::min(log.extent.last, committed.index);
   for (auto from = log.extent.first(); from <= last;) {
     const auto entries = log.store->read_log(log.partition, from, last, kReadBytes);
     if (!entries) {
       return tl::unexpected(entries.error());
     }
     for (const auto& entry : *entries) {
+      if (superseded(entry, log.partition, committed)) {
+        return out;
+      }
       append_entry(entry, log.partition, runs, out);
     }
     from = entries->empty() ? last.next() : entries->back().index.next();
@@ -125,7 +141,7 @@ Result<std::string> read_log(const Log& log, Index commit) {
 Result<std::vector<std::string>> read_orders(const std::vector<std::string>& data_paths) {
   std::vector<std::unique_ptr<store::Store>> stores;
   std::vector<std::vector<Log>> logs;  // per node
-  std::map<PartitionId, Index> commits;
+  std::map<PartitionId, Committed> commits;
   for (const auto& path : data_paths) {
     store::RocksOptions options;
     options.path = path;
@@ -146,7 +162,10 @@ Result<std::vector<std::string>> read_orders(const std::vector<std::string>& dat
       }
       if (partition != kMetaPartition) {
         logs.back().push_back({store->get(), partition, *extent});
-        commits[partition] = std::max(commits[partition], hard->commit);
+        auto& committed = commits[partition];
+        if (committed.store == nullptr || hard->commit > committed.index) {
+          committed = {hard->commit, store->get()};
+        }
       }
     }
     stores.push_back(std::move(*store));
