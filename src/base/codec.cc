@@ -2,10 +2,7 @@
 
 namespace kvorum {
 
-void put_varint(Bytes& out, std::uint64_t value) {
-  if (value < 0x80) {
-    return out.push_back(static_cast<char>(value));
-  }
+void put_long_varint(Bytes& out, std::uint64_t value) {
   char raw[10];
   std::size_t count = 0;
   for (; value >= 0x80; value >>= 7) {
@@ -20,12 +17,7 @@ void put_bytes(Bytes& out, ByteView bytes) {
   out.append(bytes);
 }
 
-void Reader::fail() {
-  ok_ = false;
-  rest_ = {};
-}
-
-std::uint64_t Reader::varint() {
+std::uint64_t Reader::long_varint() {
   std::uint64_t value = 0;
   for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
     const auto byte = static_cast<unsigned char>(rest_.front());
@@ -37,25 +29,6 @@ std::uint64_t Reader::varint() {
   }
   fail();
   return 0;
-}
-
-ByteView Reader::take(std::size_t count) {
-  if (rest_.size() < count) {
-    fail();
-    return {};
-  }
-  const auto taken = rest_.substr(0, count);
-  rest_.remove_prefix(count);
-  return taken;
-}
-
-ByteView Reader::bytes() {
-  const auto count = varint();
-  if (count > rest_.size()) {
-    fail();
-    return {};
-  }
-  return take(count);
 }
 
 }  // namespace kvorum

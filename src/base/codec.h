@@ -18,7 +18,10 @@ void put_fixed(Bytes& out, Int value) {
 }
 
 // Base-128, least significant group first; at most 10 bytes.
-void put_varint(Bytes& out, std::uint64_t value);
+void put_long_varint(Bytes& out, std::uint64_t value);  // of two bytes at least
+inline void put_varint(Bytes& out, std::uint64_t value) {
+  value < 0x80 ? out.push_back(static_cast<char>(value)) : put_long_varint(out, value);
+}
 
 // A varint of the length, then the bytes.
 void put_bytes(Bytes& out, ByteView bytes);
@@ -40,16 +43,34 @@ class Reader {
     rest_.remove_prefix(sizeof value);
     return value;
   }
-  std::uint64_t varint();
-  ByteView bytes();
-  ByteView take(std::size_t count);
+  std::uint64_t varint() {
+    if (!rest_.empty() && static_cast<unsigned char>(rest_.front()) < 0x80) {
+      const auto value = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      return value;
+    }
+    return long_varint();
+  }
+  ByteView bytes() { return take(varint()); }
+  ByteView take(std::size_t count) {
+    if (rest_.size() < count) {
+      return fail(), ByteView();
+    }
+    const auto taken = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return taken;
+  }
 
   bool ok() const { return ok_; }
   bool done() const { return ok_ && rest_.empty(); }
   ByteView rest() const { return rest_; }
 
  private:
-  void fail();
+  void fail() {
+    ok_ = false;
+    rest_ = {};
+  }
+  std::uint64_t long_varint();
 
   ByteView rest_;
   bool ok_ = true;
