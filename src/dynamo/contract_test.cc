@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "dynamo/test_cluster.h"
 
 namespace kvorum::dynamo::test {
@@ -412,6 +414,48 @@ TEST(Batch, RequestsThatAreDoneDoNotWakeTheNodeWhenTheirTimeComes) {
   cluster.on_drain = [&](const Node& node) { drains += node.id == NodeId(1) ? 1 : 0; };
   cluster.run_for(2s);
   EXPECT_LT(drains, 200);
+}
+
+TEST(Batch, ReadsOfATurnAskOneReplicaAndThoseOfOthersTheOther) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  std::set<NodeId> asked;
+  for (std::uint64_t turn = 0; turn < 20; ++turn) {
+    for (std::uint64_t i = 0; i < 30; ++i) {
+      cluster.core(1).read({1000 * turn + i + 1, kPartition, fmt::format("k{}", i), 2},
+                           cluster.now(1));
+    }
+    cluster.drain(1);
+    const auto messages = of_type(cluster.network(), MessageType::kRead);
+    ASSERT_THAT(messages, SizeIs(1));
+    EXPECT_EQ(messages.front().keys.size(), 30u);
+    asked.insert(messages.front().to);
+    cluster.settle();
+  }
+  EXPECT_THAT(asked, SizeIs(2));
+}
+
+TEST(Batch, MoreReadsThanAMessageHoldsGoInSeveral) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  fill(cluster, 1, 0, 600);
+  cluster.settle();
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    cluster.core(1).read({1000 + i, kPartition, fmt::format("key{}", i), 2}, cluster.now(1));
+  }
+  cluster.drain(1);
+  const auto messages = of_type(cluster.network(), MessageType::kRead);
+  ASSERT_THAT(messages, SizeIs(3));
+  for (const Message& message : messages) {
+    EXPECT_LE(message.keys.size(), 256u);
+    EXPECT_EQ(message.keys.size(), message.prints.size());
+  }
+  cluster.settle();
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    const Result* result = cluster.result(1, 1000 + i);
+    ASSERT_NE(result, nullptr);
+    EXPECT_NE(cluster.show(1, *result), "-") << i;
+  }
 }
 
 TEST(Batch, RequestsBeyondTheBoundAreRefused) {

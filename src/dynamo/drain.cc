@@ -231,7 +231,9 @@ void Core::Impl::persisted(std::uint64_t ticket, Now now) {
 // know the partition yet. To say it again does no harm.
 void Core::Impl::hedge(std::uint64_t id) {
   if (const auto read = reads_.find(id); read != reads_.end()) {
-    ask_more(id, *read->second, true);
+    if (Partition* partition = find(read->second->request.partition)) {
+      ask_more(*partition, id, *read->second, true);
+    }
   } else if (const auto write = writes_.find(id);
              write != writes_.end() && !write->second->forwarded) {
     spread_again(id, *write->second);
@@ -336,6 +338,7 @@ void Core::Impl::drain(Output& out, Now now) {
   now_ = now;
   trim_scratch();
   prints_of_turn_ = 0;
+  turn_asks_.reset();
   send_all();
   drain_disk(out);
   out.send_now.swap(send_now_);

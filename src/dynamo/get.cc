@@ -72,12 +72,13 @@ void Core::Impl::read(ReadRequest request, Now now) {
       read.print = partition->table.print(key);
     }
     read.asked.push_back(options_.self.node);
-    read.answers.push_back({options_.self.node, shared_cut(*partition), !partition->refilled, {}});
-    if (judge(id, read)) {
+    read.answers.push_back(
+        {options_.self.node, shared_cut(*partition), !partition->refilled, nullptr});
+    if (judge(*partition, id, read)) {
       return;
     }
   }
-  ask_more(id, read, false);
+  ask_more(*partition, id, read, false);
   hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
 }
 
@@ -87,17 +88,20 @@ bool Core::Impl::has_answered(const Read& read, NodeId node) {
 }
 
 // As many replicas as are still needed; if those have been silent, all that have not answered.
-void Core::Impl::ask_more(std::uint64_t id, Read& read, bool all) {
-  Partition* partition = find(read.request.partition);
-  if (partition == nullptr || read.writes_back) {
+void Core::Impl::ask_more(Partition& partition, std::uint64_t id, Read& read, bool all) {
+  if (read.writes_back) {
     return;
   }
   const auto refilling = std::count_if(read.answers.begin(), read.answers.end(),
                                        [](const Answer& answer) { return answer.refilling; });
   auto good = read.asked.size() - static_cast<std::size_t>(refilling);
-  const auto& replicas = partition->config.replicas;
-  // From read to read somebody else, so that load and knowledge spread.
-  const auto first = prng_.below(replicas.size());
+  const auto& replicas = partition.config.replicas;
+  // From turn to turn somebody else, so that load and knowledge spread. All reads of a turn the
+  // same: to wake another node costs more than what a read does there.
+  if (!turn_asks_) {
+    turn_asks_ = prng_.next();
+  }
+  const auto first = *turn_asks_ % replicas.size();
   for (std::size_t i = 0; i < replicas.size() && (all || good < read.request.r); ++i) {
     const NodeId node = replicas[(first + i) % replicas.size()];
     const bool asked = std::find(read.asked.begin(), read.asked.end(), node) != read.asked.end();
@@ -106,40 +110,38 @@ void Core::Impl::ask_more(std::uint64_t id, Read& read, bool all) {
         read.asked.push_back(node);
       }
       ++good;
-      ask(*partition, node, id);
+      ask(partition, node, id, read);
     }
   }
 }
 
-void Core::Impl::ask(Partition& partition, NodeId node, std::uint64_t id) {
+void Core::Impl::ask(Partition& partition, NodeId node, std::uint64_t id, const Read& read) {
   leaves_now(node);
   auto& asks = partition.asks;
   auto batch = std::find_if(asks.begin(), asks.end(),
                             [node](const AskBatch& one) { return one.to == node; });
   if (batch == asks.end()) {
-    batch = asks.insert(batch, {node, {}});
+    batch = asks.insert(batch, {node, {}, {}, {}});
+  } else if (batch->reads.size() == kReadKeys) {
+    send_ask(partition, std::exchange(*batch, {node, {}, {}, {}}));
   }
   batch->reads.push_back(id);
+  batch->prints.push_back({0, read.print});
+  batch->keys.add(read.request.key);
+}
+
+void Core::Impl::send_ask(const Partition& partition, AskBatch batch) {
+  Message message = make(MessageType::kRead, partition, batch.to);
+  message.id = set_timer();
+  message.keys = std::move(batch.keys);
+  message.prints = std::move(batch.prints);
+  asked_.emplace(message.id, Asked{batch.to, std::move(batch.reads)});
+  send_now_.push_back(std::move(message));
 }
 
 void Core::Impl::send_asks(Partition& partition) {
   for (AskBatch& batch : partition.asks) {
-    for (std::size_t next = 0; next < batch.reads.size();) {
-      Message message = make(MessageType::kRead, partition, batch.to);
-      Asked asked{batch.to, {}};
-      for (; next < batch.reads.size() && message.keys.size() < kReadKeys; ++next) {
-        if (const auto read = reads_.find(batch.reads[next]); read != reads_.end()) {
-          asked.reads.push_back(read->first);
-          message.keys.push_back(read->second->request.key);
-          message.prints.push_back({0, read->second->print});
-        }
-      }
-      if (!asked.reads.empty()) {
-        message.id = set_timer();
-        asked_.emplace(message.id, std::move(asked));
-        send_now_.push_back(std::move(message));
-      }
-    }
+    send_ask(partition, std::move(batch));
   }
   partition.asks.clear();
 }
@@ -171,48 +173,43 @@ void Core::Impl::on_read_done(const Message& message) {
     rows.emplace(key, row);
   }
   for (const std::uint64_t id : asked.reads) {
-    const auto read = reads_.find(id);
-    if (read == reads_.end()) {
+    const auto found = reads_.find(id);
+    if (found == reads_.end() || found->second->request.partition != message.partition) {
       continue;
     }
-    const Bytes& key = read->second->request.key;
-    Answer answer{message.from, cut, message.refilling, {}};
-    if (const auto row = rows.find(key); row != rows.end()) {
+    Read& read = *found->second;
+    Answer answer{message.from, cut, message.refilling, nullptr};
+    if (const auto row = rows.find(read.request.key); row != rows.end()) {
       Reader reader(row->second);
-      answer.row.emplace();
+      answer.row = std::make_unique<Row>();
       if (!row->second.empty() && (!decode(reader, *answer.row) || !reader.done())) {
         continue;
       }
-    } else if (std::find(message.keys.begin(), message.keys.end(), key) != message.keys.end()) {
-      ask(*partition, message.from, id);
+    } else if (message.keys.has(read.request.key)) {
+      ask(*partition, message.from, id, read);
       continue;
     }
-    take_answer(id, *read->second, std::move(answer));
-  }
-}
-
-void Core::Impl::take_answer(std::uint64_t id, Read& read, Answer answer) {
-  if (read.writes_back || has_answered(read, answer.node)) {
-    return;
-  }
-  read.answers.push_back(std::move(answer));
-  if (!judge(id, read)) {
-    ask_more(id, read, false);
+    if (read.writes_back || has_answered(read, message.from)) {
+      continue;
+    }
+    read.answers.push_back(std::move(answer));
+    if (!judge(*partition, id, read)) {
+      ask_more(*partition, id, read, false);
+    }
   }
 }
 
 // Whether the read has enough answers, and went on with them. One who may lack what it had counts
 // only when nobody else is left to be asked.
-bool Core::Impl::judge(std::uint64_t id, Read& read) {
+bool Core::Impl::judge(Partition& partition, std::uint64_t id, Read& read) {
   const auto good = static_cast<std::size_t>(
       std::count_if(read.answers.begin(), read.answers.end(),
                     [](const Answer& answer) { return !answer.refilling; }));
-  const Partition* partition = find(read.request.partition);
-  const bool all = partition != nullptr && read.answers.size() >= count_up(*partition);
-  if (good < read.request.r && !(all && read.answers.size() >= read.request.r)) {
+  if (good < read.request.r &&
+      (read.answers.size() < read.request.r || read.answers.size() < count_up(partition))) {
     return false;
   }
-  complete(id, read);
+  complete(partition, id, read);
   return true;
 }
 
@@ -244,18 +241,17 @@ void Core::Impl::drop_dead(const Read& read, Row& row) {
   siblings.erase(std::remove_if(siblings.begin(), siblings.end(), is_dead), siblings.end());
 }
 
-void Core::Impl::complete(std::uint64_t id, Read& read) {
-  Partition* partition = find(read.request.partition);
+void Core::Impl::complete(Partition& partition, std::uint64_t id, Read& read) {
   const bool same = std::none_of(read.answers.begin(), read.answers.end(),
-                                 [](const Answer& answer) { return answer.row.has_value(); });
+                                 [](const Answer& answer) { return answer.row != nullptr; });
   if (same) {
     read.merged = std::move(read.ours);
-    if (partition != nullptr && partition->mine) {
+    if (partition.mine) {
       Nodes answered;
       for (const Answer& answer : read.answers) {
         answered.push_back(answer.node);
       }
-      print_to_others(*partition, read.request.key, read.merged, answered);
+      print_to_others(partition, read.request.key, read.merged, answered);
     }
   } else {
     Row whole = read.ours;
@@ -264,12 +260,10 @@ void Core::Impl::complete(std::uint64_t id, Read& read) {
     }
     drop_dead(read, whole);
     read.merged = whole;
-    if (partition != nullptr) {
-      std::vector<Sibling> losers;
-      settle(read.merged, partition->config.conflict, losers);
-      if (!write_back(id, read, *partition, whole)) {
-        return;  // until enough of them have it
-      }
+    std::vector<Sibling> losers;
+    settle(read.merged, partition.config.conflict, losers);
+    if (!write_back(id, read, partition, whole)) {
+      return;  // until enough of them have it
     }
   }
   finish(read, Ended::kDone);

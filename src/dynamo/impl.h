@@ -141,11 +141,13 @@ class Core::Impl {
   struct AskBatch {
     NodeId to;
     std::vector<std::uint64_t> reads;
+    std::vector<KeyPrint> prints;  // of each of them, and its key
+    KeyList keys;
   };
   struct PrintBatch {
     NodeId to;
     std::vector<KeyPrint> prints;
-    std::vector<Bytes> keys;
+    KeyList keys;
   };
   struct Partition {
     PartitionConfig config;
@@ -199,7 +201,7 @@ class Core::Impl {
     NodeId node;
     std::shared_ptr<const Context> cut;
     bool refilling = false;
-    std::optional<Row> row;  // empty: the same as ours
+    std::unique_ptr<Row> row;  // null: the same as ours
   };
   struct Read {
     ReadRequest request;
@@ -332,14 +334,14 @@ class Core::Impl {
   // get.cc
   void refuse_read(const ReadRequest& request, Error error);
   static bool has_answered(const Read& read, NodeId node);
-  void ask_more(std::uint64_t id, Read& read, bool all);
-  void ask(Partition& partition, NodeId node, std::uint64_t id);
+  void ask_more(Partition& partition, std::uint64_t id, Read& read, bool all);
+  void ask(Partition& partition, NodeId node, std::uint64_t id, const Read& read);
+  void send_ask(const Partition& partition, AskBatch batch);
   void send_asks(Partition& partition);
   void on_read(const Message& message);
   void on_read_done(const Message& message);
-  void take_answer(std::uint64_t id, Read& read, Answer answer);
-  bool judge(std::uint64_t id, Read& read);
-  void complete(std::uint64_t id, Read& read);
+  bool judge(Partition& partition, std::uint64_t id, Read& read);
+  void complete(Partition& partition, std::uint64_t id, Read& read);
   static std::shared_ptr<const Context> shared_cut(Partition& partition);
   static const Row& row_of(const Read& read, const Answer& answer);
   static void drop_dead(const Read& read, Row& row);
@@ -424,7 +426,8 @@ class Core::Impl {
   boost::unordered_flat_set<std::uint64_t> printed_;  // within this second
   Instant printed_until_;
   std::map<std::uint64_t, Sent> sent_;
-  std::map<std::uint64_t, Asked> asked_;
+  boost::unordered_flat_map<std::uint64_t, Asked> asked_;
+  std::optional<std::uint64_t> turn_asks_;  // whom this turn's reads ask first
   std::map<ReplicaId, Forwarder> forwarders_;
   std::vector<Message> send_now_;
   std::vector<Message> later_;  // scratch: those that go behind what was queued before them

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "dynamo/key_list.h"
 #include "dynamo/row_list.h"
 #include "dynamo/table.h"
 #include "dynamo/version.h"
@@ -43,7 +44,7 @@ struct Message {
   Context cut;    // kSync, kSyncDone, kReadDone
   RowList rows;
   // kRead. kPrints of read repair: one for each print. Their answers: those whose rows did not fit.
-  std::vector<Bytes> keys;
+  KeyList keys;
   std::vector<std::pair<Range, std::uint64_t>> sums;  // kSync, kSyncDone
   // kPrints, kRead: 0 for a key that is not there. kRead: without the keys' hashes. kPrintsDone of
   // anti-entropy: those that did not fit, ask again. kSyncDone: all keys of `ranges`.

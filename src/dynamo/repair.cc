@@ -66,7 +66,7 @@ void Core::Impl::print_to_others(Partition& partition, ByteView key, const Row& 
       if (batch == batches.end()) {
         batch = batches.insert(batch, {node, {}, {}});
       }
-      batch->keys.emplace_back(key);
+      batch->keys.add(key);
       batch->prints.push_back({hash, empty ? 0 : fingerprint(key, row)});
       may_wait(node, key.size() + sizeof(KeyPrint));
     }
@@ -104,27 +104,29 @@ void Core::Impl::on_prints(const Message& message) {
 
 // The rows that differ from what the prints say; what does not fit into one message: its keys.
 void Core::Impl::answer_keys(const Partition& partition, const Message& message, Message& answer) {
-  std::array<std::uint64_t, Table::kFetch> hashes;
+  auto print = message.prints.begin();
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < message.keys.size(); ++i) {
-    if (i % hashes.size() == 0) {
-      const auto count = std::min(hashes.size(), message.keys.size() - i);
-      for (std::size_t n = 0; n < count; ++n) {
-        hashes[n] = Table::hash_of(message.keys[i + n]);
-      }
-      partition.table.fetch({hashes.data(), count});
-    }
-    const Bytes& key = message.keys[i];
-    if (partition.table.print(key) == message.prints[i].fingerprint) {
-      continue;
+  const auto compare = [&](ByteView key) {
+    if (partition.table.print(key) == (print++)->fingerprint) {
+      return;
     }
     const ByteView row = partition.table.packed(key);
     if (bytes > 0 && bytes + row.size() > kBatchBytes) {
-      answer.keys.push_back(key);
-      continue;
+      return answer.keys.add(key);
     }
     bytes += key.size() + row.size();
     answer.rows.add(key, row);
+  };
+  std::array<ByteView, Table::kFetch> some;
+  std::array<std::uint64_t, Table::kFetch> hashes;
+  for (auto at = message.keys.begin(); at != message.keys.end();) {
+    std::size_t count = 0;
+    for (; count < some.size() && at != message.keys.end(); ++at, ++count) {
+      some[count] = *at;
+      hashes[count] = Table::hash_of(some[count]);
+    }
+    partition.table.fetch({hashes.data(), count});
+    std::for_each(some.begin(), some.begin() + count, compare);
   }
 }
 

@@ -20,19 +20,14 @@ std::size_t varint_bytes(std::uint64_t value) {
   return bytes;
 }
 
-std::size_t bytes_of(ByteView bytes) { return varint_bytes(bytes.size()) + bytes.size(); }
-
 // Of what follows `known` and `cut`.
 std::size_t lists_bytes(const dynamo::Message& message) {
-  auto bytes = varint_bytes(message.rows.size()) + message.rows.bytes().size() +
-               varint_bytes(message.keys.size()) + varint_bytes(message.sums.size()) +
-               message.sums.size() * kSumBytes + varint_bytes(message.prints.size()) +
-               message.prints.size() * kPrintBytes + varint_bytes(message.ranges.size()) +
-               message.ranges.size() * kRangeBytes + message.command.size();
-  for (const auto& key : message.keys) {
-    bytes += bytes_of(key);
-  }
-  return bytes;
+  return varint_bytes(message.rows.size()) + message.rows.bytes().size() +
+         varint_bytes(message.keys.size()) + message.keys.bytes().size() +
+         varint_bytes(message.sums.size()) + message.sums.size() * kSumBytes +
+         varint_bytes(message.prints.size()) + message.prints.size() * kPrintBytes +
+         varint_bytes(message.ranges.size()) + message.ranges.size() * kRangeBytes +
+         message.command.size();
 }
 
 pb::Head make_head(const dynamo::Message& message) {
@@ -68,7 +63,8 @@ void put_range(dynamo::Range range, Bytes& out) {
 void put_lists(const dynamo::Message& message, Bytes& out) {
   put_varint(out, message.rows.size());
   out.append(message.rows.bytes());
-  put_list(message.keys, out, [&](const Bytes& key) { put_bytes(out, key); });
+  put_varint(out, message.keys.size());
+  out.append(message.keys.bytes());
   put_list(message.sums, out, [&](const auto& sum) {
     put_range(sum.first, out);
     put_fixed(out, sum.second);
@@ -94,6 +90,13 @@ bool get_list(Reader& reader, std::size_t least, List& list, Get get) {
   return reader.ok();
 }
 
+// Items that lie in one piece of memory.
+template <class List>
+bool get_packed(Reader& reader, List& list) {
+  const auto count = reader.varint();
+  return count <= kMaxDynamoItems && list.read(reader, count);
+}
+
 dynamo::Range get_range(Reader& reader, bool& known) {
   dynamo::Range range;
   range.level = reader.fixed<std::uint8_t>();
@@ -112,9 +115,7 @@ bool get_lists(Reader& reader, dynamo::Message& message) {
     const auto hash = reader.fixed<std::uint64_t>();
     return dynamo::KeyPrint{hash, reader.fixed<std::uint64_t>()};
   };
-  const auto rows = reader.varint();
-  return rows <= kMaxDynamoItems && message.rows.read(reader, rows) &&
-         get_list(reader, 1, message.keys, [&] { return Bytes(reader.bytes()); }) &&
+  return get_packed(reader, message.rows) && get_packed(reader, message.keys) &&
          get_list(reader, kSumBytes, message.sums, get_sum) &&
          get_list(reader, kPrintBytes, message.prints, get_print) &&
          get_list(reader, kRangeBytes, message.ranges, [&] { return get_range(reader, known); }) &&

@@ -56,7 +56,9 @@ dynamo::Message any_message() {
   for (const auto& [key, row] : *rc::gen::arbitrary<std::vector<std::pair<Bytes, Bytes>>>()) {
     message.rows.add(key, row);
   }
-  message.keys = *rc::gen::arbitrary<std::vector<Bytes>>();
+  for (const auto& key : *rc::gen::arbitrary<std::vector<Bytes>>()) {
+    message.keys.add(key);
+  }
   message.sums = *rc::gen::container<decltype(message.sums)>(rc::gen::pair(any_range(), number()));
   for (const auto& [hash, print] :
        *rc::gen::container<std::vector<std::pair<std::uint64_t, std::uint64_t>>>(
