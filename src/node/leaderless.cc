@@ -271,15 +271,9 @@ const Leaderless::Request& Leaderless::request(std::uint64_t id) const {
   return found->second;
 }
 
-Leaderless::Request Leaderless::take(std::uint64_t id) {
-  const auto found = requests_.find(id);
-  CHECK(found != requests_.end(), "request {} is not under way", id);
-  auto request = std::move(found->second);
-  requests_.erase(found);
-  return request;
-}
+void Leaderless::forget(std::uint64_t id) { CHECK_EQ(requests_.erase(id), std::size_t{1}); }
 
-void Leaderless::take_result(dynamo::Result result,
+void Leaderless::take_result(dynamo::Result&& result,
                              std::vector<std::pair<ConnId, std::uint64_t>>& done) {
   auto id = result.ticket;
   if (const auto part = parts_.find(id); part != parts_.end()) {

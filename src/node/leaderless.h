@@ -8,6 +8,7 @@
 // (group 0's own may lag behind what the rows need), a record per partition with its cut, and rows.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
@@ -57,9 +58,9 @@ class Leaderless {
   struct Request {
     ConnId conn;
     bool write = false;
-    bool remote = false;                  // some key's coordinator is another node
-    std::size_t open = 0;                 // tickets
-    std::vector<dynamo::Result> results;  // of each key, once all are there
+    bool remote = false;   // some key's coordinator is another node
+    std::size_t open = 0;  // tickets
+    boost::container::small_vector<dynamo::Result, 1> results;  // of each key, once all are there
   };
 
   // `life` names this start of the node, as no other.
@@ -105,7 +106,7 @@ class Leaderless {
                       const Counts& counts, const std::optional<dynamo::Context>& seen, Now now);
   bool done(std::uint64_t id) const;
   const Request& request(std::uint64_t id) const;
-  Request take(std::uint64_t id);
+  void forget(std::uint64_t id);
 
   void peer(NodeId node, bool up, Incarnation replica, std::int64_t ahead_ms, Now now);
   void step(dynamo::Message message, Now now);
@@ -130,7 +131,7 @@ class Leaderless {
   void put_record(store::Batch& batch) const;
   bool write_start(store::Batch& batch);
   void end_requests();
-  void take_result(dynamo::Result result, std::vector<std::pair<ConnId, std::uint64_t>>& done);
+  void take_result(dynamo::Result&& result, std::vector<std::pair<ConnId, std::uint64_t>>& done);
 
   const Options& options_;
   ReplicaId self_;

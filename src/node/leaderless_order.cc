@@ -19,7 +19,7 @@ bool Replica::may_hold(const Item& item, const Command& command) {
   return item.leaderless && (command.op == Op::kGet || command.op == Op::kSet);
 }
 
-void Replica::hold(const Session& session, Item item, const Command& command) {
+void Replica::hold(const Session& session, Item&& item, const Command& command) {
   Held& held = held_[held_count_++];
   held.conn = session.id;
   held.item = std::move(item);
@@ -120,13 +120,16 @@ void Replica::begin_leaderless(Session& session, Item& item, const Command& comm
 void Replica::leaderless_done(ConnId conn, std::uint64_t id) {
   auto* session = find(conn);
   if (session == nullptr) {
-    leaderless_.take(id);  // nobody wants it any more
+    leaderless_.forget(id);  // nobody wants it any more
     return;
   }
   const auto& request = leaderless_.request(id);
   session->open_reads -= request.write ? 0 : 1;
   session->open_remote -= request.remote ? 1 : 0;
-  wake(conn);
+  // What stands behind others is answered with them, unless something waits for it to begin.
+  if (session->queue.front().tag == id || session->begun < session->queue.size()) {
+    wake(conn);
+  }
 }
 
 void Replica::leaderless_receipt(Session& session, const Item& item,
@@ -156,7 +159,7 @@ void Replica::leaderless_receipt(Session& session, const Item& item,
 
 void Replica::serve_leaderless(Session& session, const Item& item, const Command& command) {
   const auto* keyspace = keyspace_of(session);
-  const auto request = leaderless_.take(item.tag);
+  const auto& request = leaderless_.request(item.tag);
   auto& reply = connections_.reply(session.id);
   if (item.with_receipt) {
     reply.array(2);
@@ -174,6 +177,7 @@ void Replica::serve_leaderless(Session& session, const Item& item, const Command
     }
     reply_rows(command, rows, now_.wall, reply);
   }
+  leaderless_.forget(item.tag);
   if (item.with_receipt) {
     reply_receipt(session, reply);
   }

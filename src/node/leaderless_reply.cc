@@ -12,8 +12,7 @@ namespace kvorum::node {
 namespace {
 
 void reply_value(const dynamo::Row* row, WallMs now, ReplyWriter& reply) {
-  const auto live =
-      row != nullptr ? live_siblings(*row, now) : std::vector<const dynamo::Sibling*>();
+  const auto live = row != nullptr ? live_siblings(*row, now) : LiveSiblings();
   if (live.empty()) {
     return reply.nil();
   }
@@ -29,8 +28,7 @@ void reply_row(const Command& command, const dynamo::Row* row, WallMs now, Reply
   if (command.op == Op::kGet) {
     return reply_value(row, now, reply);
   }
-  const auto live =
-      row != nullptr ? live_siblings(*row, now) : std::vector<const dynamo::Sibling*>();
+  const auto live = row != nullptr ? live_siblings(*row, now) : LiveSiblings();
   const auto* newest = live.empty() ? nullptr : live.front();
   switch (command.op) {
     case Op::kStrLen:
@@ -157,8 +155,8 @@ Live look(const dynamo::Row& row, WallMs now) {
   return live;
 }
 
-std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs now) {
-  std::vector<const dynamo::Sibling*> live;
+LiveSiblings live_siblings(const dynamo::Row& row, WallMs now) {
+  LiveSiblings live;
   for (const auto& sibling : row.siblings) {
     if (!sibling.gone(now)) {
       live.push_back(&sibling);
@@ -169,8 +167,7 @@ std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs
   return live;
 }
 
-std::optional<Error> failure_of(const Command& command,
-                                const std::vector<dynamo::Result>& results) {
+std::optional<Error> failure_of(const Command& command, std::span<const dynamo::Result> results) {
   const dynamo::Result* failed = nullptr;
   std::size_t done = 0;
   bool unknown = false;

@@ -1,6 +1,7 @@
 // What a leaderless request answers, from the core's results or rows.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,7 +16,7 @@ namespace kvorum::node {
 
 // The command as a whole: nothing, if every key's request is done. With several keys it is unknown
 // as soon as some may have been written; definite only if none was.
-std::optional<Error> failure_of(const Command& command, const std::vector<dynamo::Result>& results);
+std::optional<Error> failure_of(const Command& command, std::span<const dynamo::Result> results);
 
 // A read's answer. `rows`: one per key of the command, in order. Where siblings stand beside one
 // another, GET and MGET give an array of them; what tells of one value tells of the newest.
@@ -26,7 +27,8 @@ void reply_written(const Command& command, std::span<const dynamo::Result> resul
                    ReplyWriter& reply);
 
 // Those of the row that a reader sees, newest first.
-std::vector<const dynamo::Sibling*> live_siblings(const dynamo::Row& row, WallMs now);
+using LiveSiblings = boost::container::small_vector<const dynamo::Sibling*, 4>;
+LiveSiblings live_siblings(const dynamo::Row& row, WallMs now);
 // How many there are, and the newest of them; null: none.
 struct Live {
   std::size_t count = 0;

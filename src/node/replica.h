@@ -102,14 +102,14 @@ class Replica final : public Node, private Partition::Host {
 
   // requests.cc: from a request to its place in the order
   void admit(Session& session, std::span<const ByteView> args, Instant arrived);
-  void admit_verb(Session& session, Item item, Verb verb, std::span<const ByteView> args);
+  void admit_verb(Session& session, Item&& item, Verb verb, std::span<const ByteView> args);
   void admit_later(Session& session);
   Result<void> place(const Session& session, const Command& command, Item& item);
   Result<void> place_leaderless(const Keyspace& keyspace, const Command& command, Item& item);
   Result<Level> met_by(const Keyspace& keyspace, const std::optional<Level>& asked,
                        bool write) const;
-  void enqueue(Session& session, Item item, const Command* command);
-  void enqueue_now(Session& session, Item item, const Command* command);
+  void enqueue(Session& session, Item&& item, const Command* command);
+  void enqueue_now(Session& session, Item&& item, const Command* command);
   Result<Command> number(std::span<const ByteView> args);
   std::int64_t fresh_client();
   Result<Level> met_level(const Level& asked, bool write) const;
@@ -132,7 +132,7 @@ class Replica final : public Node, private Partition::Host {
   // leaderless_order.cc: the same for requests of leaderless keyspaces
   bool serve_at_once(Session& session, const Item& item, const Command& command);
   static bool may_hold(const Item& item, const Command& command);
-  void hold(const Session& session, Item item, const Command& command);
+  void hold(const Session& session, Item&& item, const Command& command);
   void settle();
   bool write_at_once(Session& session, const Item& item, const Command& command);
   void begin_leaderless(Session& session, Item& item, const Command& command);

@@ -78,6 +78,16 @@ Result<void> unwrap(std::span<const ByteView>& args, Item& item) {
   return {};
 }
 
+// Without its arguments: what the answer to a request that is with the leaderless core needs of it.
+void encode_for_answer(const Command& command, Bytes& out) {
+  Command bare;
+  bare.op = command.op;
+  bare.flags = command.flags;
+  bare.number = command.number;
+  bare.number2 = command.number2;
+  encode(bare, out);
+}
+
 // KV.IF's condition becomes part of the command.
 Result<void> condition(const Item& item, Command& command) {
   if (!item.if_version) {
@@ -160,7 +170,7 @@ void Replica::admit(Session& session, std::span<const ByteView> args, Instant ar
   enqueue(session, std::move(item), &parsed->command);
 }
 
-void Replica::admit_verb(Session& session, Item item, Verb verb, std::span<const ByteView> args) {
+void Replica::admit_verb(Session& session, Item&& item, Verb verb, std::span<const ByteView> args) {
   if (verb == Verb::kKvKeyspace) {
     auto change = keyspace_change(args);
     if (!change) {
@@ -371,7 +381,7 @@ Result<void> Replica::place(const Session& session, const Command& command, Item
 
 // Puts the item at the end of the order; begins it if it may, and answers it at once if nothing is
 // ahead of it.
-void Replica::enqueue(Session& session, Item item, const Command* command) {
+void Replica::enqueue(Session& session, Item&& item, const Command* command) {
   if (command != nullptr && may_hold(item, *command)) {
     return hold(session, std::move(item), *command);
   }
@@ -381,7 +391,7 @@ void Replica::enqueue(Session& session, Item item, const Command* command) {
   enqueue_now(session, std::move(item), command);
 }
 
-void Replica::enqueue_now(Session& session, Item item, const Command* command) {
+void Replica::enqueue_now(Session& session, Item&& item, const Command* command) {
   const bool first = session.queue.empty();
   const bool data = item.kind == Item::Kind::kWrite || item.kind == Item::Kind::kRead;
   if (first && item.leaderless && serve_at_once(session, item, *command)) {
@@ -395,7 +405,8 @@ void Replica::enqueue_now(Session& session, Item item, const Command* command) {
   }
   const bool begins = data && may_begin(session, item);
   if (data && !item.change && (item.kind == Item::Kind::kRead || item.leaderless || !begins)) {
-    encode(*command, item.body);
+    const bool with_core = begins && item.leaderless && !item.asks;
+    with_core ? encode_for_answer(*command, item.body) : encode(*command, item.body);
   }
   session.queue.push_back(std::move(item));
   if (begins) {

@@ -2,8 +2,8 @@
 // for.
 #pragma once
 
+#include <boost/container/deque.hpp>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,7 +79,10 @@ struct Session {
   Index seen_index;
   Receipt receipt;          // of the last request that was no KV.* query
   dynamo::Context context;  // that belongs to it, of a leaderless keyspace
-  std::deque<Item> queue;
+  // Some to a block, so that not each of them takes memory of its own.
+  boost::container::deque<Item, void,
+                          boost::container::deque_options_t<boost::container::block_size<8>>>
+      queue;
   std::size_t begun = 0;     // items at the front that have begun
   std::size_t settings = 0;  // requests in the queue that change what later ones mean
   // Begun and not done, of a leaderless keyspace.
