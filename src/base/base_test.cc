@@ -14,6 +14,27 @@ namespace {
 
 TEST(Checksum, Crc16MatchesTheRedisClusterSpecification) { EXPECT_EQ(crc16("123456789"), 0x31c3); }
 
+// By the definition, a bit at a time.
+std::uint16_t slow_crc16(ByteView bytes) {
+  unsigned crc = 0;
+  for (const char c : bytes) {
+    crc ^= static_cast<unsigned>(static_cast<unsigned char>(c)) << 8;
+    for (int bit = 0; bit < 8; ++bit) {
+      crc = ((crc << 1) ^ ((crc & 0x8000) != 0 ? 0x1021 : 0)) & 0xffff;
+    }
+  }
+  return static_cast<std::uint16_t>(crc);
+}
+
+TEST(Checksum, Crc16OfEveryLengthIsThatOfTheDefinition) {
+  Prng prng(1);
+  Bytes bytes;
+  for (int length = 0; length < 300; ++length) {
+    EXPECT_EQ(crc16(bytes), slow_crc16(bytes)) << length;
+    bytes.push_back(static_cast<char>(prng.below(256)));
+  }
+}
+
 TEST(Checksum, SlotHashesOnlyTheFirstNonEmptyTag) {
   EXPECT_EQ(slot_of("{user1000}.following"), slot_of("{user1000}.followers"));
   EXPECT_EQ(slot_of("foo{}{bar}"), Slot(static_cast<std::uint16_t>(crc16("foo{}{bar}") % 16384)));
