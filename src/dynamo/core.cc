@@ -226,17 +226,13 @@ void Core::Impl::store(Partition& partition, ByteView key, const Row& row) {
 Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row& from) {
   const Row* held = partition.table.find(key);
   const bool undelete = KVORUM_MUTANT(kUndelete) && held != nullptr && is_gone(*held);
-  Row& row = merged_;
-  if (held != nullptr && !undelete) {
-    row = *held;
-  } else {
-    row = {};
-  }
+  const Row none;
+  const Row& ours = held != nullptr && !undelete ? *held : none;
   const bool tells_of_drop = from.siblings.empty();
   bool dead = false;
   const auto is_old = [&](const Sibling& sibling) {
     const bool old = !KVORUM_MUTANT(kIgnoreCut) && partition.cut.covers(sibling.dot) &&
-                     !row.context.covers(sibling.dot);
+                     !ours.context.covers(sibling.dot);
     stats_.old_news += old ? 1 : 0;
     dead = dead || (old && !sibling.deleted);
     return old;
@@ -248,7 +244,12 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row&
     // All of it was dropped here, so its sender may drop it too.
     return {false, tells_of_drop ? std::nullopt : std::optional(from)};
   }
-  if (!merge(row, from)) {
+  const bool whole = supersedes(from, ours);
+  if (!whole) {
+    merged_ = ours;
+  }
+  Row& row = whole ? from : merged_;
+  if (!whole && !merge(row, from)) {
     return {};
   }
   if (tells_of_drop && row.siblings.empty() && held != nullptr && is_gone(*held)) {

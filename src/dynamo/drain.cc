@@ -18,7 +18,12 @@ Core::Impl::RowsBatch& Core::Impl::batch_of(Partition& partition, NodeId to, Nod
   const auto at = std::find_if(batches.begin(), batches.end(), [&](const RowsBatch& batch) {
     return batch.to == to && batch.hint_for == hint_for;
   });
-  return at != batches.end() ? *at : batches.emplace_back(RowsBatch{to, hint_for, {}, {}});
+  if (at != batches.end()) {
+    return *at;
+  }
+  RowsBatch& fresh = batches.emplace_back(RowsBatch{to, hint_for, {}, {}});
+  fresh.rows.reserve(kFirstBatchBytes);
+  return fresh;
 }
 
 void Core::Impl::queue_row(Partition& partition, NodeId to, ByteView key, ByteView row,
@@ -154,6 +159,9 @@ void Core::Impl::write_partition(Partition& partition, Output& out, DiskBatch& b
   if (partition.table.changed() > 0) {
     out.must_sync = out.must_sync || config.fsync;
     out.rows.push_back({config.id, config.generation, {}});
+    const auto each =
+        partition.table.row_bytes() / std::max<std::size_t>(partition.table.rows(), 1);
+    out.rows.back().rows.reserve(std::min(kBatchBytes, partition.table.changed() * each));
     partition.table.take_changed([&](ByteView key, ByteView row) {
       if (out.rows.back().rows.bytes().size() >= kBatchBytes) {
         out.rows.push_back({config.id, config.generation, {}});

@@ -26,7 +26,8 @@ namespace kvorum::dynamo {
 // Bounds. What is beyond them is refused, or left to anti-entropy.
 inline constexpr std::size_t kRequests = 100'000;                 // open at a time
 inline constexpr std::size_t kBatchBytes = std::size_t{1} << 20;  // of rows in one message
-inline constexpr std::size_t kReadKeys = 256;                     // in one kRead
+inline constexpr std::size_t kFirstBatchBytes = 4096;  // that it has room for from the beginning
+inline constexpr std::size_t kReadKeys = 256;          // in one kRead
 // What nobody waits for waits for company: so long, or until there is so much.
 inline constexpr Duration kCompanyWait = 1ms;
 inline constexpr std::size_t kCompanyBytes = std::size_t{32} << 10;

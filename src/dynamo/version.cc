@@ -136,14 +136,17 @@ void Context::meet(const Context& other) {
               seen_.end());
 }
 
+bool supersedes(const Row& from, const Row& row) {
+  return !KVORUM_MUTANT(kContextFirst) && from.siblings.size() == 1 &&
+         !row.context.covers(from.siblings.front().dot) && from.context.covers(row.context);
+}
+
 bool merge(Row& into, const Row& from) {
   Siblings kept;
   if (KVORUM_MUTANT(kContextFirst)) {
     into.context.merge(from.context);
   }
-  // A write that has seen all that is here: what mostly comes.
-  if (from.siblings.size() == 1 && !into.context.covers(from.siblings.front().dot) &&
-      from.context.covers(into.context)) {
+  if (supersedes(from, into)) {
     into = from;
     return true;
   }

@@ -81,6 +81,8 @@ struct Row {
 // siblings of one dot that differ, which no two replicas have: the greater one stays. True: `into`
 // changed.
 bool merge(Row& into, const Row& from);
+// Whether that gives `from`: one write that has seen all that is in the row, what mostly comes.
+bool supersedes(const Row& from, const Row& row);
 // A new write that has seen `seen`: supersedes what it covers, stands beside the rest. Its dot must
 // be new (above).
 void put(Row& row, Sibling fresh, const Context& seen);
