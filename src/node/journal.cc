@@ -119,11 +119,13 @@ void Journal::write(dynamo::RowsWrite write, const dynamo::Table* table, store::
 
 void Journal::begin_checkpoint(Log& log, PartitionId partition, const dynamo::Table& table,
                                store::Batch& batch) {
-  for (Bytes& key : log.gone) {
+  store::RowChanges changes;
+  for (const Bytes& key : log.gone) {
     if (table.packed(key).empty()) {
-      batch.operations.push_back(store::DeleteRow{partition, log.generation, std::move(key)});
+      changes.erase(key);
     }
   }
+  batch.operations.push_back(store::ChangeRows{partition, log.generation, std::move(changes)});
   log.left.assign(log.changed.begin(), log.changed.end());  // tidy: allow pure, sorted here:
   std::sort(log.left.begin(), log.left.end(), std::greater<>());
   log.changed.clear();
@@ -135,15 +137,15 @@ void Journal::begin_checkpoint(Log& log, PartitionId partition, const dynamo::Ta
 void Journal::go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
                     store::Batch& batch) {
   const auto from = log.left.size() - std::min(log.left.size(), rows);
+  store::RowChanges changes;
   for (auto n = log.left.size(); n > from; --n) {
     if ((log.left.size() - n) % dynamo::Table::kFetch == 0) {
       const auto count = std::min(n - from, dynamo::Table::kFetch);
       table.fetch(std::span(log.left).subspan(n - count, count));
     }
-    table.each_of(log.left[n - 1], [&](ByteView key, ByteView row) {
-      batch.operations.push_back(store::PutRow{partition, log.generation, Bytes(key), Bytes(row)});
-    });
+    table.each_of(log.left[n - 1], [&](ByteView key, ByteView row) { changes.put(key, row); });
   }
+  batch.operations.push_back(store::ChangeRows{partition, log.generation, std::move(changes)});
   log.left.resize(from);
   if (log.left.empty()) {
     batch.operations.push_back(

@@ -35,7 +35,7 @@ struct Options {
   Duration election_timeout = 300ms;
   Duration heartbeat = 50ms;
   Duration request_timeout = 5s;
-  Duration checkpoint_interval = 5s;  // between writes of changed rows to disk
+  Duration checkpoint_interval = 15s;  // between writes of changed rows to disk
   // That the rows of ordered keyspaces may take in memory; above, values stay on disk alone. 0: no
   // bound.
   std::size_t memory_budget = 0;
