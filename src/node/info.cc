@@ -93,8 +93,9 @@ std::string Replica::info(ByteView section) const {
     text += fmt::format("# Clients\r\nconnected_clients:{}\r\n\r\n", clients_);
   }
   if (wanted("MEMORY")) {
-    std::size_t cold = 0;
-    std::uint64_t fetches = 0;
+    const auto leaderless = leaderless_.core().stats();
+    auto cold = leaderless.cold;
+    auto fetches = leaderless.fetches;
     for (const auto& [id, partition] : partitions_) {
       cold += partition->machine().cold();
       fetches += partition->fetches();

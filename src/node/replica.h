@@ -99,6 +99,7 @@ class Replica final : public Node, private Partition::Host {
   void tend_memory(Output& out);
   std::size_t memory_bytes() const;
   std::size_t cold_rows(const Keyspace& keyspace) const;
+  static Error too_many_values(std::size_t cold);
 
   // requests.cc: from a request to its place in the order
   void admit(Session& session, std::span<const ByteView> args, Instant arrived);

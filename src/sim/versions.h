@@ -81,6 +81,8 @@ class Versions {
   };
 
   void learn_keyspaces(const Server& server);
+  // The values of a cold row, as its dots name them.
+  dynamo::Row whole(const dynamo::Row& row) const;
   void look(const Server& server, PartitionId partition, const dynamo::Table& table);
   void compare(const Server& server, Key& key, const dynamo::Row& row);
   void note(const Server& server, Key& key, const dynamo::Sibling& sibling,
