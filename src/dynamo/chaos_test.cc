@@ -208,8 +208,10 @@ class Storm {
     Issued& issued = writes_.emplace_back();
     WriteRequest request;
     issued.key = request.key = any_key();
-    // Long enough to be worth a read of the disk.
-    issued.value = request.value = deleted ? "" : fmt::format("v{:0100}", writes_.size());
+    issued.value = request.value = deleted ? "" : fmt::format("v{}", writes_.size());
+    if (setup_.cold && !deleted) {  // long enough to be worth a read of the disk
+      issued.value = request.value += std::string(100, ' ');
+    }
     issued.deleted = request.deleted = deleted;
     issued.w = any_count();
     issued.node = id;

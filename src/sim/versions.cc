@@ -136,6 +136,8 @@ void Versions::turn(const Server& server) {
       look(server, partition, *table);
     }
   }
+  const auto fetches = server.node().leaderless()->stats().fetches;
+  fetches_ += fetches - std::min(std::exchange(life.fetches, fetches), fetches);
 }
 
 dynamo::Row Versions::whole(const dynamo::Row& row) const {
