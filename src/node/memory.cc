@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kEvictRows = 2048;
 constexpr std::size_t kEvictLeast = 64;
 constexpr std::size_t kFetchAhead = 4096;  // rows that later entries may add to a fetch
+constexpr Duration kPatience = 10s;        // with rows above the budget: then it is too small
 
 bool by_key(const kv::ColdRow& a, const kv::ColdRow& b) { return a.key < b.key; }
 
@@ -237,6 +238,26 @@ void Replica::tend_memory(Output& out) {
     partition->fetch(out);
   }
   leaderless_.fetch(out);
+  evict(out);
+  if (memory_left() > 0) {
+    above_since_.reset();
+  } else if (!above_since_) {
+    above_since_ = now_.mono;
+  }
+  if (const bool above = is_above_budget(); above != std::exchange(told_above_, above)) {
+    note(above ? LogLevel::kWarn : LogLevel::kInfo,
+         above ? fmt::format("rows have long taken more memory ({} bytes) than the budget of {}: "
+                             "keys stay there, and what the disk does not have yet",
+                             memory_bytes(), options_.memory_budget)
+               : Bytes("rows are within the memory budget again"));
+  }
+}
+
+bool Replica::is_above_budget() const {
+  return above_since_ && now_.mono - *above_since_ >= kPatience;
+}
+
+void Replica::evict(Output& out) {
   if (memory_left() > 0) {
     return;
   }
