@@ -9,6 +9,7 @@ namespace kvorum::node {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{4} << 20;  // of a log, at a time
+constexpr std::size_t kHurry = 128;  // memory is short: a part of what a log else holds at least
 
 // False: malformed.
 bool read_entry(const Entry& entry, dynamo::RowList& rows) {
@@ -43,7 +44,7 @@ Result<void> visit_rows(const store::Store& store, PartitionId partition, Genera
                         const RowVisit& visit) {
   const auto rows = store.rows(partition, generation);
   for (; rows->valid(); rows->next()) {
-    if (!visit(rows->key(), rows->value())) {
+    if (!visit(rows->key(), rows->value(), true)) {
       return fail(ErrorCode::kCorrupt, "a row of partition {} is damaged", partition.value());
     }
   }
@@ -56,7 +57,7 @@ Result<void> visit_rows(const store::Store& store, PartitionId partition, Genera
       return false;
     }
     for (const auto& [key, row] : list) {
-      if (entry.term.value() == generation.value() && !visit(key, row)) {
+      if (entry.term.value() == generation.value() && !visit(key, row, false)) {
         return false;
       }
     }
@@ -121,7 +122,7 @@ void Journal::begin_checkpoint(Log& log, PartitionId partition, const dynamo::Ta
                                store::Batch& batch) {
   store::RowChanges changes;
   for (const Bytes& key : log.gone) {
-    if (table.packed(key).empty()) {
+    if (table.print(key) == 0) {
       changes.erase(key);
     }
   }
@@ -143,7 +144,12 @@ void Journal::go_on(Log& log, PartitionId partition, const dynamo::Table& table,
       const auto count = std::min(n - from, dynamo::Table::kFetch);
       table.fetch(std::span(log.left).subspan(n - count, count));
     }
-    table.each_of(log.left[n - 1], [&](ByteView key, ByteView row) { changes.put(key, row); });
+    table.each_of(log.left[n - 1], [&](const dynamo::Table::Item& item) {
+      if (!item.on_disk) {
+        changes.put(item.key, item.row);
+        put_.emplace_back(partition, dynamo::KeyPrint{log.left[n - 1], item.print});
+      }
+    });
   }
   batch.operations.push_back(store::ChangeRows{partition, log.generation, std::move(changes)});
   log.left.resize(from);
@@ -152,6 +158,20 @@ void Journal::go_on(Log& log, PartitionId partition, const dynamo::Table& table,
         store::CompactLog{partition, log.covers.next(), Term(log.generation.value())});
     log.covers = Index();
   }
+}
+
+bool Journal::may_hurry(PartitionId partition) const {
+  const auto log = logs_.find(partition);
+  return log != logs_.end() && (log->second.covers || log->second.bytes > least_ / kHurry);
+}
+
+void Journal::hurry(PartitionId partition, const dynamo::Table& table, std::size_t rows,
+                    store::Batch& batch) {
+  Log& log = logs_[partition];
+  if (!log.covers) {
+    begin_checkpoint(log, partition, table, batch);
+  }
+  go_on(log, partition, table, rows, batch);
 }
 
 void Journal::drop_rows(PartitionId partition, Generation generation, store::Batch& batch) {
