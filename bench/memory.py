@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Data at four times the memory budget, beside the same data without a budget.
 
-usage: memory.py [--budget MB] [--value-size BYTES] [--duration TIME] [--clients N]
+usage: memory.py [--keyspace NAME] [--budget MB] [--value-size BYTES] [--duration TIME]
+                 [--clients N]
 
 Three nodes, keys enough for values of four budgets (64 MB unless named, values of 1024 bytes). Each
-work for so long (10s) by `kvorum bench`: GETs and SETs, uniform and zipfian. A row has the rate,
-the median and p99 in ms, the rows asked of the disk for each request (warm-up included), and the
-largest node: what rows take by its own account, and its resident memory. KVORUM_BIN is the program.
+work for so long (10s) by `kvorum bench` in keyspace `main`, which is ordered, or that one (`fast`
+is leaderless): GETs and SETs, uniform and zipfian. A row has the rate, the median and p99 in ms,
+the rows asked of the disk for each request (warm-up included), and the largest node: what rows take
+by its own account, and its resident memory. KVORUM_BIN is the program.
 """
 
 import argparse
@@ -33,7 +35,8 @@ def resident(cluster, node):
 
 
 def bench(cluster, words, *flags):
-    load = ("--keys", words.keys, "--value-size", words.value_size, "--clients", words.clients)
+    load = ("--keyspace", words.keyspace, "--keys", words.keys, "--value-size", words.value_size,
+            "--clients", words.clients)
     return json.loads(run("bench", "--data", cluster.data, "--json", "-", "--quiet", *load,
                           *flags).stdout)
 
@@ -55,6 +58,7 @@ def measure(cluster, words, name, op, distribution):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--keyspace", default="main")
     parser.add_argument("--budget", type=int, default=64)
     parser.add_argument("--value-size", type=int, default=1024)
     parser.add_argument("--duration", default="10s")

@@ -1,8 +1,10 @@
 #include "app/fronts.h"
 
+#include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <memory>
 
@@ -17,6 +19,29 @@ namespace {
 
 // JSON says a value of so many bytes in more.
 constexpr std::size_t kRoomBesideValue = std::size_t{64} << 10;
+
+// The present second as the field Date has it, formatted when it is a new one. Thread: the node's.
+class DateField {
+ public:
+  ByteView now() {
+    const auto second = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    if (second != second_) {
+      second_ = second;
+      text_ = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(second_));
+    }
+    return text_;
+  }
+
+ private:
+  std::chrono::sys_seconds second_;
+  Bytes text_;
+};
+
+bool is_loopback(const std::string& bind) {
+  boost::system::error_code failed;
+  const auto address = boost::asio::ip::make_address(bind, failed);
+  return !failed && address.is_loopback();
+}
 
 net::FrontPort http_port(const ClusterConfig& config, const NodeConfig& self,
                          const std::string& bind, const std::vector<std::string>& origins) {
@@ -34,6 +59,8 @@ net::FrontPort http_port(const ClusterConfig& config, const NodeConfig& self,
   options->value_bytes = config.max_value_bytes;
   options->list_bytes = std::max(options->list_bytes, 2 * config.max_value_bytes);
   options->limits.body_bytes = config.max_value_bytes + kRoomBesideValue;
+  options->loopback = is_loopback(bind);
+  options->date = [date = std::make_shared<DateField>()] { return date->now(); };
   const auto start =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch());
   options->process = [start] { return process_figures(start.count()); };

@@ -181,10 +181,8 @@ Result<int> serve(const Flags& flags, const ClusterConfig& config, const NodeCon
       self.id.value(), config.cluster.value(), flags.bind, self.resp_port, self.peer_port,
       identity->boot, identity->may_vote ? "" : ", without a vote (its disk was empty)");
   if (config.memory_budget_bytes > 0) {
-    spdlog::info(
-        "memory budget {} bytes: for the rows of ordered keyspaces; their keys, and leaderless "
-        "rows, stay in memory",
-        config.memory_budget_bytes);
+    spdlog::info("memory budget {} bytes: for rows; above it their values are on disk alone",
+                 config.memory_budget_bytes);
   }
   log_fronts(self);
   node::Disk disk(**store);

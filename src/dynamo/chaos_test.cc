@@ -73,6 +73,7 @@ class Storm {
   std::size_t lost() const { return lost_; }
   std::size_t old_news() const { return old_news_; }
   std::size_t conflicts() const { return conflicts_; }
+  std::size_t fetches() const { return fetches_; }  // of rows, from the disk, since the last start
 
  private:
   static ClusterSetup make_setup(Prng& prng, std::uint64_t seed) {
@@ -86,6 +87,7 @@ class Storm {
     setup.conflict = prng.chance(1, 2) ? Conflict::kLww : Conflict::kSiblings;
     setup.fsync = prng.chance(1, 3);
     setup.seed = seed;
+    setup.cold = seed % 3 == 0;
     // In a hurry, tombstones come and go during the storm; else mostly after it.
     const bool hurry = prng.chance(1, 2);
     setup.options.request_timeout = hurry ? 50ms : 300ms;
@@ -119,6 +121,9 @@ class Storm {
     deliver();
     if (!node.queue.empty() && percent(odds_.disk)) {
       cluster_.write_disk(id);
+    }
+    if (!node.missing.empty() && percent(odds_.disk)) {
+      cluster_.read_disk(id);
     }
     if (percent(odds_.put)) {
       write(id, false);
@@ -204,6 +209,9 @@ class Storm {
     WriteRequest request;
     issued.key = request.key = any_key();
     issued.value = request.value = deleted ? "" : fmt::format("v{}", writes_.size());
+    if (setup_.cold && !deleted) {  // long enough to be worth a read of the disk
+      issued.value = request.value += std::string(100, ' ');
+    }
     issued.deleted = request.deleted = deleted;
     issued.w = any_count();
     issued.node = id;
@@ -306,7 +314,7 @@ class Storm {
     for (int i = 0; table != nullptr && i < kKeys && !testing::Test::HasFatalFailure(); ++i) {
       const auto key = fmt::format("k{}", i);
       const Row* row = table->find(key);
-      judge_row(id, key, row != nullptr ? *row : Row());
+      judge_row(id, key, row != nullptr ? whole(*row) : Row());
     }
     auto& made = made_[cluster_.replica(id)];
     std::uint64_t newest = made;
@@ -321,6 +329,17 @@ class Storm {
     }
     made = newest;
     turn_.clear();
+  }
+
+  // What is cold is as it was before.
+  Row whole(const Row& row) {
+    Row whole = row;
+    for (Sibling& sibling : whole.siblings) {
+      if (sibling.cold) {
+        sibling = dots_.at(sibling.dot).second;
+      }
+    }
+    return whole;
   }
 
   void judge_results(const Node& node) {
@@ -407,6 +426,7 @@ class Storm {
     check("after old messages, once tombstones were dropped");
     for (auto& [id, node] : cluster_.nodes()) {
       old_news_ += node.core->stats().old_news;
+      fetches_ += node.core->stats().fetches;
     }
   }
 
@@ -500,6 +520,7 @@ class Storm {
   std::size_t lost_ = 0;
   std::size_t old_news_ = 0;
   std::size_t conflicts_ = 0;
+  std::size_t fetches_ = 0;
 };
 
 // KVORUM_SEED=n runs that one alone, KVORUM_SEEDS=n that many of each kind.
@@ -516,7 +537,7 @@ TEST_P(Chaos, ConvergesLosesNothingAndBringsNothingBack) {
   const auto only = from_environment("KVORUM_SEED", 0);
   const auto runs = from_environment("KVORUM_SEEDS", kRuns);
   std::size_t acked = 0, unseen = 0, lost = 0, dropped = 0, in_storm = 0, old_news = 0,
-              conflicts = 0;
+              conflicts = 0, fetches = 0;
   for (std::uint64_t seed = only ? only : 1; seed <= (only ? only : runs); ++seed) {
     SCOPED_TRACE(fmt::format("KVORUM_SEED={}", seed));
     Storm storm(seed, GetParam());
@@ -531,18 +552,20 @@ TEST_P(Chaos, ConvergesLosesNothingAndBringsNothingBack) {
     in_storm += storm.dropped_in_storm();
     old_news += storm.old_news();
     conflicts += storm.conflicts();
+    fetches += storm.fetches();
   }
   fmt::print(
       "{} acked, {} of them lost with their replicas, {} tombstones dropped, {} of them in the "
       "storm, {} old news, "
-      "{} losers\n",
-      acked, lost, dropped, in_storm, old_news, conflicts);
+      "{} losers, {} rows fetched\n",
+      acked, lost, dropped, in_storm, old_news, conflicts, fetches);
   // Chaos in which nothing happens proves nothing.
   if (!only) {
     EXPECT_GT(acked, runs * 20);
     EXPECT_LT(unseen, acked / 10);
     EXPECT_GT(in_storm, runs);
     EXPECT_GT(conflicts, runs / 4);
+    EXPECT_GT(fetches, runs);
   }
 }
 

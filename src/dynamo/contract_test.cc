@@ -394,9 +394,9 @@ TEST(Read, RowsThatDoNotFitIntoAnAnswerAreAskedForAgain) {
 TEST(Read, HereIsTheRowWithoutARequest) {
   Cluster cluster({});
   cluster.run_for(2s);
-  EXPECT_EQ(cluster.core(1).read_here(kPartition, "k"), nullptr);
+  EXPECT_EQ(cluster.core(1).read_here(kPartition, "k", true), nullptr);
   cluster.put(1, "k", "v");
-  const Row* row = cluster.core(1).read_here(kPartition, "k");
+  const Row* row = cluster.core(1).read_here(kPartition, "k", true);
   ASSERT_NE(row, nullptr);
   EXPECT_EQ(cluster.show(1, *row), "v");
 }

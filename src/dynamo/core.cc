@@ -50,6 +50,7 @@ const Core::Impl::Partition* Core::Impl::find(PartitionId id) const {
 void Core::Impl::reset(Partition& partition) {
   Partition fresh;
   fresh.config = std::move(partition.config);
+  fresh.cold = std::move(partition.cold);  // who waits goes on when the fetch is done
   partition = std::move(fresh);
   // All own dots so far are in our rows, as there are none, or as those are still to be loaded.
   partition.known.add({options_.self, counter_});
@@ -92,7 +93,7 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
   }
 }
 
-bool Core::Impl::load_row(PartitionId id, ByteView key, ByteView value) {
+bool Core::Impl::load_row(PartitionId id, ByteView key, ByteView value, bool on_disk, bool cold) {
   Partition* partition = find(id);
   CHECK(partition != nullptr, "a row of an unknown partition {}", id.value());
   Reader reader(value);
@@ -101,7 +102,7 @@ bool Core::Impl::load_row(PartitionId id, ByteView key, ByteView value) {
     return false;
   }
   note_actors(*partition, row.context);
-  partition->table.load(key, row);
+  partition->table.load(key, row, on_disk, cold);
   return true;
 }
 
@@ -242,7 +243,7 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row&
   note_actors(partition, from.context);
   if (held == nullptr && siblings.empty() && partition.cut.covers(from.context)) {
     // All of it was dropped here, so its sender may drop it too.
-    return {false, tells_of_drop ? std::nullopt : std::optional(from)};
+    return {false, tells_of_drop ? std::nullopt : std::optional(from), false};
   }
   const bool whole = supersedes(from, ours);
   if (!whole) {
@@ -252,12 +253,16 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row&
   if (!whole && !merge(row, from)) {
     return {};
   }
+  if (row.cold()) {
+    want_if_cold(partition, key);
+    return {false, std::nullopt, true};
+  }
   if (tells_of_drop && row.siblings.empty() && held != nullptr && is_gone(*held)) {
     const bool passed = partition.cut.covers(row.context);
     if (passed) {
       drop(partition, key);
     }
-    return {passed, std::nullopt};
+    return {passed, std::nullopt, false};
   }
   std::vector<Sibling> losers;
   if (KVORUM_MUTANT(kTieStays) && held != nullptr && row.siblings.size() == 2 &&
@@ -271,7 +276,7 @@ Core::Impl::Absorbed Core::Impl::absorb(Partition& partition, ByteView key, Row&
     note_stamp(sibling.stamp);
   }
   store(partition, key, row);
-  return {true, dead ? std::optional(row) : std::nullopt};
+  return {true, dead ? std::optional(row) : std::nullopt, false};
 }
 
 void Core::Impl::note_losers(const Partition& partition, ByteView key, const Row& row,
@@ -297,6 +302,10 @@ void Core::Impl::step(Message message, Now now) {
   if (message.type == MessageType::kWriteDone) {
     return on_write_done(message);
   }
+  take(message);
+}
+
+void Core::Impl::take(const Message& message) {
   const Partition* partition = find(message.partition);
   if (partition == nullptr || partition->config.generation != message.generation) {
     return;
@@ -345,6 +354,7 @@ Stats Core::Impl::stats() const {
     stats.rows += partition.table.rows();
     stats.tombstones += partition.table.tombstones();
     stats.refilling += partition.mine && !partition.refilled ? 1 : 0;
+    stats.cold += partition.table.cold();
   }
   return stats;
 }
@@ -355,8 +365,8 @@ Core::~Core() = default;
 
 void Core::configure(const PartitionConfig& config, Now now) { impl_->configure(config, now); }
 void Core::remove(PartitionId partition) { impl_->remove(partition); }
-bool Core::load_row(PartitionId partition, ByteView key, ByteView value) {
-  return impl_->load_row(partition, key, value);
+bool Core::load_row(PartitionId partition, ByteView key, ByteView value, bool on_disk, bool cold) {
+  return impl_->load_row(partition, key, value, on_disk, cold);
 }
 bool Core::load_cut(const CutWrite& cut) { return impl_->load_cut(cut); }
 void Core::peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahead_ms, Now now) {
@@ -364,8 +374,8 @@ void Core::peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahea
 }
 void Core::write(WriteRequest request, Now now) { impl_->write(std::move(request), now); }
 void Core::read(ReadRequest request, Now now) { impl_->read(std::move(request), now); }
-const Row* Core::read_here(PartitionId partition, ByteView key) {
-  return impl_->read_here(partition, key);
+const Row* Core::read_here(PartitionId partition, ByteView key, bool values) {
+  return impl_->read_here(partition, key, values);
 }
 const Result* Core::write_here(const WriteRequest& request, Now now) {
   return impl_->write_here(request, now);
@@ -377,6 +387,17 @@ void Core::persisted(std::uint64_t ticket, Now now) { impl_->persisted(ticket, n
 void Core::tick(Now now) { impl_->tick(now); }
 void Core::flush() { impl_->flush(); }
 void Core::drain(Output& out, Now now) { impl_->drain(out, now); }
+
+std::size_t Core::memory_bytes() const { return impl_->memory_bytes(); }
+void Core::on_disk(PartitionId partition, const KeyPrint& row) { impl_->on_disk(partition, row); }
+bool Core::evict(PartitionId partition, std::size_t rows) { return impl_->evict(partition, rows); }
+bool Core::has_values(PartitionId partition, ByteView key) {
+  return impl_->has_values(partition, key);
+}
+std::vector<Missing> Core::take_missing() { return impl_->take_missing(); }
+bool Core::restore(const Missing& missing, const std::vector<std::optional<Bytes>>& rows, Now now) {
+  return impl_->restore(missing, rows, now);
+}
 
 bool Core::holds(PartitionId partition) const {
   const auto* found = std::as_const(*impl_).find(partition);

@@ -53,6 +53,12 @@
 // Nothing is dropped until all replicas have closed it: each has waited for `hint_life`, so that no
 // stand-in keeps any of its rows, and has then finished a round with each other replica.
 //
+// Rows colder than memory. The host may let values leave memory of rows that the disk has as they
+// are (on_disk(), evict()). Who needs such a value waits for it: a read or a write of ours, a
+// message, a hint, a round of anti-entropy; the host asks for what is missing (take_missing()) and
+// brings it (restore()). A message that waits is taken up once more as a whole, which does no harm.
+// All else goes on, and what changes a row meanwhile makes the fetched value old, and dropped.
+//
 // Counters and stamps are issued below bounds that are on disk before they are used, so neither is
 // used twice after a crash. Request and message numbers begin anywhere (Options::seed), so that an
 // answer to an earlier life fits nothing. Only a forwarded write must not be done twice: its number
@@ -162,6 +168,12 @@ struct RowsWrite {  // an empty row is gone
   Generation generation;
   RowList rows;
 };
+struct Missing {  // rows whose values are wanted from the disk
+  PartitionId partition;
+  Generation generation;
+  std::uint64_t id = 0;
+  std::vector<Bytes> keys;
+};
 struct CutWrite {  // persisted with the rows that it let go, and with those that it knows
   PartitionId partition;
   Generation generation;
@@ -199,6 +211,8 @@ struct Stats {
   std::uint64_t old_news = 0;   // siblings that the cut covered
   std::uint64_t rows = 0;
   std::uint64_t refilling = 0;  // partitions of ours whose rows may not all be here yet
+  std::uint64_t cold = 0;       // rows whose values are on the disk alone
+  std::uint64_t fetches = 0;    // rows asked of the disk
 };
 
 class Core {
@@ -212,7 +226,8 @@ class Core {
   void configure(const PartitionConfig& config, Now now);
   void remove(PartitionId partition);
   // What the disk held, before the first input; an empty value: the row is gone. False: malformed.
-  bool load_row(PartitionId partition, ByteView key, ByteView value);
+  // `on_disk`, `cold`: table.h.
+  bool load_row(PartitionId partition, ByteView key, ByteView value, bool on_disk, bool cold);
   bool load_cut(const CutWrite& cut);
 
   // A link's handshake: who is there, and how far this node's clock is ahead of his. Or its end.
@@ -221,7 +236,8 @@ class Core {
   void read(ReadRequest request, Now now);
   // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null if there
   // is none, or if read() must be asked. Good until the next input.
-  const Row* read_here(PartitionId partition, ByteView key);
+  // Without `values` it may be cold.
+  const Row* read_here(PartitionId partition, ByteView key, bool values);
   // A write with W = 1 on a node that holds the key, without a ticket, where no disk is waited for:
   // done, or null if write() must be asked. Good until the next input.
   const Result* write_here(const WriteRequest& request, Now now);
@@ -240,9 +256,22 @@ class Core {
   void flush();
   void drain(Output& out, Now now);
 
+  // Rows colder than memory (table.h).
+  std::size_t memory_bytes() const;
+  void on_disk(PartitionId partition, const KeyPrint& row);
+  // Looks at about so many rows of it. False: none can leave at present.
+  bool evict(PartitionId partition, std::size_t rows);
+  // For who looks at a row from outside. False: its value is fetched.
+  bool has_values(PartitionId partition, ByteView key);
+  // What is missing, one fetch of a partition at a time; after drain(), and after has_values().
+  std::vector<Missing> take_missing();
+  // What the disk has of each of its keys; empty: no such row. False: damage, a row is not what it
+  // was.
+  bool restore(const Missing& missing, const std::vector<std::optional<Bytes>>& rows, Now now);
+
   bool holds(PartitionId partition) const;  // whether this node is one of its replicas
   bool refilled(PartitionId partition) const;
-  // Rows of this replica, tombstones included. Deterministic order.
+  // Rows of this replica, tombstones included, cold ones without their values. Deterministic order.
   void each(PartitionId partition,
             const std::function<bool(ByteView key, const Row& row)>& visit) const;
   const Table* table(PartitionId partition) const;

@@ -109,20 +109,26 @@ void Core::Impl::send_all() {
 
 void Core::Impl::on_rows(const Message& message) {
   Partition& partition = *find(message.partition);
+  bool cold = false;
   const bool whole = each_row(message.rows, partition.table, [&](const RowList::Item& item) {
     Reader reader(item.row);
     if (!decode(reader, received_) || !reader.done()) {
       return false;
     }
-    if (const auto answer = absorb(partition, item.key, received_).answer) {
+    const auto absorbed = absorb(partition, item.key, received_);
+    cold = cold || absorbed.cold;
+    if (absorbed.answer) {
       Bytes encoded;
-      encode(*answer, encoded);
+      encode(*absorbed.answer, encoded);
       queue_row(partition, message.from, item.key, encoded, 0);
     }
     return true;
   });
   if (!whole) {  // and no answer: what is not merged is not acknowledged
     return say(fmt::format("a malformed row from node {}", message.from.value()));
+  }
+  if (cold) {
+    return park(partition, message);
   }
   if (message.id != 0) {
     Message done = make(MessageType::kRowsDone, partition, message.from);
@@ -271,7 +277,9 @@ void Core::Impl::expire() {
       Read& late = *read->second;
       finish(late, Ended::kTimeout,
              {ErrorCode::kTimeout,
-              fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
+              late.asked.empty() && late.answers.empty()
+                  ? Bytes("the disk took too long to give its value")
+                  : fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
       reads_.erase(read);
     } else if (sent_.erase(id) == 0) {
       asked_.erase(id);
@@ -317,7 +325,8 @@ Instant Core::Impl::wake_at() const {
     wake = std::min(wake, peer.leaves_at);
   }
   for (const auto& [id, round] : rounds_) {
-    wake = std::min({wake, round.deadline, round.waits ? Instant::max() : budget_at_});
+    wake =
+        std::min({wake, round.deadline, round.waits || round.cold ? Instant::max() : budget_at_});
   }
   for (const auto& [node, flight] : flights_) {
     wake = std::min(wake, flight.id != 0 ? flight.deadline : Instant::max());

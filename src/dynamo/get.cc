@@ -8,13 +8,13 @@
 
 namespace kvorum::dynamo {
 
-const Row* Core::Impl::read_here(PartitionId id, ByteView key) {
+const Row* Core::Impl::read_here(PartitionId id, ByteView key, bool values) {
   Partition* partition = find(id);
   if (partition == nullptr || !partition->mine || !partition->refilled) {
     return nullptr;
   }
   const Row* row = partition->table.find(key);
-  if (row == nullptr) {
+  if (row == nullptr || (values && row->cold())) {
     return nullptr;
   }
   here_ = *row;
@@ -53,18 +53,50 @@ void Core::Impl::read(ReadRequest request, Now now) {
   if (KVORUM_MUTANT(kReadFew) && request.r > 1) {
     --request.r;
   }
-  if (request.r == 1 && partition->mine && partition->refilled) {
+  // Behind what waits for the same key, so that the later one of two reads is not the older one.
+  const auto& waited_for = partition->cold.read;
+  const bool waits = partition->table.is_cold(request.key) ||
+                     (!waited_for.empty() && waited_for.contains(Table::hash_of(request.key)));
+  if (!waits && request.r == 1 && partition->mine && partition->refilled) {
     Read read;
-    const Row* row = partition->table.find(request.key);
-    read.merged = row != nullptr ? *row : Row();
-    print_to_others(*partition, request.key, read.merged, {options_.self.node});
     read.request = std::move(request);
-    read.answers.emplace_back();
-    return finish(read, Ended::kDone);
+    return answer_alone(*partition, read);
   }
   const std::uint64_t id = set_timer();
   Read& read = *reads_.emplace(id, std::make_unique<Read>()).first->second;
   read.request = std::move(request);
+  if (waits) {
+    wait_for_values(*partition, id, read);
+  } else {
+    begin_read(id, read);
+  }
+}
+
+void Core::Impl::wait_for_values(Partition& partition, std::uint64_t id, const Read& read) {
+  const Bytes& key = read.request.key;
+  want_if_cold(partition, key);
+  partition.cold.read.insert(Table::hash_of(key));
+  partition.cold.next.reads.push_back(id);
+}
+
+void Core::Impl::answer_alone(Partition& partition, Read& read) {
+  const Row* row = partition.table.find(read.request.key);
+  read.merged = row != nullptr ? *row : Row();
+  print_to_others(partition, read.request.key, read.merged, {options_.self.node});
+  read.answers.emplace_back();
+  finish(read, Ended::kDone);
+}
+
+void Core::Impl::begin_read(std::uint64_t id, Read& read) {
+  Partition* partition = find(read.request.partition);
+  if (partition->table.is_cold(read.request.key)) {
+    return wait_for_values(*partition, id, read);
+  }
+  if (read.request.r == 1 && partition->mine && partition->refilled) {
+    answer_alone(*partition, read);
+    reads_.erase(id);
+    return;
+  }
   if (partition->mine) {
     const Bytes& key = read.request.key;
     if (const Row* row = partition->table.find(key)) {
@@ -150,13 +182,32 @@ void Core::Impl::on_read(const Message& message) {
   if (message.keys.size() != message.prints.size()) {
     return;
   }
-  const Partition& partition = *find(message.partition);
+  Partition& partition = *find(message.partition);
   Message answer = make(MessageType::kReadDone, partition, message.from);
   answer.id = message.id;
   answer.cut = partition.cut;
   answer.refilling = !partition.refilled;
-  answer_keys(partition, message, answer);
+  if (!answer_keys(partition, message, answer)) {
+    return park(partition, message);
+  }
   send_now_.push_back(std::move(answer));
+}
+
+// Where answers differ, what is merged of them is merged into our row, too.
+bool Core::Impl::lacks_values(Partition& partition, const Asked& asked, const Message& message) {
+  bool lacks = false;
+  for (const std::uint64_t id : asked.reads) {
+    const auto read = reads_.find(id);
+    if (read == reads_.end()) {
+      continue;
+    }
+    const auto& answers = read->second->answers;
+    const bool differ = !message.rows.empty() ||
+                        std::any_of(answers.begin(), answers.end(),
+                                    [](const Answer& answer) { return answer.row != nullptr; });
+    lacks = (differ && want_if_cold(partition, read->second->request.key)) || lacks;
+  }
+  return lacks;
 }
 
 void Core::Impl::on_read_done(const Message& message) {
@@ -164,6 +215,9 @@ void Core::Impl::on_read_done(const Message& message) {
   Partition* partition = find(message.partition);
   if (at == asked_.end() || at->second.to != message.from || partition == nullptr) {
     return;
+  }
+  if (lacks_values(*partition, at->second, message)) {
+    return park(*partition, message);
   }
   const Asked asked = std::move(at->second);
   asked_.erase(at);

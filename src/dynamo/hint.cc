@@ -69,7 +69,8 @@ void Core::Impl::on_hint_rows(const Message& message) {
   send_hints(message.hint_for);  // it may be up, as we see it
 }
 
-// The next of them, if the node is up and has acknowledged the last.
+// The next of them, if the node is up and has acknowledged the last. Those whose values come from
+// the disk follow when they are there.
 void Core::Impl::send_hints(NodeId node) {
   auto& hints = hints_[node];
   Flight& flight = flights_[node];
@@ -80,11 +81,17 @@ void Core::Impl::send_hints(NodeId node) {
   std::size_t bytes = 0;
   for (auto at = hints.begin(); at != hints.end() && bytes < kBatchBytes;) {
     auto& [name, hint] = *at++;
-    const Partition* partition = find(name.first);
+    Partition* partition = find(name.first);
     Bytes row = hint.row;
-    const Row* held = partition != nullptr ? partition->table.find(name.second) : nullptr;
-    if (row.empty() && held != nullptr) {
-      encode(*held, row);
+    const auto held =
+        row.empty() && partition != nullptr ? partition->table.item(name.second) : Table::Item();
+    if (held.cold && partition->config.generation == hint.generation) {
+      bytes += held.bytes;  // of what this turn asks of the disk
+      want(*partition, name.second, held.print);
+      continue;
+    }
+    if (row.empty()) {
+      row = held.row;
     }
     if (row.empty() || partition->config.generation != hint.generation) {
       forget_hint(node, HintKey(name));

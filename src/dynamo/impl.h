@@ -50,6 +50,8 @@ inline constexpr std::uint64_t kForwarded = 4096;  // numbers of a sender that a
 inline constexpr std::size_t kSenders = 1024;
 inline constexpr std::size_t kScratchBytes = std::size_t{64} << 10;  // kept, of a scratch value
 inline constexpr std::size_t kLogLines = 100;                        // of one turn
+// Of messages that wait for values of one partition; what is beyond is as good as lost.
+inline constexpr std::size_t kParkedBytes = std::size_t{16} << 20;
 
 // How far ahead bounds are asked for.
 inline constexpr std::uint64_t kCounterAhead = std::uint64_t{1} << 20;
@@ -95,7 +97,7 @@ class Core::Impl {
   // core.cc
   void configure(const PartitionConfig& config, Now now);
   void remove(PartitionId partition) { partitions_.erase(partition); }
-  bool load_row(PartitionId partition, ByteView key, ByteView value);
+  bool load_row(PartitionId partition, ByteView key, ByteView value, bool on_disk, bool cold);
   bool load_cut(const CutWrite& cut);
   void peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahead_ms, Now now);
   void step(Message message, Now now);
@@ -112,7 +114,14 @@ class Core::Impl {
   void flush();
   // get.cc
   void read(ReadRequest request, Now now);
-  const Row* read_here(PartitionId partition, ByteView key);
+  const Row* read_here(PartitionId partition, ByteView key, bool values);
+  // cold.cc
+  std::size_t memory_bytes() const;
+  void on_disk(PartitionId id, const KeyPrint& row);
+  bool evict(PartitionId id, std::size_t rows);
+  bool has_values(PartitionId id, ByteView key);
+  std::vector<Missing> take_missing();
+  bool restore(const Missing& missing, const std::vector<std::optional<Bytes>>& rows, Now now);
 
   struct Heard {  // what another replica said that it knows, in its present incarnation
     Context known;
@@ -150,6 +159,20 @@ class Core::Impl {
     std::vector<KeyPrint> prints;
     KeyList keys;
   };
+  struct Waiting {                                      // for values that are on the disk alone
+    std::vector<std::pair<Bytes, std::uint64_t>> rows;  // keys and prints; some twice
+    std::vector<std::uint64_t> reads;
+    std::vector<std::uint64_t> writes;  // to be sent again
+    std::vector<Message> messages;
+    bool again = false;  // one of them has waited before, and some other value left meanwhile
+  };
+  struct Cold {
+    Waiting next;             // for the next fetch
+    Waiting under_way;        // for this one
+    std::uint64_t asked = 0;  // 0: none is
+    std::size_t parked_bytes = 0;
+    boost::unordered_flat_set<std::uint64_t> read;  // hashes of keys that reads wait for
+  };
   struct Partition {
     PartitionConfig config;
     Table table;
@@ -173,6 +196,7 @@ class Core::Impl {
     std::uint32_t scan_range = 0;
     bool scan_again = false;  // something that is gone had to stay
     int scans_in_vain = 0;
+    Cold cold;
   };
   Partition* find(PartitionId id);
   const Partition* find(PartitionId id) const;
@@ -256,6 +280,7 @@ class Core::Impl {
     Instant begun;
     Instant deadline;
     bool waits = false;  // for an answer; else for the throttle
+    bool cold = false;   // ... or for values that are on the disk alone
     bool answered = false;
     bool differed = false;
     Incarnation incarnation;  // of the peer, with what it knew when the round began
@@ -269,6 +294,11 @@ class Core::Impl {
   struct Absorbed {
     bool changed = false;
     std::optional<Row> answer;  // the sender holds what is old news here; this tells it so
+    bool cold = false;          // nothing was done: it waits for the values of our row
+  };
+  struct Taken {                  // of a row that differed from ours
+    std::optional<Bytes> answer;  // what its sender must have of it
+    bool cold = false;
   };
 
   // core.cc
@@ -281,6 +311,7 @@ class Core::Impl {
   void note_losers(const Partition& partition, ByteView key, const Row& row,
                    std::vector<Sibling>& losers);
   Message make(MessageType type, const Partition& partition, NodeId to) const;
+  void take(const Message& message);
   void say(std::string line);
   // drain.cc
   std::uint64_t set_timer();
@@ -332,7 +363,19 @@ class Core::Impl {
   void on_write(const Message& message);
   void on_write_done(const Message& message);
 
+  // cold.cc
+  void want(Partition& partition, ByteView key, std::uint64_t print);
+  bool want_if_cold(Partition& partition, ByteView key);
+  bool lacks_values(Partition& partition, const WriteRequest& request);
+  void park(Partition& partition, const Message& message);
+  void resume(Partition& partition, Waiting waiting);
+  void resume_repair(PartitionId id);
+
   // get.cc
+  void begin_read(std::uint64_t id, Read& read);
+  void wait_for_values(Partition& partition, std::uint64_t id, const Read& read);
+  void answer_alone(Partition& partition, Read& read);
+  bool lacks_values(Partition& partition, const Asked& asked, const Message& message);
   void refuse_read(const ReadRequest& request, Error error);
   static bool has_answered(const Read& read, NodeId node);
   void ask_more(Partition& partition, std::uint64_t id, Read& read, bool all);
@@ -353,10 +396,10 @@ class Core::Impl {
   void print_to_others(Partition& partition, ByteView key, const Row& row, const Nodes& answered);
   void send_prints(Partition& partition);
   void on_prints(const Message& message);
-  void answer_keys(const Partition& partition, const Message& message, Message& answer);
-  void answer_hashes(const Partition& partition, const Message& message, Message& answer);
+  bool answer_keys(Partition& partition, const Message& message, Message& answer);
+  bool answer_hashes(Partition& partition, const Message& message, Message& answer);
   void on_prints_done(const Message& message);
-  std::optional<Bytes> take_row(Partition& partition, ByteView key, ByteView bytes);
+  Taken take_row(Partition& partition, ByteView key, ByteView bytes);
 
   // hint.cc
   void keep_hint(NodeId node, const Partition& partition, ByteView key, Bytes row);
@@ -370,9 +413,10 @@ class Core::Impl {
   void run_rounds();
   void begin_round(Partition& partition, NodeId peer);
   void advance(Round& round);
-  void take_pushes(const Partition& partition, Round& round, Message& message);
+  void take_pushes(Partition& partition, Round& round, Message& message);
   void end_round(std::uint64_t id, bool finished);
   void finish_round(Partition& partition, Pair& pair, Instant begun, const Context& known);
+  static std::size_t size_of(const Message& message);
   void pay(std::size_t bytes);
   void spend(std::size_t bytes);
   void on_sync(const Message& message);
@@ -420,7 +464,7 @@ class Core::Impl {
   std::uint64_t next_id_ = 0;
   ById<Write> writes_;
   ById<Read> reads_;
-  std::deque<std::unique_ptr<Write>> waiting_;  // for bounds or the clock
+  std::deque<std::unique_ptr<Write>> waiting_;  // for bounds, the clock, or a row's values
   std::deque<Timer> deadlines_;                 // of requests and messages
   std::deque<Timer> hedges_;                    // when a request asks everybody
   std::size_t prints_of_turn_ = 0;
@@ -462,6 +506,7 @@ class Core::Impl {
   Instant budget_at_;  // up to when anti-entropy has used its bytes
   Instant scan_at_ = Instant::max();
   std::deque<Loss> ledger_;
+  bool resuming_ = false;  // what has waited for values is taken up
   Stats stats_;
 };
 

@@ -21,6 +21,9 @@ const Result* Core::Impl::write_here(const WriteRequest& request, Now now) {
       !waiting_.empty() || why_refused(*partition, request)) {
     return nullptr;
   }
+  if (lacks_values(*partition, request)) {
+    return nullptr;
+  }
   const Row* held = partition->table.find(request.key);
   note_stamps(held);
   if (!can_stamp() || apply(*partition, request, held, written_)) {
@@ -52,27 +55,30 @@ void Core::Impl::begin_write(std::unique_ptr<Write> write) {
     return refuse(*write, std::move(*why));
   }
   note_stamps(partition->mine ? partition->table.find(write->request.key) : nullptr);
-  if (!waiting_.empty() || !can_stamp()) {
+  if (!waiting_.empty() || !can_stamp() || lacks_values(*partition, write->request)) {
     waiting_.push_back(std::move(write));
     return;
   }
   stamp_write(*partition, std::move(write));
 }
 
-// What was held up by bounds that were not on disk, or by a clock that is behind an earlier life's
-// stamps.
+// What was held up by bounds that were not on disk, by a clock that is behind an earlier life's
+// stamps, or by values that are on the disk alone.
 void Core::Impl::stamp_waiting() {
   while (!waiting_.empty()) {
     const bool late = waiting_.front()->deadline <= now_.mono;
-    if (!late && !can_stamp()) {
+    const bool stamps = can_stamp();
+    Partition* partition = find(waiting_.front()->request.partition);
+    if (!late && (!stamps ||
+                  (partition != nullptr && lacks_values(*partition, waiting_.front()->request)))) {
       return;
     }
     auto write = std::move(waiting_.front());
     waiting_.pop_front();
-    Partition* partition = find(write->request.partition);
     if (late || partition == nullptr) {
-      refuse(*write, late ? Error{ErrorCode::kClock, "no stamp could be issued in time"}
-                          : Error{ErrorCode::kNoKeyspace, "no such partition"});
+      refuse(*write, partition == nullptr ? Error{ErrorCode::kNoKeyspace, "no such partition"}
+                     : stamps ? Error{ErrorCode::kBusy, "the disk took too long to give its value"}
+                              : Error{ErrorCode::kClock, "no stamp could be issued in time"});
     } else {
       stamp_write(*partition, std::move(write));
     }
@@ -219,6 +225,9 @@ void Core::Impl::spread_again(std::uint64_t id, const Write& write) {
   const Row* held = partition != nullptr ? partition->table.find(write.request.key) : nullptr;
   if (held == nullptr || !held->context.covers(write.result.dot)) {
     return;  // the partition's rows were dropped
+  }
+  if (want_if_cold(*partition, write.request.key)) {
+    return partition->cold.next.writes.push_back(id);
   }
   const ByteView row = partition->table.packed(write.request.key);
   for (const NodeId node : partition->config.replicas) {

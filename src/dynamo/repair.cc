@@ -27,7 +27,8 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
       continue;
     }
     Row ours = whole;
-    absorb(partition, read.request.key, ours);
+    const bool cold = absorb(partition, read.request.key, ours).cold;
+    CHECK(!cold, "a read goes on without the values of its row");  // on_read_done() waited for them
     if (partition.config.fsync) {
       own_copies_.push_back(id);
     } else {
@@ -88,34 +89,38 @@ void Core::Impl::send_prints(Partition& partition) {
 }
 
 void Core::Impl::on_prints(const Message& message) {
-  const Partition& partition = *find(message.partition);
+  Partition& partition = *find(message.partition);
   Message answer = make(MessageType::kPrintsDone, partition, message.from);
   answer.id = message.id;
-  if (message.keys.empty()) {
-    answer_hashes(partition, message, answer);
+  if (!message.keys.empty() && message.keys.size() != message.prints.size()) {
+    return;
+  }
+  const bool whole = message.keys.empty() ? answer_hashes(partition, message, answer)
+                                          : answer_keys(partition, message, answer);
+  if (!whole) {
+    park(partition, message);
+  } else if (message.keys.empty() || !answer.rows.empty()) {
     send_now_.push_back(std::move(answer));
-  } else if (message.keys.size() == message.prints.size()) {
-    answer_keys(partition, message, answer);
-    if (!answer.rows.empty()) {
-      send_now_.push_back(std::move(answer));
-    }
   }
 }
 
 // The rows that differ from what the prints say; what does not fit into one message: its keys.
-void Core::Impl::answer_keys(const Partition& partition, const Message& message, Message& answer) {
+// False: not all of their values are here.
+bool Core::Impl::answer_keys(Partition& partition, const Message& message, Message& answer) {
+  bool whole = true;
   auto print = message.prints.begin();
   std::size_t bytes = 0;
   const auto compare = [&](ByteView key) {
-    if (partition.table.print(key) == (print++)->fingerprint) {
+    const auto item = partition.table.item(key);
+    if (item.print == (print++)->fingerprint) {
       return;
     }
-    const ByteView row = partition.table.packed(key);
-    if (bytes > 0 && bytes + row.size() > kBatchBytes) {
+    if (bytes > 0 && bytes + item.bytes > kBatchBytes) {
       return answer.keys.add(key);
     }
-    bytes += key.size() + row.size();
-    answer.rows.add(key, row);
+    bytes += key.size() + item.bytes;
+    answer.rows.add(key, item.row);
+    whole = !want_if_cold(partition, key) && whole;
   };
   std::array<ByteView, Table::kFetch> some;
   std::array<std::uint64_t, Table::kFetch> hashes;
@@ -128,29 +133,35 @@ void Core::Impl::answer_keys(const Partition& partition, const Message& message,
     partition.table.fetch({hashes.data(), count});
     std::for_each(some.begin(), some.begin() + count, compare);
   }
+  return whole;
 }
 
-// Anti-entropy's: it does not know the keys.
-void Core::Impl::answer_hashes(const Partition& partition, const Message& message,
-                               Message& answer) {
+// Anti-entropy's: it does not know the keys. False: not all of their values are here.
+bool Core::Impl::answer_hashes(Partition& partition, const Message& message, Message& answer) {
   std::size_t bytes = 0;
-  Row row;
+  bool whole = true;
   for (const KeyPrint& print : message.prints) {
     if (bytes >= kPushBytes) {
       answer.prints.push_back(print);
       continue;
     }
-    partition.table.each_of(print.hash, [&](ByteView key, ByteView packed) {
-      Reader reader(packed);
-      CHECK(decode(reader, row));
-      if (fingerprint(print.hash, row) != print.fingerprint) {
-        bytes += key.size() + packed.size();
-        answer.rows.add(key, packed);
+    partition.table.each_of(print.hash, [&](const Table::Item& item) {
+      if (item.print != print.fingerprint) {
+        bytes += item.key.size() + item.bytes;
+        answer.rows.add(item.key, item.row);
+        whole = whole && !item.cold;
+        if (item.cold) {
+          want(partition, item.key, item.print);
+        }
       }
     });
   }
+  if (!whole) {
+    return false;
+  }
   stats_.sync_rows_sent += answer.rows.size();
   stats_.sync_bytes_sent += bytes;
+  return true;
 }
 
 void Core::Impl::on_prints_done(const Message& message) {
@@ -158,33 +169,46 @@ void Core::Impl::on_prints_done(const Message& message) {
     return on_pulled(message, *round);
   }
   Partition& partition = *find(message.partition);
+  bool cold = false;
   for (const auto& [key, theirs] : message.rows) {
-    if (const auto ours = take_row(partition, key, theirs)) {
+    const auto taken = take_row(partition, key, theirs);
+    cold = cold || taken.cold;
+    if (taken.answer) {
       ++stats_.read_repairs;
-      queue_row(partition, message.from, key, *ours, 0);
+      queue_row(partition, message.from, key, *taken.answer, 0);
     }
+  }
+  if (cold) {
+    park(partition, message);
   }
 }
 
 // Merges a row that differed from ours. What its sender must have of it then, if anything.
-std::optional<Bytes> Core::Impl::take_row(Partition& partition, ByteView key, ByteView bytes) {
+Core::Impl::Taken Core::Impl::take_row(Partition& partition, ByteView key, ByteView bytes) {
   Row theirs;
   Reader reader(bytes);
   if (!bytes.empty() && (!decode(reader, theirs) || !reader.done())) {
-    return std::nullopt;
+    return {};
   }
   Row from = theirs;
-  auto answer = absorb(partition, key, from).answer;
+  auto absorbed = absorb(partition, key, from);
+  if (absorbed.cold) {
+    return {std::nullopt, true};
+  }
+  auto& answer = absorbed.answer;
   const Row* ours = partition.table.find(key);
-  if (!answer && ours != nullptr && *ours != theirs) {
+  if (!answer && ours != nullptr && fingerprint(key, *ours) != fingerprint(key, theirs)) {
+    if (want_if_cold(partition, key)) {
+      return {std::nullopt, true};
+    }
     answer = *ours;
   }
   if (!answer) {
-    return std::nullopt;
+    return {};
   }
-  Bytes encoded;
-  encode(*answer, encoded);
-  return encoded;
+  Taken taken;
+  encode(*answer, taken.answer.emplace());
+  return taken;
 }
 
 }  // namespace kvorum::dynamo

@@ -23,17 +23,7 @@ constexpr std::size_t kSums = 4096;  // in one message
 constexpr auto kBurst = 10ms;        // of its budget that a round may be ahead
 constexpr int kMaxFailures = 5;      // doublings of the wait
 
-std::size_t size_of(const Context& context) { return 20 * context.seen().size(); }
-
-std::size_t size_of(const Message& message) {
-  std::size_t bytes = 40 + size_of(message.known) + size_of(message.cut) +
-                      14 * message.sums.size() + 16 * message.prints.size() +
-                      5 * message.ranges.size();
-  for (const auto& [key, row] : message.rows) {
-    bytes += key.size() + row.size();
-  }
-  return bytes;
-}
+std::size_t bytes_of(const Context& context) { return 20 * context.seen().size(); }
 
 Range part_of(Range range, int part) {
   return {static_cast<std::uint8_t>(range.level + 1),
@@ -71,7 +61,7 @@ void Core::Impl::run_rounds() {
     Round& round = rounds_.at(id);
     if (round.deadline <= now_.mono) {
       end_round(id, false);
-    } else if (!round.waits) {
+    } else if (!round.waits && !round.cold) {
       advance(round);
     }
   }
@@ -136,6 +126,9 @@ void Core::Impl::advance(Round& round) {
   } else if (!round.pushes.empty()) {
     message.type = MessageType::kRows;
     take_pushes(*partition, round, message);
+    if (round.cold) {
+      return;
+    }
   } else if (!round.pulls.empty()) {
     message.type = MessageType::kPrints;
     round.asked = std::min(round.pulls.size(), kPullPrints);
@@ -160,12 +153,18 @@ void Core::Impl::advance(Round& round) {
   send_now_.push_back(std::move(message));
 }
 
-void Core::Impl::take_pushes(const Partition& partition, Round& round, Message& message) {
+// As many as one message takes, up to the first whose value is not here. If that is the first of
+// all, the round waits for what the next message would take.
+void Core::Impl::take_pushes(Partition& partition, Round& round, Message& message) {
   std::size_t bytes = 0;
   while (!round.pushes.empty() && bytes < kPushBytes) {
     auto& [key, row] = round.pushes.front();
-    if (const Row* held = partition.table.find(key); row.empty() && held != nullptr) {
-      encode(*held, row);
+    const auto held = row.empty() ? partition.table.item(key) : Table::Item();
+    if (held.cold) {
+      break;
+    }
+    if (row.empty()) {
+      row = held.row;
     }
     if (!row.empty()) {
       bytes += key.size() + row.size();
@@ -174,6 +173,24 @@ void Core::Impl::take_pushes(const Partition& partition, Round& round, Message& 
     round.pushes.pop_front();
   }
   stats_.sync_rows_sent += message.rows.size();
+  round.cold = bytes == 0 && !round.pushes.empty();
+  std::size_t wanted = 0;
+  for (std::size_t i = 0; round.cold && i < round.pushes.size() && wanted < kPushBytes; ++i) {
+    const auto& [key, row] = round.pushes[i];
+    const auto held = row.empty() ? partition.table.item(key) : Table::Item();
+    wanted += key.size() + row.size() + held.bytes;
+    want_if_cold(partition, key);
+  }
+}
+
+std::size_t Core::Impl::size_of(const Message& message) {
+  std::size_t bytes = 40 + bytes_of(message.known) + bytes_of(message.cut) +
+                      14 * message.sums.size() + 16 * message.prints.size() +
+                      5 * message.ranges.size();
+  for (const auto& [key, row] : message.rows) {
+    bytes += key.size() + row.size();
+  }
+  return bytes;
 }
 
 void Core::Impl::pay(std::size_t bytes) {
@@ -320,23 +337,32 @@ void Core::Impl::compare_list(const Partition& partition, Range range,
   for (const auto& [hash, sum] : ours) {
     if (!theirs.contains(hash)) {
       partition.table.each_of(
-          hash, [&](ByteView key, ByteView) { round.pushes.emplace_back(key, Bytes()); });
+          hash, [&](const Table::Item& item) { round.pushes.emplace_back(item.key, Bytes()); });
     }
   }
 }
 
 void Core::Impl::on_pulled(const Message& message, Round& round) {
   Partition& partition = *find(message.partition);
-  spend(size_of(message));
   if (message.prints.size() >= round.asked) {
+    spend(size_of(message));
     return end_round(round.id, false);
   }
-  round.waits = false;
+  std::vector<std::pair<Bytes, Bytes>> pushes;
+  bool cold = false;
   for (const auto& [key, theirs] : message.rows) {
-    if (auto ours = take_row(partition, key, theirs)) {
-      round.pushes.emplace_back(key, std::move(*ours));
+    auto taken = take_row(partition, key, theirs);
+    cold = cold || taken.cold;
+    if (taken.answer) {
+      pushes.emplace_back(key, std::move(*taken.answer));
     }
   }
+  if (cold) {
+    return park(partition, message);
+  }
+  spend(size_of(message));
+  round.waits = false;
+  std::move(pushes.begin(), pushes.end(), std::back_inserter(round.pushes));
   round.pulls.insert(round.pulls.begin(), message.prints.begin(), message.prints.end());
   advance(round);
 }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/mutant.h"
 #include "base/prefetch.h"
 
 namespace kvorum::dynamo {
@@ -31,6 +32,9 @@ void prefetch_rest(const void* block) {
   prefetch(reinterpret_cast<const void*>(address + 128));
 }
 
+// glibc's malloc: 8 bytes of its own, then up to a multiple of 16.
+std::size_t block_bytes(std::size_t bytes) { return (bytes + 8 + 15) / 16 * 16; }
+
 bool is_tombstone(const Row& row) {
   return std::all_of(row.siblings.begin(), row.siblings.end(),
                      [](const Sibling& sibling) { return sibling.deleted; });
@@ -53,10 +57,21 @@ ByteView Table::Slot::row() const {
   return {block.get() + sizeof(Head) + head.key_bytes, head.row_bytes};
 }
 
-std::size_t Table::Slot::memory_bytes() const {
-  // glibc's malloc: 8 bytes of its own, then up to a multiple of 16.
+Table::Item Table::Slot::item() const {
   const auto head = this->head();
-  return (sizeof(Head) + head.key_bytes + head.row_bytes + 8 + 15) / 16 * 16;
+  Item item{key(), {}, head.fingerprint, head.row_bytes, head.on_disk != 0, head.cold != 0};
+  if (item.cold) {
+    Reader reader(row());
+    item.bytes = reader.varint();
+  } else {
+    item.row = row();
+  }
+  return item;
+}
+
+std::size_t Table::Slot::memory_bytes() const {
+  const auto head = this->head();
+  return block_bytes(sizeof(Head) + head.key_bytes + head.row_bytes);
 }
 
 bool Table::has(Range range) {
@@ -87,8 +102,23 @@ void Table::pack(Slot& slot, Head head, ByteView key) {
 }
 
 void Table::unpack(const Slot& slot, Row& row) {
+  const bool cold = slot.head().cold != 0;
   Reader reader(slot.row());
+  if (cold) {
+    reader.varint();
+  }
   CHECK(decode(reader, row) && reader.done());
+  for (Sibling& sibling : row.siblings) {
+    sibling.cold = cold && !sibling.deleted;
+  }
+}
+
+// Most have the mark already: their cache lines stay clean.
+void Table::use(const Slot& slot) const {
+  if (auto head = slot.head(); head.used == 0) {
+    head.used = 1;
+    std::memcpy(slot.block.get(), &head, sizeof head);
+  }
 }
 
 std::size_t Table::lower_bound(const Slots& slots, std::uint64_t hash) {
@@ -158,6 +188,7 @@ const Row* Table::find(ByteView key) const {
     return nullptr;
   }
   const auto& slot = leaves_[leaf_of(place.hash)].slots[place.at];
+  use(slot);
   if (found_bytes_ > kFoundBytes) {
     found_ = {};
   }
@@ -168,7 +199,25 @@ const Row* Table::find(ByteView key) const {
 
 ByteView Table::packed(ByteView key) const {
   const auto place = look_up(key);
-  return place.known ? leaves_[leaf_of(place.hash)].slots[place.at].row() : ByteView();
+  if (!place.known) {
+    return {};
+  }
+  const auto& slot = leaves_[leaf_of(place.hash)].slots[place.at];
+  CHECK(slot.head().cold == 0, "the values of a cold row are not in memory");
+  return slot.row();
+}
+
+Table::Item Table::item(ByteView key) const {
+  const auto place = look_up(key);
+  return place.known ? leaves_[leaf_of(place.hash)].slots[place.at].item() : Item();
+}
+
+bool Table::is_cold(ByteView key) const {
+  if (cold_ == 0) {
+    return false;
+  }
+  const auto place = look_up(key);
+  return place.known && leaves_[leaf_of(place.hash)].slots[place.at].head().cold != 0;
 }
 
 std::uint64_t Table::print(ByteView key) const {
@@ -181,17 +230,23 @@ void Table::count(const Slot& slot, bool added) {
   // Unsigned, so that one arithmetic adds and takes away.
   const std::uint64_t sign = added ? 1 : ~std::uint64_t{0};
   rows_ += sign;
+  cold_ += sign * head.cold;
   tombstones_ += sign * head.tombstone;
   memory_bytes_ += sign * slot.memory_bytes();
   row_bytes_ += sign * slot.memory_bytes();
   leaves_[leaf_of(slot.hash)].sum += sign * head.fingerprint;
 }
 
-void Table::replace(ByteView key, const Row& row) { put(key, row, true); }
+void Table::replace(ByteView key, const Row& row) { put(key, row, true, false); }
 
-void Table::load(ByteView key, const Row& row) { put(key, row, false); }
+void Table::load(ByteView key, const Row& row, bool on_disk, bool cold) {
+  put(key, row, false, on_disk);
+  if (on_disk && cold && last_.known) {
+    chill(leaves_[leaf_of(last_.hash)].slots[last_.at]);
+  }
+}
 
-void Table::put(ByteView key, const Row& row, bool changed) {
+void Table::put(ByteView key, const Row& row, bool changed, bool on_disk) {
   const auto place = look_up(key);
   auto& slots = leaves_[leaf_of(place.hash)].slots;
   const auto at = slots.begin() + static_cast<std::ptrdiff_t>(place.at);
@@ -215,12 +270,14 @@ void Table::put(ByteView key, const Row& row, bool changed) {
   }
   packed_.clear();
   encode(row, packed_);
-  CHECK_LT(key.size(), std::size_t{1} << 31);
+  CHECK_LT(key.size(), std::size_t{1} << 28);
   CHECK_LT(packed_.size(), std::size_t{1} << 31);
   head.fingerprint = fingerprint(place.hash, row);
-  head.key_bytes = static_cast<std::uint32_t>(key.size()) & 0x7fffffff;
+  head.key_bytes = static_cast<std::uint32_t>(key.size()) & 0xfffffff;
   head.row_bytes = static_cast<std::uint32_t>(packed_.size()) & 0x7fffffff;
   head.tombstone = is_tombstone(row) ? 1 : 0;
+  head.on_disk = on_disk ? 1 : 0;
+  head.used = changed ? 1 : 0;
   if (changed && head.changed == 0) {
     head.changed = 1;
     changed_.push_back(place.hash);
@@ -239,12 +296,108 @@ void Table::put(ByteView key, const Row& row, bool changed) {
   last_.known = true;
 }
 
-void Table::each_of(std::uint64_t hash,
-                    const std::function<void(ByteView key, ByteView packed)>& visit) const {
+void Table::each_of(std::uint64_t hash, const std::function<void(const Item& item)>& visit) const {
   const auto& slots = leaves_[leaf_of(hash)].slots;
   for (auto at = lower_bound(slots, hash); at < slots.size() && slots[at].hash == hash; ++at) {
-    visit(slots[at].key(), slots[at].row());
+    visit(slots[at].item());
   }
+}
+
+void Table::on_disk(const KeyPrint& row) {
+  auto& slots = leaves_[leaf_of(row.hash)].slots;
+  for (auto at = lower_bound(slots, row.hash); at < slots.size() && slots[at].hash == row.hash;
+       ++at) {
+    auto head = slots[at].head();
+    if (head.fingerprint == row.fingerprint) {
+      head.on_disk = 1;
+      slots[at].set(head);
+      laps_ = 0;
+    }
+  }
+}
+
+// Another row, or the same with or without its values, in the place of a block.
+void Table::repack(Slot& slot, Head head, const Row& row) {
+  packed_.clear();
+  if (head.cold != 0) {
+    put_varint(packed_, slot.head().row_bytes);
+  }
+  encode(row, packed_);
+  head.row_bytes = static_cast<std::uint32_t>(packed_.size()) & 0x7fffffff;
+  count(slot, false);
+  const auto block = std::exchange(slot.block, nullptr);
+  pack(slot, head, {block.get() + sizeof head, head.key_bytes});
+  count(slot, true);
+}
+
+// If that frees a quarter of its memory, so that it is worth a read of the disk.
+void Table::chill(Slot& slot) {
+  auto head = slot.head();
+  Row row;
+  unpack(slot, row);
+  std::size_t values = 0;
+  for (Sibling& sibling : row.siblings) {
+    values += sibling.value.size();
+    Bytes().swap(sibling.value);
+  }
+  const auto hot = slot.memory_bytes();
+  const auto most = sizeof head + head.key_bytes + head.row_bytes - values + sizeof(std::uint32_t);
+  if (values > 0 && block_bytes(most) + hot / 4 <= hot) {
+    head.cold = 1;
+    repack(slot, head, row);
+    laps_ = 0;
+  }
+}
+
+bool Table::evict(std::size_t count) {
+  // The third time round: the first may have begun anywhere, the second took what the first left.
+  constexpr unsigned kLaps = 3;
+  for (std::size_t seen = 0; seen < count && laps_ < kLaps;) {
+    auto& slots = leaves_[hand_].slots;
+    seen += slots.size();
+    for (Slot& slot : slots) {
+      auto head = slot.head();
+      const bool used = head.used != 0;
+      if (used) {
+        head.used = 0;
+        slot.set(head);
+      } else if (head.on_disk != 0 && head.changed == 0 && head.cold == 0) {
+        chill(slot);
+      }
+    }
+    if (++hand_ == leaves_.size()) {
+      hand_ = 0;
+      ++laps_;
+    }
+  }
+  return laps_ < kLaps;
+}
+
+bool Table::restore(ByteView key, std::uint64_t print, const std::optional<Bytes>& stored) {
+  const auto place = look_up(key);
+  Row row;
+  Reader reader(stored ? ByteView(*stored) : ByteView());
+  const bool whole = stored && decode(reader, row) && reader.done();
+  if (KVORUM_MUTANT(kTakeOldRow) && place.known && whole) {
+    put(key, row, false, true);
+    return true;
+  }
+  if (!place.known) {
+    return true;
+  }
+  Slot& slot = leaves_[leaf_of(place.hash)].slots[place.at];
+  auto head = slot.head();
+  if (head.cold == 0) {
+    return true;
+  }
+  if (!whole || fingerprint(place.hash, row) != head.fingerprint) {
+    return head.fingerprint != print;  // else it became cold again in the meantime
+  }
+  head.cold = 0;
+  head.used = 1;
+  repack(slot, head, row);
+  laps_ = 0;
+  return true;
 }
 
 void Table::take_changed(const std::function<void(ByteView key, ByteView packed)>& take) {

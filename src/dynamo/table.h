@@ -5,6 +5,9 @@
 //
 // Level 0 is the whole partition; each range of a level has kFanOut ranges in the next, down to
 // level kDepth. A range is named by its level and its number; numbers are the upper bits of hashes.
+//
+// A row that the disk has as it is may become cold: its values leave memory. The key, the versions
+// and the fingerprint stay, so sums, prints and what tells no value need no disk.
 #pragma once
 
 #include <array>
@@ -12,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +48,7 @@ class Table {
   Table();
 
   // Null: nothing is known of that key. Rows are kept packed: good until the next find() or change.
+  // Of a cold row: without its values.
   const Row* find(ByteView key) const;
   // Asks memory for the rows of these keys, by their hashes, at once, to wait for it once and not
   // for each: a large table is not in any cache. What comes next finds or replaces them.
@@ -56,16 +61,39 @@ class Table {
   // Replaces the row (an empty one, without context and siblings, erases it) and keeps fingerprints
   // and counts. It is changed then, until take_changed().
   void replace(ByteView key, const Row& row);
-  // Of a row that the disk has: it is not changed.
-  void load(ByteView key, const Row& row);
-  // The row as it is kept, which is encoded; empty: nothing is known. Good until the next change.
+  // Of a row that came from the disk: it is not changed. `on_disk`: it stands there as a row of its
+  // own, and may become cold; `cold`: it does at once, if that is worth it.
+  void load(ByteView key, const Row& row, bool on_disk, bool cold);
+  // The row as it is kept, which is encoded; empty: nothing is known. Not of a cold row. Good until
+  // the next change.
   ByteView packed(ByteView key) const;
   // Its fingerprint; 0: nothing is known.
   std::uint64_t print(ByteView key) const;
 
-  // The rows of keys of that hash, as they are kept.
-  void each_of(std::uint64_t hash,
-               const std::function<void(ByteView key, ByteView packed)>& visit) const;
+  struct Item {  // a row as it is kept
+    ByteView key;
+    ByteView row;  // encoded; not of a cold one
+    std::uint64_t print = 0;
+    std::size_t bytes = 0;  // that the row has, encoded, wherever it is
+    bool on_disk = false;
+    bool cold = false;
+  };
+  // Without a key: nothing is known of it.
+  Item item(ByteView key) const;
+  // The rows of keys of that hash.
+  void each_of(std::uint64_t hash, const std::function<void(const Item& item)>& visit) const;
+
+  std::size_t cold() const { return cold_; }  // rows
+  bool is_cold(ByteView key) const;
+  // The disk has the rows of that hash and fingerprint, each as a row of its own.
+  void on_disk(const KeyPrint& row);
+  // Second chance (CLOCK): makes those of about the next `count` rows cold that the disk has and
+  // that nobody looked up since the last time round. False: no row is left that could become cold,
+  // until the next on_disk() or restore().
+  bool evict(std::size_t count);
+  // Gives a cold row its values back; empty: the disk has no such row. False: the row that is cold
+  // here has this fingerprint, and the disk has another one.
+  bool restore(ByteView key, std::uint64_t print, const std::optional<Bytes>& stored);
 
   // Rows that were changed since they were last taken, in the order of their first change; those
   // that are gone, which are empty, come first.
@@ -81,16 +109,20 @@ class Table {
   std::uint64_t sum(Range range) const;             // of the fingerprints of its rows, modulo 2^64
   std::vector<KeyPrint> prints(Range range) const;  // ascending by hash
   // Rows of a range, ascending by hash. Stops when `visit` is false, which must not change the
-  // table.
+  // table. Cold ones come without their values.
   void each(Range range,
             const std::function<bool(const std::string& key, const Row& row)>& visit) const;
 
  private:
-  // A row is one block: Head, key, encoded row.
+  // A row is one block: Head, key, encoded row. Of a cold one: the bytes that its row had, then the
+  // row with empty values.
   struct Head {
     std::uint64_t fingerprint = 0;
-    std::uint32_t key_bytes : 31 = 0;
+    std::uint32_t key_bytes : 28 = 0;
     std::uint32_t changed : 1 = 0;
+    std::uint32_t on_disk : 1 = 0;
+    std::uint32_t cold : 1 = 0;
+    std::uint32_t used : 1 = 0;  // looked up since it was last considered for eviction
     std::uint32_t row_bytes : 31 = 0;
     std::uint32_t tombstone : 1 = 0;
   };
@@ -102,6 +134,7 @@ class Table {
     void set(const Head& head);
     ByteView key() const;
     ByteView row() const;
+    Item item() const;
     std::size_t memory_bytes() const;
   };
   // Ascending by hash, then by key: a sorted array, so that no order depends on what came before.
@@ -116,7 +149,10 @@ class Table {
     bool known = false;
   };
 
-  void put(ByteView key, const Row& row, bool changed);
+  void put(ByteView key, const Row& row, bool changed, bool on_disk);
+  void chill(Slot& slot);
+  void repack(Slot& slot, Head head, const Row& row);
+  void use(const Slot& slot) const;
   static void unpack(const Slot& slot, Row& row);
   static std::size_t leaf_of(std::uint64_t hash) { return range_of(hash, kDepth).number; }
   // The first of that hash, or where it would be.
@@ -137,6 +173,9 @@ class Table {
   std::size_t tombstones_ = 0;
   std::size_t memory_bytes_ = 0;
   std::size_t row_bytes_ = 0;
+  std::size_t cold_ = 0;
+  std::size_t hand_ = 0;  // of the clock: a leaf
+  unsigned laps_ = 0;     // times that it came round since it last found a row to make cold
 };
 
 }  // namespace kvorum::dynamo

@@ -257,7 +257,7 @@ TEST(Table, WhatWasChangedIsTakenOnceAsItStandsThen) {
   std::map<std::string, Row> disk;
   std::map<std::string, Row> rows;
   std::size_t taken = 0;
-  table.load(key_of(1000), random_row(prng));
+  table.load(key_of(1000), random_row(prng), false, false);
   const auto take = [&] {
     table.take_changed([&](ByteView key, ByteView packed) {
       Reader reader(packed);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -39,7 +40,7 @@ void Disk::apply(const Batch& batch) {
 }
 
 Cluster::Cluster(const ClusterSetup& setup)
-    : prng_(setup.seed), options_(setup.options), partitions_(setup.partitions) {
+    : prng_(setup.seed), options_(setup.options), partitions_(setup.partitions), cold_(setup.cold) {
   config_.generation = Generation(1);
   config_.conflict = setup.conflict;
   config_.fsync = setup.fsync;
@@ -90,7 +91,7 @@ void Cluster::start(unsigned id) {
   }
   for (const auto& [name, row] : disk.rows) {
     if (row.first == config_.generation) {
-      CHECK(target.core->load_row(name.first, name.second, row.second));
+      CHECK(target.core->load_row(name.first, name.second, row.second, true, false));
     }
   }
   for (const auto& [partition, cut] : disk.cuts) {
@@ -141,8 +142,20 @@ void Cluster::collect(Node& node) {
                      ledger.end());
   node.conflicts = conflicts;
   node.wake_at = out.wake_at;
+  auto missing = node.core->take_missing();
+  std::move(missing.begin(), missing.end(), std::back_inserter(node.missing));
+  if (cold_) {
+    evict(node);
+  }
   if (on_drain) {
     on_drain(node);
+  }
+}
+
+void Cluster::evict(Node& node) {
+  constexpr std::size_t kAll = 1'000'000;
+  for (unsigned partition = 1; partition <= partitions_; ++partition) {
+    node.core->evict(PartitionId(partition), kAll);
   }
 }
 
@@ -276,11 +289,41 @@ void Cluster::write_disk(unsigned id) {
   }
   const auto ticket = done.ticket;
   const bool sync = done.must_sync;
+  std::vector<std::pair<PartitionId, KeyPrint>> rows;
+  for (const RowsWrite& write : done.rows) {
+    for (const auto& [key, bytes] : write.rows) {
+      Row row;
+      Reader reader(bytes);
+      CHECK(bytes.empty() || decode(reader, row));
+      rows.emplace_back(write.partition, KeyPrint{Table::hash_of(key), fingerprint(key, row)});
+    }
+  }
   target.written.push_back(std::move(done));
   for (; sync && !target.written.empty(); target.written.pop_front()) {
     target.synced.apply(target.written.front());
   }
   target.core->persisted(ticket, now(id));
+  for (const auto& [partition, row] : rows) {
+    target.core->on_disk(partition, row);
+  }
+  collect(target);
+}
+
+void Cluster::read_disk(unsigned id) {
+  Node& target = node(id);
+  const Missing missing = std::move(target.missing.front());
+  target.missing.pop_front();
+  Disk disk = target.synced;
+  for (const Batch& batch : target.written) {
+    disk.apply(batch);
+  }
+  std::vector<std::optional<Bytes>> rows;
+  for (const Bytes& key : missing.keys) {
+    const auto at = disk.rows.find({missing.partition, key});
+    const bool there = at != disk.rows.end() && at->second.first == missing.generation;
+    rows.push_back(there ? std::optional(at->second.second) : std::nullopt);
+  }
+  CHECK(target.core->restore(missing, rows, now(id)), "n{}: the disk lacks a cold row", id);
   collect(target);
 }
 
@@ -305,6 +348,10 @@ void Cluster::settle() {
     for (auto& [id, node] : nodes_) {
       while (node.core && !node.queue.empty() && !node.disk_paused) {
         write_disk(id.value());
+        busy = true;
+      }
+      while (node.core && !node.missing.empty() && !node.disk_paused) {
+        read_disk(id.value());
         busy = true;
       }
     }
@@ -406,6 +453,7 @@ void Cluster::crash(unsigned id, std::size_t keep) {
   }
   target.written.clear();
   target.queue.clear();
+  target.missing.clear();
   target.core.reset();
   target.incarnation = {};
   for (auto& [other, node] : nodes_) {

@@ -42,9 +42,10 @@ struct Node {
   Incarnation incarnation;
   std::unique_ptr<Core> core;  // null: down
   Disk synced;
-  std::deque<Batch> written;  // not synced yet
-  std::deque<Batch> queue;    // given to the disk, not done
-  std::int64_t clock_ms = 0;  // how far its wall clock is off
+  std::deque<Batch> written;    // not synced yet
+  std::deque<Batch> queue;      // given to the disk, not done
+  std::deque<Missing> missing;  // asked of the disk, not answered
+  std::int64_t clock_ms = 0;    // how far its wall clock is off
   bool disk_paused = false;
   std::map<std::uint64_t, Result> results;
   std::vector<Loss> losses;  // of all its lives
@@ -61,6 +62,7 @@ struct ClusterSetup {
   Conflict conflict = Conflict::kLww;
   bool fsync = false;
   Duration interval = 100ms;
+  bool cold = false;  // what the disk has leaves memory at the end of every turn
   std::uint64_t seed = 1;
   Options options = {};
 };
@@ -100,6 +102,7 @@ class Cluster {
   void deliver(const Message& message);  // even over a cut link
   bool deliver_at(std::size_t position);
   void write_disk(unsigned id);              // the disk finishes its oldest batch
+  void read_disk(unsigned id);               // the disk answers what it was asked first
   void lose(MessageType type, unsigned to);  // what is under way
   // What waits for company leaves without it. Whether something is under way now.
   bool depart();
@@ -133,6 +136,7 @@ class Cluster {
 
  private:
   void collect(Node& node);
+  void evict(Node& node);
   void meet(NodeId a, NodeId b);
 
   Instant mono_{Duration(1s)};
@@ -140,6 +144,7 @@ class Cluster {
   Prng prng_;
   Options options_;
   unsigned partitions_;
+  bool cold_;
   PartitionConfig config_;
   std::map<NodeId, Node> nodes_;
   std::deque<Message> network_;

@@ -67,8 +67,8 @@ bool keep(Siblings& mine, const Context& seen_here, const Row& from, Siblings& k
       }
       ++there;
     } else {
-      const bool theirs = outweighs(*there, *here);
-      kept.push_back(theirs ? *there : std::move(*here));
+      const bool theirs = !here->cold && outweighs(*there, *here);
+      kept.push_back(here->cold || theirs ? *there : std::move(*here));
       changed = changed || theirs;
       ++here;
       ++there;
@@ -139,6 +139,11 @@ void Context::meet(const Context& other) {
 bool supersedes(const Row& from, const Row& row) {
   return !KVORUM_MUTANT(kContextFirst) && from.siblings.size() == 1 &&
          !row.context.covers(from.siblings.front().dot) && from.context.covers(row.context);
+}
+
+bool Row::cold() const {
+  return std::any_of(siblings.begin(), siblings.end(),
+                     [](const Sibling& sibling) { return sibling.cold; });
 }
 
 bool merge(Row& into, const Row& from) {
@@ -240,6 +245,7 @@ void encode(const Row& row, Bytes& out) {
     if (sibling.deadline) {
       put_fixed(out, sibling.deadline->value());
     }
+    CHECK(!sibling.cold, "a row goes somewhere without its value");
     put_bytes(out, sibling.value);
   }
 }
@@ -268,6 +274,7 @@ bool decode(Reader& reader, Row& row) {
       return false;
     }
     sibling.deleted = (flags & kDeleted) != 0;
+    sibling.cold = false;
     sibling.deadline.reset();
     if ((flags & kDeadline) != 0) {
       sibling.deadline = WallMs(reader.fixed<std::int64_t>());

@@ -60,6 +60,7 @@ struct Sibling {
   bool deleted = false;            // a tombstone
   std::optional<WallMs> deadline;  // absolute, computed once where it was written
   Bytes value;
+  bool cold = false;  // its value is on the disk alone (table.h), and empty here
 
   // Whether a reader at this time sees nothing.
   bool gone(WallMs now) const { return deleted || (deadline && *deadline <= now); }
@@ -70,6 +71,7 @@ struct Row {
   Context context;
   boost::container::small_vector<Sibling, 1> siblings;  // ascending by dot
 
+  bool cold() const;  // some value is on the disk alone
   friend bool operator==(const Row&, const Row&) = default;
 };
 
@@ -78,8 +80,8 @@ struct Row {
 // all: without settle() it can't happen, but a rule that is not causal (kLexical; kLww where a
 // write has a smaller stamp than what it has seen) can let each of two rows drop what the other
 // settled for, and a key must not vanish so. Replicas that merge and settle still end alike. Two
-// siblings of one dot that differ, which no two replicas have: the greater one stays. True: `into`
-// changed.
+// siblings of one dot that differ, which no two replicas have: the greater one stays; of one dot,
+// what is cold is what the other one is. True: `into` changed.
 bool merge(Row& into, const Row& from);
 // Whether that gives `from`: one write that has seen all that is in the row, what mostly comes.
 bool supersedes(const Row& from, const Row& row);
@@ -93,8 +95,8 @@ void settle(Row& row, Conflict conflict, std::vector<Sibling>& losers);
 
 void encode(const Context& context, Bytes& out);
 bool decode(Reader& reader, Context& context);
-void encode(const Row& row, Bytes& out);
-bool decode(Reader& reader, Row& row);  // false: malformed; nothing may be read from `row` then
+void encode(const Row& row, Bytes& out);  // which is not cold
+bool decode(Reader& reader, Row& row);    // false: malformed; nothing may be read from `row` then
 
 // What a client carries from a get to a put: hex of the encoded context. Empty text: an empty one.
 // Nothing in it proves that its counters were ever issued. Refused beyond kMaxReplicasInText.

@@ -46,6 +46,10 @@ struct HttpOptions {
   Duration head_patience = 10s;                    // for a request's header, from its first byte
   Duration body_patience = 60s;                    // for all of it
   Duration idle_patience = 120s;
+  // Bound to a loopback address. Then only requests to its own names are answered, lest a web page
+  // whose name was made to stand for this address reads as its own (DNS rebinding).
+  bool loopback = false;
+  std::function<ByteView()> date;  // Framing::date; empty: no such field
   std::function<ProcessFigures()> process;
 };
 

@@ -193,6 +193,9 @@ void HttpFront::flush() {
                           "ETag, Kvorum-Version, Kvorum-Receipt, Kvorum-Session, Kvorum-Context");
       fields.emplace_back("Vary", "Origin");
     }
+    if (options_.date) {
+      first.framing.date = options_.date();
+    }
     append_response(first.response, first.framing, out_);
     pending_.pop_front();
   }

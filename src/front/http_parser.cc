@@ -48,6 +48,8 @@ Field field_of(http::field name, ByteView text) {
       return Field::kIfMatch;
     case http::field::if_none_match:
       return Field::kIfNoneMatch;
+    case http::field::host:
+      return Field::kHost;
     case http::field::origin:
       return Field::kOrigin;
     case http::field::access_control_request_method:

@@ -17,6 +17,7 @@ enum class Method : std::uint8_t { kGet, kHead, kPut, kPost, kDelete, kOptions, 
 enum class Field : std::uint8_t {
   kAccept,
   kExpect,
+  kHost,
   kIfMatch,
   kIfNoneMatch,
   kOrigin,

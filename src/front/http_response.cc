@@ -35,6 +35,8 @@ const char* reason(unsigned status) {
       return "Precondition Failed";
     case 413:
       return "Content Too Large";
+    case 421:
+      return "Misdirected Request";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -90,6 +92,9 @@ void append_response(const HttpResponse& response, const Framing& framing, Bytes
   out.append("HTTP/1.1 ");
   number(response.status);
   out.append(" ").append(reason(response.status)).append("\r\n");
+  if (!framing.date.empty()) {
+    out.append("Date: ").append(framing.date).append("\r\n");
+  }
   if (has_body) {
     out.append("Content-Type: ").append(response.type).append("\r\nContent-Length: ");
     number(response.body.size());

@@ -22,6 +22,7 @@ struct Framing {
   bool head = false;  // the answer to HEAD: all but the body
   bool close = false;
   bool http10 = false;
+  ByteView date = {};  // now, as the field Date has it (RFC 9110, 5.6.7); empty: no such field
 };
 
 void append_response(const HttpResponse& response, const Framing& framing, Bytes& out);

@@ -71,6 +71,23 @@ Bytes allowed(const HttpOptions& options, const Bytes& origin) {
   return origin.empty() ? "" : has("*") ? "*" : has(origin) ? origin : "";
 }
 
+// Whether a request to this host (RFC 9110, 7.2) can come from a page that the machine's user
+// trusts with it: no name that somebody else may have given this address. Addresses, localhost and
+// the hosts of the allowed origins are none; programs that are no browsers may leave it out.
+bool is_ours(const HttpOptions& options, ByteView host) {
+  const auto without_port = [](ByteView name) { return name.substr(0, name.find(':')); };
+  const auto name = without_port(host);
+  for (const ByteView origin : options.origins) {
+    const auto scheme = origin.find("//");
+    if (origin == "*" ||
+        (scheme != ByteView::npos && without_port(origin.substr(scheme + 2)) == name)) {
+      return true;
+    }
+  }
+  return host.starts_with('[') || name.find_first_not_of("0123456789.") == ByteView::npos ||
+         name == "localhost" || name.ends_with(".localhost");
+}
+
 // A page of another origin asks whether it may (the Fetch standard's preflight).
 HttpResponse preflight(const Path& path) {
   HttpResponse response{204, "", {}, {}};
@@ -134,6 +151,10 @@ Result<Ask> parse_ask(const HttpRequest& request, const HttpTarget& target,
 }
 
 Route route(HttpRequest& request, const HttpOptions& options) {
+  if (options.loopback && !is_ours(options, request.field(Field::kHost))) {
+    return refuse(error_response(
+        421, "HOST", "this node listens for its own machine: name it localhost, or its address"));
+  }
   const auto target = parse_target(request.target);
   if (!target) {
     return refuse(error_response(target.error()));

@@ -462,6 +462,32 @@ TEST_F(Http, PagesOfAllowedOriginsMayUseWhatIsNotTheOperators) {
   EXPECT_THAT(ask("OPTIONS /v1/status", "Origin: http://good\r\n"), StartsWith("HTTP/1.1 403"));
 }
 
+TEST_F(Http, ANodeOfThisMachineAnswersToItsOwnNamesOnly) {
+  const auto status = [this](const Bytes& host) {
+    node_.send("GET /v1/kv/k HTTP/1.1\r\n" + host + "\r\n");
+    return node_.take().substr(9, 3);
+  };
+  options_.origins = {"https://good.example:8443"};
+  EXPECT_EQ(status("Host: evil.example\r\n"), "404");
+  options_.loopback = true;
+  for (const auto* host : {"localhost", "localhost:9001", "kv.localhost:9001", "127.0.0.1:9001",
+                           "[::1]:9001", "good.example", "good.example:9001"}) {
+    EXPECT_EQ(status("Host: " + Bytes(host) + "\r\n"), "404") << host;
+  }
+  EXPECT_EQ(status(""), "404");
+  for (const auto* host : {"evil.example", "evil.example:9001", "localhost.evil.example",
+                           "127.0.0.1.evil.example", "notlocalhost", "example"}) {
+    EXPECT_EQ(status("Host: " + Bytes(host) + "\r\n"), "421") << host;
+  }
+}
+
+TEST_F(Http, ResponsesHaveTheTime) {
+  EXPECT_THAT(ask("GET /healthz"), Not(HasSubstr("Date:")));
+  options_.date = [] { return ByteView("Sun, 06 Nov 1994 08:49:37 GMT"); };
+  EXPECT_THAT(ask("GET /healthz"), HasSubstr("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+  EXPECT_THAT(ask("GET /nothing"), HasSubstr("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+}
+
 TEST_F(Http, ARequestThatDoesNotComeWholeIsGivenUp) {
   EXPECT_EQ(node_.front().patience(), options_.idle_patience);
   node_.send("PUT /v1/kv/k HTTP/1.1\r\nCont");

@@ -148,8 +148,10 @@ TEST(NodeClientTest, OldBootsCantPileUp) {
   machine.take_dirty("", batch);
   std::size_t rows = 0;
   for (const auto& operation : batch.operations) {
-    const auto* put = std::get_if<store::PutRow>(&operation);
-    rows += put != nullptr && put->key.front() == 'c' ? 1 : 0;
+    if (const auto* change = std::get_if<store::ChangeRows>(&operation)) {
+      change->changes.each([&](ByteView key, ByteView) { rows += key.front() == 'c' ? 1 : 0; },
+                           [](ByteView) {});
+    }
   }
   EXPECT_EQ(rows, 1024U);
   // The last ones are among them, the first ones would have to begin anew.

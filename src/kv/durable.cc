@@ -44,15 +44,14 @@ Bytes row_key(const Row& row, Slot slot) {
   return key;
 }
 
-Bytes row_value(const Row& row, std::optional<WallMs> deadline) {
+// What stands before a row's value.
+Bytes row_head(const Row& row, std::optional<WallMs> deadline) {
   Bytes bytes;
-  bytes.reserve(row.value_size() + 17);
   put_fixed(bytes, row.version().packed);
   put_fixed(bytes, static_cast<std::uint8_t>(deadline ? 1 : 0));
   if (deadline) {
     put_fixed(bytes, deadline->value());
   }
-  bytes.append(row.value());
   return bytes;
 }
 
@@ -101,26 +100,24 @@ void Machine::take_dirty(ByteView config, store::Batch& batch) {
   if (const auto dropped = std::exchange(s.dropped, std::nullopt)) {
     out.push_back(store::DropGeneration{s.partition, *dropped});
   }
+  store::RowChanges changes;
+  changes.reserve(s.table.dirty_bytes());
   s.table.take_dirty([&](const Row& row, Slot slot) {
     if (row.gone()) {
-      out.push_back(store::DeleteRow{s.partition, s.generation, row_key(row, slot)});
+      changes.erase(row_key(row, slot));
     } else {
-      out.push_back(store::PutRow{s.partition, s.generation, row_key(row, slot),
-                                  row_value(row, s.table.deadline(row))});
+      changes.put({typed_key(kRowType, slot.value()), row.key()},
+                  {row_head(row, s.table.deadline(row)), row.value()});
     }
   });
   const auto take_clients = [&](char type, auto& clients) {
     clients.take_dirty(
-        [&](ClientId id) {
-          out.push_back(store::DeleteRow{s.partition, s.generation, typed_key(type, id.value())});
-        },
-        [&](ClientId id, Bytes bytes) {
-          out.push_back(store::PutRow{s.partition, s.generation, typed_key(type, id.value()),
-                                      std::move(bytes)});
-        });
+        [&](ClientId id) { changes.erase(typed_key(type, id.value())); },
+        [&](ClientId id, const Bytes& bytes) { changes.put(typed_key(type, id.value()), bytes); });
   };
   take_clients(kNodeType, s.nodes);
   take_clients(kOnceType, s.once_clients);
+  out.push_back(store::ChangeRows{s.partition, s.generation, std::move(changes)});
   out.push_back(store::PutPartition{
       s.partition, encode(Record{s.generation, s.applied, s.term, s.log_time, Bytes(config)})});
 }

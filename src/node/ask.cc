@@ -208,6 +208,9 @@ std::optional<Error> Replica::reply_inside(const Keyspace& keyspace,
       return error_of(*one.answer);
     }
   }
+  if (const auto cold = command.op == Op::kDump ? cold_rows(keyspace) : 0; cold > 0) {
+    return too_many_values(cold);
+  }
   if (asked.empty()) {
     read_inside(keyspace, partitions_of(keyspace, command), command, reply);
     return std::nullopt;

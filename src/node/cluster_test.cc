@@ -305,7 +305,10 @@ TEST(Cluster, AWipedNodeReturnsAsALearnerAndNothingIsLost) {
 
 TEST(Cluster, ANodeThatWasAwayCatchesUpByLogOrBySnapshot) {
   for (const std::uint64_t keep : {std::uint64_t{1} << 30, std::uint64_t{1} << 10}) {
-    TestCluster cluster(3, 1, [&](Options& options) { options.log_keep_bytes = keep; });
+    TestCluster cluster(3, 1, [&](Options& options) {
+      options.log_keep_bytes = keep;
+      options.checkpoint_interval = 1s;
+    });
     const auto leader = cluster.wait_leader();
     const auto away = other_than(leader);
     cluster.isolate(away);

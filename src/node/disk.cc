@@ -89,12 +89,7 @@ void Disk::load(const LoadJob& job, std::vector<DiskDone>& done) {
 }
 
 void Disk::fetch(FetchJob job, std::vector<DiskDone>& done) {
-  std::vector<Bytes> keys;
-  keys.reserve(job.rows.size());
-  for (const auto& row : job.rows) {
-    keys.push_back(row.key);
-  }
-  auto values = store_.find_rows(job.partition, job.generation, keys);
+  auto values = store_.find_rows(job.partition, job.generation, job.keys);
   if (!values) {
     done.push_back(DiskFailed{values.error()});
     return;

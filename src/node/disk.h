@@ -33,7 +33,8 @@ struct SnapshotJob {
 struct FetchJob {  // in no order with the others, so that it waits for no sync: a Disk of its own
   PartitionId partition;
   Generation generation;
-  std::vector<kv::ColdRow> rows;
+  std::uint64_t id = 0;  // the asker's
+  std::vector<Bytes> keys;
 };
 struct RetryJob {};  // while space is low: look again, and try the waiting writes again
 using DiskJob = std::variant<WriteJob, LoadJob, SnapshotJob, FetchJob, RetryJob>;

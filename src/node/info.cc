@@ -20,11 +20,12 @@ std::string Replica::status() const {
   const char* role = options_.may_vote ? raft::to_string(raft.role()) : "learner";
   std::string text = fmt::format(
       "node:{} role:{} term:{} leader:{} commit:{} applied:{} keys:{} partitions:{} "
-      "version:{}{}{}\n",
+      "version:{}{}{}{}\n",
       options_.self.value(), role, raft.term().value(), raft.leader().value(),
       raft.commit().value(), shown.machine().applied().value(), shown.machine().size(),
       partitions_.size() - 1, options_.version,
-      options_.may_vote ? "" : " reason:disk-lost levels:prefix", disk_low_ ? " disk:full" : "");
+      options_.may_vote ? "" : " reason:disk-lost levels:prefix", disk_low_ ? " disk:full" : "",
+      is_above_budget() ? " memory:above-budget" : "");
   for (const auto& [id, partition] : partitions_) {
     const auto& group = partition->raft();
     text += fmt::format(
@@ -93,16 +94,17 @@ std::string Replica::info(ByteView section) const {
     text += fmt::format("# Clients\r\nconnected_clients:{}\r\n\r\n", clients_);
   }
   if (wanted("MEMORY")) {
-    std::size_t cold = 0;
-    std::uint64_t fetches = 0;
+    const auto leaderless = leaderless_.core().stats();
+    auto cold = leaderless.cold;
+    auto fetches = leaderless.fetches;
     for (const auto& [id, partition] : partitions_) {
       cold += partition->machine().cold();
       fetches += partition->fetches();
     }
     text += fmt::format(
         "# Memory\r\nused_memory_dataset:{}\r\nmemory_budget:{}\r\ncold_rows:{}\r\n"
-        "cold_row_fetches:{}\r\n\r\n",
-        memory_bytes(), options_.memory_budget, cold, fetches);
+        "cold_row_fetches:{}\r\nmemory_above_budget:{:d}\r\n\r\n",
+        memory_bytes(), options_.memory_budget, cold, fetches, is_above_budget());
   }
   if (wanted("PERSISTENCE")) {
     text += "# Persistence\r\nloading:0\r\naof_enabled:1\r\n\r\n";

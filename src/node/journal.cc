@@ -9,6 +9,7 @@ namespace kvorum::node {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{4} << 20;  // of a log, at a time
+constexpr std::size_t kHurry = 128;  // memory is short: a part of what a log else holds at least
 
 // False: malformed.
 bool read_entry(const Entry& entry, dynamo::RowList& rows) {
@@ -43,7 +44,7 @@ Result<void> visit_rows(const store::Store& store, PartitionId partition, Genera
                         const RowVisit& visit) {
   const auto rows = store.rows(partition, generation);
   for (; rows->valid(); rows->next()) {
-    if (!visit(rows->key(), rows->value())) {
+    if (!visit(rows->key(), rows->value(), true)) {
       return fail(ErrorCode::kCorrupt, "a row of partition {} is damaged", partition.value());
     }
   }
@@ -56,7 +57,7 @@ Result<void> visit_rows(const store::Store& store, PartitionId partition, Genera
       return false;
     }
     for (const auto& [key, row] : list) {
-      if (entry.term.value() == generation.value() && !visit(key, row)) {
+      if (entry.term.value() == generation.value() && !visit(key, row, false)) {
         return false;
       }
     }
@@ -119,11 +120,13 @@ void Journal::write(dynamo::RowsWrite write, const dynamo::Table* table, store::
 
 void Journal::begin_checkpoint(Log& log, PartitionId partition, const dynamo::Table& table,
                                store::Batch& batch) {
-  for (Bytes& key : log.gone) {
-    if (table.packed(key).empty()) {
-      batch.operations.push_back(store::DeleteRow{partition, log.generation, std::move(key)});
+  store::RowChanges changes;
+  for (const Bytes& key : log.gone) {
+    if (table.print(key) == 0) {
+      changes.erase(key);
     }
   }
+  batch.operations.push_back(store::ChangeRows{partition, log.generation, std::move(changes)});
   log.left.assign(log.changed.begin(), log.changed.end());  // tidy: allow pure, sorted here:
   std::sort(log.left.begin(), log.left.end(), std::greater<>());
   log.changed.clear();
@@ -135,21 +138,40 @@ void Journal::begin_checkpoint(Log& log, PartitionId partition, const dynamo::Ta
 void Journal::go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
                     store::Batch& batch) {
   const auto from = log.left.size() - std::min(log.left.size(), rows);
+  store::RowChanges changes;
   for (auto n = log.left.size(); n > from; --n) {
     if ((log.left.size() - n) % dynamo::Table::kFetch == 0) {
       const auto count = std::min(n - from, dynamo::Table::kFetch);
       table.fetch(std::span(log.left).subspan(n - count, count));
     }
-    table.each_of(log.left[n - 1], [&](ByteView key, ByteView row) {
-      batch.operations.push_back(store::PutRow{partition, log.generation, Bytes(key), Bytes(row)});
+    table.each_of(log.left[n - 1], [&](const dynamo::Table::Item& item) {
+      if (!item.on_disk) {
+        changes.put(item.key, item.row);
+        put_.emplace_back(partition, dynamo::KeyPrint{log.left[n - 1], item.print});
+      }
     });
   }
+  batch.operations.push_back(store::ChangeRows{partition, log.generation, std::move(changes)});
   log.left.resize(from);
   if (log.left.empty()) {
     batch.operations.push_back(
         store::CompactLog{partition, log.covers.next(), Term(log.generation.value())});
     log.covers = Index();
   }
+}
+
+bool Journal::may_hurry(PartitionId partition) const {
+  const auto log = logs_.find(partition);
+  return log != logs_.end() && (log->second.covers || log->second.bytes > least_ / kHurry);
+}
+
+void Journal::hurry(PartitionId partition, const dynamo::Table& table, std::size_t rows,
+                    store::Batch& batch) {
+  Log& log = logs_[partition];
+  if (!log.covers) {
+    begin_checkpoint(log, partition, table, batch);
+  }
+  go_on(log, partition, table, rows, batch);
 }
 
 void Journal::drop_rows(PartitionId partition, Generation generation, store::Batch& batch) {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "dynamo/core.h"
@@ -22,8 +23,9 @@
 namespace kvorum::node {
 
 // Visits what a store holds of a partition, in this order: its rows, then what its log says of
-// them, which is newer; an empty row is gone. Stops when `visit` is false: kCorrupt.
-using RowVisit = std::function<bool(ByteView key, ByteView row)>;
+// them, which is newer; an empty row is gone. Stops when `visit` is false: kCorrupt. `on_disk`: as
+// a row of its own, not only by the log.
+using RowVisit = std::function<bool(ByteView key, ByteView row, bool on_disk)>;
 Result<void> visit_rows(const store::Store& store, PartitionId partition, Generation generation,
                         const RowVisit& visit);
 
@@ -37,6 +39,15 @@ class Journal {
                     const RowVisit& visit);
   // `table`: the partition's, as it stands; null: not here.
   void write(dynamo::RowsWrite write, const dynamo::Table* table, store::Batch& batch);
+  // Memory is short, and rows leave it only when they are on the disk as rows: tells up to `rows`
+  // of those that the log tells of, whether it is long or not. May it: there are such.
+  bool may_hurry(PartitionId partition) const;
+  void hurry(PartitionId partition, const dynamo::Table& table, std::size_t rows,
+             store::Batch& batch);
+  // What was given to batches as rows since the last call, each as it stood then.
+  std::vector<std::pair<PartitionId, dynamo::KeyPrint>> take_put() {
+    return std::exchange(put_, {});
+  }
   // All rows of that generation go, and what the log says of any; with `partition` all that is on
   // disk of it.
   void drop_rows(PartitionId partition, Generation generation, store::Batch& batch);
@@ -58,11 +69,12 @@ class Journal {
   static void note(Log& log, const dynamo::RowList& rows);
   static void begin_checkpoint(Log& log, PartitionId partition, const dynamo::Table& table,
                                store::Batch& batch);
-  static void go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
-                    store::Batch& batch);
+  void go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
+             store::Batch& batch);
 
   std::size_t least_;
   std::map<PartitionId, Log> logs_;
+  std::vector<std::pair<PartitionId, dynamo::KeyPrint>> put_;
 };
 
 }  // namespace kvorum::node

@@ -54,13 +54,14 @@ struct World {
   void restart() {
     journal.emplace(least);
     table.emplace();
-    ASSERT_TRUE(journal->open(*store, kPartition, generation, [&](ByteView key, ByteView bytes) {
-      Reader reader(bytes);
-      dynamo::Row row;
-      const bool whole = bytes.empty() || (decode(reader, row) && reader.done());
-      table->load(key, row);
-      return whole;
-    }));
+    ASSERT_TRUE(journal->open(
+        *store, kPartition, generation, [&](ByteView key, ByteView bytes, bool on_disk) {
+          Reader reader(bytes);
+          dynamo::Row row;
+          const bool whole = bytes.empty() || (decode(reader, row) && reader.done());
+          table->load(key, row, on_disk, false);
+          return whole;
+        }));
   }
   std::map<std::string, std::string> held() const {
     std::map<std::string, std::string> all;

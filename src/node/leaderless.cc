@@ -134,9 +134,12 @@ Result<void> Leaderless::open(const store::Store& store, Now now) {
 Result<void> Leaderless::load_rows(const store::Store& store, const Keyspace& keyspace) {
   for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
     const PartitionId id(keyspace.first_partition.value() + i);
-    const auto loaded =
-        journal_.open(store, id, keyspace.generation,
-                      [&](ByteView key, ByteView row) { return core_->load_row(id, key, row); });
+    const auto loaded = journal_.open(
+        store, id, keyspace.generation, [&](ByteView key, ByteView row, bool on_disk) {
+          const bool full =
+              options_.memory_budget > 0 && core_->memory_bytes() >= options_.memory_budget;
+          return core_->load_row(id, key, row, on_disk, full);
+        });
     if (!loaded) {
       return loaded;
     }
@@ -369,21 +372,51 @@ void Leaderless::write(store::Batch& batch) {
     const auto* table = core_->table(write.partition);
     journal_.write(std::move(write), table, batch);
   }
+  hurry(batch);
+  auto put = journal_.take_put();
+  if (options_.memory_budget == 0) {
+    put.clear();
+  }
   for (const auto& cut : turn_.cuts) {
     operations.push_back(store::PutRecord{cut_name(cut.partition), encode_cut(cut)});
   }
   batch.sync = batch.sync || turn_.must_sync;
-  if (turn_.ticket == 0 && turn_.send_after_persist.empty() && !last && !fresh) {
+  const bool waits = turn_.ticket != 0 || !turn_.send_after_persist.empty() || last || fresh;
+  if (!waits && put.empty()) {
     return;
   }
   if (!pending_) {
     pending_.emplace();
   }
   pending_->core_ticket = turn_.ticket == 0 ? pending_->core_ticket : turn_.ticket;
+  for (const auto& [partition, row] : put) {
+    if (KVORUM_MUTANT(kEvictUnwritten)) {
+      core_->on_disk(partition, row);
+    }
+    pending_->put.emplace_back(partition, row);
+  }
   pending_->last = pending_->last || last;
   pending_->fresh = pending_->fresh || fresh;
   std::move(turn_.send_after_persist.begin(), turn_.send_after_persist.end(),
             std::back_inserter(pending_->messages));
+}
+
+// Batches that put rows of the journal's are on their way.
+bool Leaderless::writes_rows() const {
+  return (pending_ && !pending_->put.empty()) ||
+         std::any_of(flights_.begin(), flights_.end(),
+                     [](const LeaderlessFlight& flight) { return !flight.put.empty(); });
+}
+
+void Leaderless::hurry(store::Batch& batch) {
+  if (writes_rows()) {
+    return;
+  }
+  for (const auto id : std::exchange(in_a_hurry_, {})) {
+    if (const auto* table = core_->table(id)) {
+      journal_.hurry(id, *table, hurried_rows_, batch);
+    }
+  }
 }
 
 void Leaderless::ticketed(std::uint64_t ticket) {
@@ -400,9 +433,62 @@ void Leaderless::persisted(std::uint64_t ticket, Now now) {
       core_->persisted(flight.core_ticket, now);
     }
     std::move(flight.messages.begin(), flight.messages.end(), std::back_inserter(persisted_sends_));
+    for (const auto& [partition, row] : flight.put) {
+      core_->on_disk(partition, row);
+    }
     stopped_ = stopped_ || flight.last;
     dropping_ = dropping_ && !flight.fresh;
   }
+}
+
+void Leaderless::each_partition(const std::function<void(PartitionId partition)>& visit) const {
+  for (const auto& keyspace : table_.keyspaces) {
+    for (std::uint32_t i = 0; i < keyspace.partitions && keyspace.leaderless(); ++i) {
+      visit(PartitionId(keyspace.first_partition.value() + i));
+    }
+  }
+}
+
+std::size_t Leaderless::partitions() const {
+  std::size_t count = 0;
+  each_partition([&count](PartitionId) { ++count; });
+  return count;
+}
+
+bool Leaderless::has_values(PartitionId partition, ByteView key, ConnId conn) {
+  const bool here = core_->has_values(partition, key);
+  if (!here && conn) {
+    value_waiters_.push_back(conn);
+  }
+  return here;
+}
+
+void Leaderless::fetch(Output& out) {
+  for (auto& missing : core_->take_missing()) {
+    out.fetches.push_back(
+        FetchJob{missing.partition, missing.generation, missing.id, std::move(missing.keys)});
+  }
+}
+
+bool Leaderless::fetched(const FetchDone& done, Now now, std::vector<ConnId>& woken) {
+  std::move(value_waiters_.begin(), value_waiters_.end(), std::back_inserter(woken));
+  value_waiters_.clear();
+  return core_->restore({done.job.partition, done.job.generation, done.job.id, {}}, done.values,
+                        now);
+}
+
+bool Leaderless::evict(std::size_t rows) {
+  bool more = false;
+  in_a_hurry_.clear();
+  hurried_rows_ = rows;
+  each_partition([&](PartitionId id) {
+    if (core_->evict(id, rows)) {
+      more = true;
+    } else if (journal_.may_hurry(id)) {
+      in_a_hurry_.push_back(id);
+    }
+  });
+  return more || (!in_a_hurry_.empty() && !writes_rows());
 }
 
 void Leaderless::heard(Now now) {
@@ -446,6 +532,7 @@ void Leaderless::start_over(Incarnation fenced, Now now) {
   for (auto& flight : flights_) {
     flight.core_ticket = 0;
     flight.messages.clear();
+    flight.put.clear();
   }
   pending_.reset();
   persisted_sends_.clear();

@@ -12,6 +12,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,6 +24,7 @@
 #include "model/keyspace.h"
 #include "model/level.h"
 #include "model/reply.h"
+#include "node/disk.h"
 #include "node/journal.h"
 #include "node/options.h"
 #include "store/store.h"
@@ -49,8 +51,9 @@ struct LeaderlessFlight {
   std::uint64_t ticket = 0;       // the node's
   std::uint64_t core_ticket = 0;  // 0: none
   std::vector<dynamo::Message> messages;
-  bool last = false;   // of an orderly stop
-  bool fresh = false;  // of starting over
+  std::vector<std::pair<PartitionId, dynamo::KeyPrint>> put;  // rows that it writes
+  bool last = false;                                          // of an orderly stop
+  bool fresh = false;                                         // of starting over
 };
 
 class Leaderless {
@@ -90,9 +93,9 @@ class Leaderless {
   const dynamo::Core& core() const { return *core_; }
 
   // A read of one key that this node can answer at once by itself; null: begin() it. Good until the
-  // next call.
-  const dynamo::Row* read_here(PartitionId partition, ByteView key) {
-    return core_->read_here(partition, key);
+  // next call. Without `values` it may be cold.
+  const dynamo::Row* read_here(PartitionId partition, ByteView key, bool values) {
+    return core_->read_here(partition, key, values);
   }
   // A write of one key that this node can do at once by itself; null: begin() it. Good until the
   // next call.
@@ -119,6 +122,18 @@ class Leaderless {
   void persisted(std::uint64_t ticket, Now now);
   Instant wake_at() const { return wake_at_; }
 
+  // Rows colder than memory. Whether that key's value is here; if not, it is fetched, and `conn`
+  // woken when it is there.
+  bool has_values(PartitionId partition, ByteView key, ConnId conn);
+  void fetch(Output& out);
+  // Rows that the disk had; who waits for one is appended to `woken`. False: damage.
+  bool fetched(const FetchDone& done, Now now, std::vector<ConnId>& woken);
+  // Looks at so many rows of each partition for values that may leave memory. What only the journal
+  // has cannot, so its checkpoint is hurried. True: there is more to do.
+  bool evict(std::size_t rows);
+  std::size_t memory_bytes() const { return core_->memory_bytes(); }
+  std::size_t partitions() const;
+
   // For an orderly stop: everything to disk. Nothing is served afterwards.
   void stop();
   bool stopped() const { return !stopping_ || stopped_; }
@@ -128,6 +143,9 @@ class Leaderless {
   Result<void> load_rows(const store::Store& store, const Keyspace& keyspace);
   void configure(const Keyspace& keyspace, Now now);
   void write(store::Batch& batch);
+  void hurry(store::Batch& batch);
+  bool writes_rows() const;
+  void each_partition(const std::function<void(PartitionId partition)>& visit) const;
   void put_record(store::Batch& batch) const;
   bool write_start(store::Batch& batch);
   void end_requests();
@@ -163,6 +181,10 @@ class Leaderless {
   bool paused_ = false;
   bool start_dirty_ = false;  // the disk is to be told of starting over
   bool dropping_ = false;     // ... and has not said that it was
+
+  std::vector<ConnId> value_waiters_;    // to be woken by any fetch
+  std::vector<PartitionId> in_a_hurry_;  // whose rows are to be put on the disk early
+  std::size_t hurried_rows_ = 0;         // of each of them
 
   std::optional<LeaderlessFlight> pending_;
   std::deque<LeaderlessFlight> flights_;

@@ -60,7 +60,9 @@ bool Replica::serve_at_once(Session& session, const Item& item, const Command& c
       command.args.size() != 1) {
     return false;
   }
-  const auto* row = leaderless_.read_here(item.partition, command.args[0]);
+  const bool values = command.op == Op::kGet || command.op == Op::kMGet ||
+                      command.op == Op::kStrLen || command.op == Op::kGetRange;
+  const auto* row = leaderless_.read_here(item.partition, command.args[0], values);
   if (row == nullptr) {
     return false;
   }

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kEvictRows = 2048;
 constexpr std::size_t kEvictLeast = 64;
 constexpr std::size_t kFetchAhead = 4096;  // rows that later entries may add to a fetch
+constexpr Duration kPatience = 10s;        // with rows above the budget: then it is too small
 
 bool by_key(const kv::ColdRow& a, const kv::ColdRow& b) { return a.key < b.key; }
 
@@ -89,15 +90,21 @@ void Partition::fetch(Output& out) {
                   [](const kv::ColdRow& a, const kv::ColdRow& b) { return a.key == b.key; });
   wanted_.erase(same, wanted_.end());
   fetches_ += wanted_.size();
-  out.fetches.push_back(FetchJob{id_, machine_->generation(), std::exchange(wanted_, {})});
+  asked_ = std::exchange(wanted_, {});
+  FetchJob job{id_, machine_->generation(), 0, {}};
+  for (const auto& row : asked_) {
+    job.keys.push_back(row.key);
+  }
+  out.fetches.push_back(std::move(job));
   fetching_ = true;
 }
 
 bool Partition::fetched(const FetchDone& done) {
   fetching_ = apply_waits_ = false;
+  const auto asked = std::exchange(asked_, {});
   // Who still misses one of these asks again.
-  std::erase_if(wanted_, [&done](const kv::ColdRow& row) {
-    return std::binary_search(done.job.rows.begin(), done.job.rows.end(), row, by_key);
+  std::erase_if(wanted_, [&asked](const kv::ColdRow& row) {
+    return std::binary_search(asked.begin(), asked.end(), row, by_key);
   });
   wake_value_waiters();
   if (installing_ || done.job.generation != machine_->generation()) {
@@ -105,7 +112,7 @@ bool Partition::fetched(const FetchDone& done) {
   }
   bool whole = true;
   for (std::size_t i = 0; i < done.values.size(); ++i) {
-    whole = machine_->restore(done.job.rows[i], done.values[i]) && whole;
+    whole = machine_->restore(asked[i], done.values[i]) && whole;
   }
   return whole;
 }
@@ -128,15 +135,27 @@ std::size_t Replica::memory_bytes() const {
   for (const auto& [id, partition] : partitions_) {
     bytes += partition->memory_bytes();
   }
-  return bytes;
+  return bytes + leaderless_.memory_bytes();
 }
 
 std::size_t Replica::cold_rows(const Keyspace& keyspace) const {
   std::size_t rows = 0;
   for (std::uint32_t i = 0; i < keyspace.partitions; ++i) {
-    rows += find(PartitionId(keyspace.first_partition.value() + i))->machine().cold();
+    const PartitionId id(keyspace.first_partition.value() + i);
+    if (!keyspace.leaderless()) {
+      rows += find(id)->machine().cold();
+    } else if (const auto* table = leaderless_.core().table(id)) {
+      rows += table->cold();
+    }
   }
   return rows;
+}
+
+Error Replica::too_many_values(std::size_t cold) {
+  return {ErrorCode::kRefused,
+          fmt::format("KV.DUMP shows all values at once, and {} are on disk alone: they are more "
+                      "than the memory budget",
+                      cold)};
 }
 
 std::size_t Replica::memory_left() const {
@@ -148,8 +167,12 @@ std::size_t Replica::memory_left() const {
 
 // Whether memory has the values that a read tells of; else its connection is woken once they came.
 bool Replica::has_values(const Session& session, const Item& item, const Command& command) {
-  if (options_.memory_budget == 0 || item.leaderless) {
+  if (options_.memory_budget == 0) {
     return true;
+  }
+  if (item.leaderless) {  // the core waits for what others need
+    return command.op != Op::kSearch ||
+           leaderless_.has_values(item.partition, command.args[0], session.id);
   }
   // Of the others KV.DUMP alone shows values, and is refused (serve_read).
   const bool one_partition = !item.everywhere || command.op == Op::kSearch;
@@ -170,9 +193,15 @@ bool Replica::has_values(const Session& session, const Item& item) {
 bool Replica::has_values(const Query& query) {
   Reader reader(query.command);
   Command command;
-  auto* partition = query.partitions.size() == 1 ? find(query.partitions.front()) : nullptr;
-  const bool looks = partition != nullptr && decode(reader, command) && command.op == Op::kSearch;
-  return !looks || partition->has_values(command, ConnId());
+  const bool looks = query.partitions.size() == 1 && decode(reader, command) &&
+                     command.op == Op::kSearch && command.args.size() == 1;
+  if (!looks) {
+    return true;
+  }
+  auto* partition = find(query.partitions.front());
+  return partition != nullptr
+             ? partition->has_values(command, ConnId())
+             : leaderless_.has_values(query.partitions.front(), command.args[0], ConnId());
 }
 
 void Replica::each_read(ConnId conn, const std::function<void(const Command&)>& visit) {
@@ -190,7 +219,9 @@ void Replica::each_read(ConnId conn, const std::function<void(const Command&)>& 
 
 void Replica::fetched(const FetchDone& done) {
   auto* partition = find(done.job.partition);
-  if (partition != nullptr && !partition->fetched(done)) {
+  const bool whole =
+      partition != nullptr ? partition->fetched(done) : leaderless_.fetched(done, now_, woken_);
+  if (!whole) {
     fatal_ = fmt::format("disk: a row of partition {} is not what was written",
                          done.job.partition.value());
   }
@@ -206,14 +237,39 @@ void Replica::tend_memory(Output& out) {
   for (auto& [id, partition] : partitions_) {
     partition->fetch(out);
   }
+  leaderless_.fetch(out);
+  evict(out);
+  if (memory_left() > 0) {
+    above_since_.reset();
+  } else if (!above_since_) {
+    above_since_ = now_.mono;
+  }
+  if (const bool above = is_above_budget(); above != std::exchange(told_above_, above)) {
+    note(above ? LogLevel::kWarn : LogLevel::kInfo,
+         above ? fmt::format("rows have long taken more memory ({} bytes) than the budget of {}: "
+                             "keys stay there, and what the disk does not have yet",
+                             memory_bytes(), options_.memory_budget)
+               : Bytes("rows are within the memory budget again"));
+  }
+}
+
+bool Replica::is_above_budget() const {
+  return above_since_ && now_.mono - *above_since_ >= kPatience;
+}
+
+void Replica::evict(Output& out) {
   if (memory_left() > 0) {
     return;
   }
-  const auto share = std::max(kEvictRows / partitions_.size(), kEvictLeast);
+  const auto partitions = partitions_.size() + leaderless_.partitions();
+  const auto share = std::max(kEvictRows / partitions, kEvictLeast);
   for (auto& [id, partition] : partitions_) {
     if (partition->evict(share)) {
       out.wake_at = now_.mono;  // more next turn
     }
+  }
+  if (leaderless_.evict(share)) {
+    out.wake_at = now_.mono;
   }
 }
 

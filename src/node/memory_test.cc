@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "node/test_cluster.h"
+#include "node/test_client.h"
 
 namespace kvorum::node {
 namespace {
@@ -23,6 +23,7 @@ class Memory : public testing::Test {
     options.memory_budget = 1;
     options.checkpoint_interval = 10ms;
     options.log_keep_bytes = 1;
+    options.journal_bytes = 1;
     options.request_timeout = 2s;
   }
   std::uint32_t follower() const { return leader_ == 1 ? 2 : 1; }
@@ -227,6 +228,137 @@ TEST_F(Memory, ASnapshotTakesThePlaceOfColdRows) {
     EXPECT_EQ(ask(at, "GET " + key(i)), quoted(value(i + 100)));
   }
   EXPECT_EQ(ask(at, "KV.DIGEST"), ask(leader_, "KV.DIGEST"));
+}
+
+// The same of keyspace `fast`.
+class LeaderlessMemory : public Memory {
+ protected:
+  void fill(int count) {
+    TestClient client(cluster_, 1);
+    for (int i = 0; i < count; ++i) {
+      ASSERT_EQ(client.ask("KV.AT all SET " + key(i) + " " + value(i)), "OK");
+    }
+    wait_cold(static_cast<std::uint64_t>(count));
+  }
+  void wait_cold(std::uint64_t count) {
+    for (std::uint32_t at = 1; at <= 3; ++at) {
+      EXPECT_TRUE(cluster_.run_until([&] { return stats(at).cold == count; }))
+          << at << ": " << stats(at).cold;
+    }
+  }
+  dynamo::Stats stats(std::uint32_t at) { return cluster_.node(at).node->leaderless()->stats(); }
+};
+
+TEST_F(LeaderlessMemory, EveryReadFindsItsValue) {
+  fill(20);
+  for (std::uint32_t at = 1; at <= 3; ++at) {
+    TestClient client(cluster_, at);
+    for (const auto* level : {"one", "quorum", "all"}) {
+      for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(client.ask("KV.AT " + std::string(level) + " GET " + key(i)), quoted(value(i)));
+      }
+      wait_cold(20);
+    }
+    EXPECT_EQ(client.ask("MGET key1 none key2"),
+              "[" + quoted(value(1)) + " nil " + quoted(value(2)) + "]");
+    EXPECT_EQ(client.ask("GETRANGE key7 98 101"), quoted("vv7"));
+    EXPECT_EQ(client.ask("STRLEN key7"), "101");
+    EXPECT_THAT(client.ask("KV.SEARCH key3"), HasSubstr("[3 [" + quoted(value(3))));
+    wait_cold(20);
+    EXPECT_THAT(client.ask("KV.DUMP"), HasSubstr("20 are on disk alone"));
+  }
+}
+
+TEST_F(LeaderlessMemory, WhatTellsNoValueNeedsNoDisk) {
+  fill(5);
+  for (std::uint32_t at = 1; at <= 3; ++at) {
+    cluster_.node(at).fetches_held = true;
+  }
+  TestClient client(cluster_, 1);
+  EXPECT_EQ(client.ask("EXISTS key0"), "1");
+  EXPECT_EQ(client.ask("TTL key0"), "-1");
+  EXPECT_EQ(client.ask("TYPE key0"), "string");
+  EXPECT_EQ(client.ask("DBSIZE"), "5");
+  EXPECT_THAT(client.ask("SCAN 0 COUNT 1000000"), HasSubstr("key4"));
+  EXPECT_EQ(client.ask("KV.AT all SET key1 new"), "OK");
+  EXPECT_EQ(client.ask("DEL key2"), "1");
+  EXPECT_EQ(client.ask("GET key1"), quoted("new"));
+  EXPECT_EQ(stats(1).fetches, 0u);
+}
+
+TEST_F(LeaderlessMemory, AReadWaitsAtItsPlaceAndOthersGoOn) {
+  fill(4);
+  TestClient waits(cluster_, 1), other(cluster_, 1);
+  ASSERT_EQ(other.ask("SET hot short"), "OK");
+  cluster_.node(1).fetches_held = true;
+  const auto before = waits.count();
+  for (const auto* line : {"GET hot", "GET key0", "SET key0 new", "GET key0", "GET hot"}) {
+    waits.send(line);
+  }
+  pass();
+  EXPECT_EQ(waits.count(), before + 1);
+  EXPECT_EQ(other.ask("GET hot"), quoted("short"));
+  EXPECT_EQ(other.ask("SET key1 1"), "OK");
+  cluster_.node(1).fetches_held = false;
+  cluster_.run_until([&] { return waits.count() == before + 5; });
+  const auto& replies = cluster_.replies(1, waits.conn());
+  EXPECT_THAT(std::vector(replies.end() - 5, replies.end()),
+              ElementsAre(quoted("short"), quoted(value(0)), "OK", quoted("new"), quoted("short")));
+}
+
+TEST_F(LeaderlessMemory, ADiskThatDoesNotAnswerEndsTheReadAndNotTheNode) {
+  fill(2);
+  cluster_.node(1).fetches_held = true;
+  TestClient client(cluster_, 1);
+  EXPECT_THAT(client.ask("KV.AT one GET key0"), StartsWith("-TIMEOUT"));
+  cluster_.node(1).fetches_held = false;
+  EXPECT_EQ(client.ask("KV.AT one GET key0"), quoted(value(0)));
+}
+
+TEST_F(LeaderlessMemory, RowsAreColdFromTheStartAndLastWhatTheJournalHasOfThem) {
+  fill(5);
+  {
+    TestClient client(cluster_, 1);
+    ASSERT_EQ(client.ask("KV.AT all SET key0 " + value(9)), "OK");
+    pass();
+  }
+  for (std::uint32_t id = 1; id <= 3; ++id) {
+    cluster_.crash(id);
+  }
+  for (std::uint32_t id = 1; id <= 3; ++id) {
+    cluster_.start(id);
+    EXPECT_GE(stats(id).cold, 4u);
+  }
+  cluster_.wait_leader();
+  TestClient client(cluster_, 2);
+  EXPECT_EQ(client.ask("GET key0"), quoted(value(9)));
+  for (int i = 1; i < 5; ++i) {
+    EXPECT_EQ(client.ask("GET " + key(i)), quoted(value(i)));
+  }
+}
+
+TEST_F(LeaderlessMemory, AFlushOvertakesWhatTheDiskWasAsked) {
+  fill(3);
+  cluster_.node(1).fetches_held = true;
+  TestClient client(cluster_, 1), other(cluster_, 2);
+  const auto before = client.count();
+  client.send("KV.AT one GET key0");
+  cluster_.run_for(1ms);
+  ASSERT_EQ(other.ask("FLUSHDB"), "OK");
+  ASSERT_EQ(other.ask("KV.AT all SET key1 " + value(8)), "OK");
+  cluster_.node(1).fetches_held = false;
+  cluster_.run_until([&] { return client.count() == before + 1; });
+  EXPECT_EQ(client.last(), "nil");
+  EXPECT_EQ(client.ask("MGET key0 key1"), "[nil " + quoted(value(8)) + "]");
+}
+
+TEST_F(Memory, ABudgetBelowWhatKeysNeedIsSaid) {
+  cluster_.run_for(5s);
+  EXPECT_THAT(ask(1, "INFO memory"), HasSubstr("memory_above_budget:0"));
+  cluster_.run_for(10s);
+  EXPECT_THAT(cluster_.node(1).notes, HasSubstr("than the budget of 1:"));
+  EXPECT_THAT(ask(1, "INFO memory"), HasSubstr("memory_above_budget:1"));
+  EXPECT_THAT(ask(1, "KV.STATUS"), HasSubstr("memory:above-budget"));
 }
 
 }  // namespace

@@ -35,9 +35,8 @@ struct Options {
   Duration election_timeout = 300ms;
   Duration heartbeat = 50ms;
   Duration request_timeout = 5s;
-  Duration checkpoint_interval = 5s;  // between writes of changed rows to disk
-  // That the rows of ordered keyspaces may take in memory; above, values stay on disk alone. 0: no
-  // bound.
+  Duration checkpoint_interval = 15s;  // between writes of changed rows to disk
+  // That rows may take in memory; above, values stay on disk alone. 0: no bound.
   std::size_t memory_budget = 0;
   std::size_t outbox_bytes = std::size_t{64}
                              << 20;  // waiting client commands; above: clients are paused

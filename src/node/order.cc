@@ -194,10 +194,7 @@ void Replica::serve_read(Session& session, const Item& item, const Command& comm
   const auto* keyspace = keyspace_of(session);
   Version version;
   if (const auto cold = command.op == Op::kDump ? cold_rows(*keyspace) : 0; cold > 0) {
-    reply.error({ErrorCode::kRefused,
-                 fmt::format("KV.DUMP shows all values at once, and {} are on disk alone: they are "
-                             "more than the memory budget",
-                             cold)});
+    reply.error(too_many_values(cold));
   } else if (item.everywhere) {
     read_everywhere(*keyspace, command, reply);
   } else if (command.op == Op::kScan && keyspace->partitions > 1) {

@@ -20,8 +20,10 @@ constexpr std::size_t kGatherBytes = std::size_t{16} << 10;  // that do not wait
 constexpr int kGatherPart = 4;
 constexpr Duration kGatherMost = 1ms;
 constexpr std::size_t kWindowBytes = std::size_t{16} << 20;  // of log kept in memory too
-constexpr std::size_t kCheckpointBytes = std::size_t{16}
-                                         << 20;  // of changed rows that call for a checkpoint early
+// What calls for a checkpoint early: so much of changed rows, or of log that a restart would apply
+// again.
+constexpr std::size_t kCheckpointBytes = std::size_t{32} << 20;
+constexpr std::size_t kCheckpointLogBytes = std::size_t{128} << 20;
 // So does this part of the rows' memory if there is no room: what the disk does not know yet cannot
 // leave memory.
 constexpr std::size_t kDirtyPart = 8;
@@ -310,6 +312,7 @@ void Partition::write_snapshot(raft::SnapshotWrite& write, store::Batch& batch) 
   const bool cold = memory_left() == 0;
   Reader reader(write.data);
   auto record = kv::Machine::decode(reader.bytes());
+  store::RowChanges changes;
   while (record && reader.ok() && !reader.rest().empty()) {
     const auto key = reader.bytes();
     const auto value = reader.bytes();
@@ -317,8 +320,9 @@ void Partition::write_snapshot(raft::SnapshotWrite& write, store::Batch& batch) 
       continue;
     }
     CHECK(reader.ok() && incoming_->load_row(key, value, cold), "a snapshot row is malformed");
-    operations.push_back(store::PutRow{id_, target, Bytes(key), Bytes(value)});
+    changes.put(key, value);
   }
+  operations.push_back(store::ChangeRows{id_, target, std::move(changes)});
   CHECK(record && reader.ok(), "a snapshot chunk is malformed");
   if (write.last) {
     record->generation = target;
@@ -404,6 +408,7 @@ void Partition::confirm_reads() {
 void Partition::checkpoint(store::Batch& batch, Now now) {
   const auto dirty = machine_->dirty_bytes();
   const bool much = dirty >= kCheckpointBytes ||
+                    log_bytes_ - marks_.back().log_bytes >= kCheckpointLogBytes ||
                     (dirty >= machine_->memory_bytes() / kDirtyPart && memory_left() == 0);
   if (now.mono < checkpoint_at_ && !much) {
     return;

@@ -160,6 +160,7 @@ class Partition final : public kv::Observer {
   std::deque<Entry> to_apply_;
   bool apply_waits_ = false;           // for values that the first of them needs
   std::vector<kv::ColdRow> wanted_;    // of the next fetch; some twice
+  std::vector<kv::ColdRow> asked_;     // of the one that is on its way
   std::vector<ConnId> value_waiters_;  // to be woken by any fetch
   bool fetching_ = false;              // one is on its way
   std::uint64_t fetches_ = 0;

@@ -97,8 +97,11 @@ class Replica final : public Node, private Partition::Host {
   bool has_values(const Query& query);
   void fetched(const FetchDone& done);
   void tend_memory(Output& out);
+  void evict(Output& out);
+  bool is_above_budget() const;
   std::size_t memory_bytes() const;
   std::size_t cold_rows(const Keyspace& keyspace) const;
+  static Error too_many_values(std::size_t cold);
 
   // requests.cc: from a request to its place in the order
   void admit(Session& session, std::span<const ByteView> args, Instant arrived);
@@ -261,7 +264,9 @@ class Replica final : public Node, private Partition::Host {
   Index meta_seen_;                // group 0's applied index at the last refresh
   Instant meta_try_at_;
   std::vector<ConnId> woken_;
-  std::vector<Query> held_queries_;  // until the value that they ask for is there
+  std::vector<Query> held_queries_;     // until the value that they ask for is there
+  std::optional<Instant> above_since_;  // rows take more than the memory budget
+  bool told_above_ = false;
   std::vector<LogLine> log_;
   std::uint64_t next_ticket_ = 1;
   bool disk_low_ = false;

@@ -242,7 +242,11 @@ void FreeLoad::look(Client& client) {
 }
 
 std::string FreeLoad::unique(const Client& client) {
-  return fmt::format("f{}.{}", client.number, ++values_);
+  auto value = fmt::format("f{}.{}", client.number, ++values_);
+  if (options_.memory_budget > 0) {
+    value.resize(100, ' ');  // so long that it is worth a read of the disk
+  }
+  return value;
 }
 
 FreeLoad::Request FreeLoad::draw(Client& client, Prng& prng) {

@@ -142,6 +142,7 @@ void World::tell(Outcome& outcome) {
   outcome.counts["versions lost"] = versions_.lost();
   outcome.counts["fenced"] = versions_.fenced();
   outcome.counts["losers"] = versions_.losers();
+  outcome.counts["leaderless fetches"] = versions_.fetches();
   outcome.counts["elections"] = cluster_.watch().elections();
   outcome.counts["entries"] = cluster_.watch().committed();
   outcome.counts["snapshots"] = cluster_.watch().snapshots();

@@ -524,7 +524,8 @@ TEST(Sim, EveryKindOfFaultHappens) {
                            "snapshots",
                            "elections",
                            "unknown outcomes",
-                           "repeated writes"}) {
+                           "repeated writes",
+                           "leaderless fetches"}) {
     EXPECT_GT(counts[name], 0u) << name;
   }
 }

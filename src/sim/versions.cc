@@ -94,7 +94,7 @@ void Versions::begin_life(const Server& server, bool same_disk) {
     const auto* table = server.node().leaderless()->table(partition);
     for (auto& key : keys) {
       const auto* row = table == nullptr ? nullptr : table->find(key->name);
-      came_back(server, *key, row == nullptr ? dynamo::Row() : *row, same_disk);
+      came_back(server, *key, row == nullptr ? dynamo::Row() : whole(*row), same_disk);
     }
   }
 }
@@ -136,12 +136,25 @@ void Versions::turn(const Server& server) {
       look(server, partition, *table);
     }
   }
+  const auto fetches = server.node().leaderless()->stats().fetches;
+  fetches_ += fetches - std::min(std::exchange(life.fetches, fetches), fetches);
+}
+
+dynamo::Row Versions::whole(const dynamo::Row& row) const {
+  auto whole = row;
+  for (auto& sibling : whole.siblings) {
+    if (const auto made = made_.find(sibling.dot); sibling.cold && made != made_.end()) {
+      sibling.value = made->second.version.value;
+      sibling.cold = false;
+    }
+  }
+  return whole;
 }
 
 void Versions::look(const Server& server, PartitionId partition, const dynamo::Table& table) {
   for (auto& key : keys_.at(partition)) {
     const auto* found = table.find(key->name);
-    const auto row = found == nullptr ? dynamo::Row() : *found;
+    const auto row = found == nullptr ? dynamo::Row() : whole(*found);
     if (row != key->at[server.id()]) {
       compare(server, *key, row);
     }
@@ -372,15 +385,15 @@ void Versions::check_quorum(const FreeWrite& write, Made& made, const Dot& dot) 
     const auto& server = *servers_.at(node);
     const auto find = [&](const SimStore& store) {
       bool covered = false;
-      const auto visited = node::visit_rows(store.durable(), made.key->partition,
-                                            keyspace.generation, [&](ByteView key, ByteView value) {
-                                              if (key == made.key->name) {
-                                                dynamo::Row row;
-                                                covered =
-                                                    decodes(value, row) && row.context.covers(dot);
-                                              }
-                                              return true;
-                                            });
+      const auto visited =
+          node::visit_rows(store.durable(), made.key->partition, keyspace.generation,
+                           [&](ByteView key, ByteView value, bool) {
+                             if (key == made.key->name) {
+                               dynamo::Row row;
+                               covered = decodes(value, row) && row.context.covers(dot);
+                             }
+                             return true;
+                           });
       return visited && covered;
     };
     if (find(server.store())) {

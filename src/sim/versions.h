@@ -37,7 +37,8 @@ class Versions {
 
   void started(const Server& server);  // with what its disk has kept
   void turn(const Server& server);
-  std::uint64_t fenced() const { return fenced_; }  // and started over
+  std::uint64_t fenced() const { return fenced_; }    // and started over
+  std::uint64_t fetches() const { return fetches_; }  // of rows whose values had left memory
   void acknowledged(const FreeWrite& write, const FreeAck& ack, Instant now);
   void answered(const FreeRead& read, Instant now);
   // Why replicas are not equal yet; empty: they are. All servers run.
@@ -77,10 +78,13 @@ class Versions {
     Incarnation disk;
     Incarnation replica;
     std::uint64_t conflicts = 0;
+    std::uint64_t fetches = 0;
     std::set<Dot> let_go;
   };
 
   void learn_keyspaces(const Server& server);
+  // The values of a cold row, as its dots name them.
+  dynamo::Row whole(const dynamo::Row& row) const;
   void look(const Server& server, PartitionId partition, const dynamo::Table& table);
   void compare(const Server& server, Key& key, const dynamo::Row& row);
   void note(const Server& server, Key& key, const dynamo::Sibling& sibling,
@@ -114,6 +118,7 @@ class Versions {
   std::set<Dot> lost_;
   std::set<Dot> acked_;
   std::uint64_t fenced_ = 0;
+  std::uint64_t fetches_ = 0;
 };
 
 }  // namespace kvorum::sim

@@ -130,7 +130,7 @@ TEST_P(Conformance, NamesPartitionsThatHaveALogAHardStateOrARecord) {
        PutHardState{PartitionId(0), HardState{Term(1), {}, {}}},
        PutPartition{PartitionId(9), "record"}, ResetLog{PartitionId(300), Index(8), Term(2)},
        PutHardState{PartitionId(5), HardState{Term(1), {}, {}}},
-       PutRow{PartitionId(7), kFirst, "row", "alone"}});
+       ChangeRows{PartitionId(7), kFirst, RowChanges().put("row", "alone")}});
   again();
   EXPECT_THAT(
       store_->partitions().value(),
@@ -245,11 +245,11 @@ TEST_P(Conformance, ResetsALogToASnapshotsEnd) {
 }
 
 TEST_P(Conformance, RowsComeInKeyOrderOfTheirGenerationOnly) {
-  put({PutRow{kOne, kFirst, "b", "2"}, PutRow{kOne, kFirst, "a", "1"},
-       PutRow{kOne, kFirst, "\xff\xff", "9"}, PutRow{kOne, kFirst, "", "0"},
-       PutRow{kOne, kSecond, "a", "other"}, PutRow{kTwo, kFirst, "a", "else"}});
-  put({DeleteRow{kOne, kFirst, "b"}, DeleteRow{kOne, kFirst, "never there"},
-       PutRow{kOne, kFirst, "a", "3"}});
+  put({ChangeRows{kOne, kFirst,
+                  RowChanges().put("b", "2").put("a", "1").put("\xff\xff", "9").put("", "0")},
+       ChangeRows{kOne, kSecond, RowChanges().put("a", "other")},
+       ChangeRows{kTwo, kFirst, RowChanges().put("a", "else")}});
+  put({ChangeRows{kOne, kFirst, RowChanges().erase("b").erase("never there").put("a", "3")}});
   again();
   EXPECT_EQ(rows(*store_, kOne, kFirst), "=0 a=3 \xff\xff=9");
   EXPECT_EQ(rows(*store_, kOne, kSecond), "a=other");
@@ -259,9 +259,11 @@ TEST_P(Conformance, RowsComeInKeyOrderOfTheirGenerationOnly) {
 TEST_P(Conformance, FindsRowsByTheirKeys) {
   using ::testing::ElementsAre;
   const Bytes zero("z\0z", 3);
-  put({PutRow{kOne, kFirst, "a", "1"}, PutRow{kOne, kFirst, "b", "2"},
-       PutRow{kOne, kFirst, zero, ""}, PutRow{kOne, kSecond, "a", "other generation"},
-       PutRow{kTwo, kFirst, "c", "other partition"}});
+  put({ChangeRows{kOne, kFirst, RowChanges().put("a", "1")},
+       ChangeRows{kOne, kFirst, RowChanges().put("b", "2")},
+       ChangeRows{kOne, kFirst, RowChanges().put(zero, "")},
+       ChangeRows{kOne, kSecond, RowChanges().put("a", "other generation")},
+       ChangeRows{kTwo, kFirst, RowChanges().put("c", "other partition")}});
   for (int life = 0; life < 2; ++life) {
     EXPECT_THAT(store_->find_rows(kOne, kFirst, {zero, "c", "b", "", "a", "b"}).value(),
                 ElementsAre("", std::nullopt, "2", std::nullopt, "1", "2"));
@@ -271,8 +273,8 @@ TEST_P(Conformance, FindsRowsByTheirKeys) {
     EXPECT_THAT(store_->find_rows(kOne, kFirst, {}).value(), ::testing::IsEmpty());
     again();
   }
-  put({PutRow{kOne, kFirst, "a", "new"}, DeleteRow{kOne, kFirst, "b"},
-       DropGeneration{kOne, kSecond}});
+  put({ChangeRows{kOne, kFirst, RowChanges().put("a", "new")},
+       ChangeRows{kOne, kFirst, RowChanges().erase("b")}, DropGeneration{kOne, kSecond}});
   EXPECT_THAT(store_->find_rows(kOne, kFirst, {"a", "b"}).value(),
               ElementsAre("new", std::nullopt));
   EXPECT_THAT(store_->find_rows(kOne, kSecond, {"a"}).value(), ElementsAre(std::nullopt));
@@ -280,10 +282,10 @@ TEST_P(Conformance, FindsRowsByTheirKeys) {
 
 TEST_P(Conformance, DropsAGenerationAndNoOther) {
   for (const auto generation : {0x00ffull, 0x0100ull, 0xffffffffffffffffull}) {
-    put({PutRow{kOne, Generation(generation), "k", "v"},
-         PutRow{kOne, Generation(generation), "\xff", "v"}});
+    put({ChangeRows{kOne, Generation(generation), RowChanges().put("k", "v")},
+         ChangeRows{kOne, Generation(generation), RowChanges().put("\xff", "v")}});
   }
-  put({PutRow{kTwo, Generation(0), "k", "next partition"}});
+  put({ChangeRows{kTwo, Generation(0), RowChanges().put("k", "next partition")}});
   put({DropGeneration{kOne, Generation(0xff)},
        DropGeneration{kOne, Generation(0xffffffffffffffff)}});
   again();
@@ -297,8 +299,9 @@ TEST_P(Conformance, DropsAPartitionAndNoOther) {
   const HardState state{Term(7), NodeId(2), Index(41)};
   for (const auto id : {kOne, kTwo, PartitionId(UINT32_MAX)}) {
     put({AppendLog{id, entries(1, 9, 1)}, CompactLog{id, Index(4), Term(1)},
-         PutHardState{id, state}, PutPartition{id, "record"}, PutRow{id, kFirst, "k", "v"},
-         PutRow{id, kSecond, "k", "v"}});
+         PutHardState{id, state}, PutPartition{id, "record"},
+         ChangeRows{id, kFirst, RowChanges().put("k", "v")},
+         ChangeRows{id, kSecond, RowChanges().put("k", "v")}});
   }
   auto cursor = store_->rows(kOne, kFirst);
   put({DropPartition{kOne}, DropPartition{PartitionId(UINT32_MAX)},
@@ -323,10 +326,12 @@ TEST_P(Conformance, DropsAPartitionAndNoOther) {
 }
 
 TEST_P(Conformance, OperationsTakeEffectInOrder) {
-  put({PutRow{kOne, kFirst, "k", "1"}, DropGeneration{kOne, kFirst}, PutRow{kOne, kFirst, "k", "2"},
-       PutRow{kOne, kFirst, "gone", "1"}, DeleteRow{kOne, kFirst, "gone"},
-       AppendLog{kOne, entries(1, 5, 1)}, CompactLog{kOne, Index(3), Term(1)},
-       TruncateLog{kOne, Index(5)}, PutPartition{kOne, "old"}, PutPartition{kOne, "new"}});
+  put({ChangeRows{kOne, kFirst, RowChanges().put("k", "1")}, DropGeneration{kOne, kFirst},
+       ChangeRows{kOne, kFirst, RowChanges().put("k", "2")},
+       ChangeRows{kOne, kFirst, RowChanges().put("gone", "1")},
+       ChangeRows{kOne, kFirst, RowChanges().erase("gone")}, AppendLog{kOne, entries(1, 5, 1)},
+       CompactLog{kOne, Index(3), Term(1)}, TruncateLog{kOne, Index(5)}, PutPartition{kOne, "old"},
+       PutPartition{kOne, "new"}});
   again();
   EXPECT_EQ(rows(*store_, kOne, kFirst), "k=2");
   EXPECT_EQ(extent(*store_, kOne), "2/1..4");
@@ -335,10 +340,12 @@ TEST_P(Conformance, OperationsTakeEffectInOrder) {
 }
 
 TEST_P(Conformance, MergesBatchesInOrder) {
-  const Batch first{{PutRow{kOne, kFirst, "k", "1"}, AppendLog{kOne, entries(1, 2, 1)}}, true};
+  const Batch first{
+      {ChangeRows{kOne, kFirst, RowChanges().put("k", "1")}, AppendLog{kOne, entries(1, 2, 1)}},
+      true};
   const Batch nothing;
-  const Batch second{{PutRow{kOne, kFirst, "k", "2"}, TruncateLog{kOne, Index(2)},
-                      AppendLog{kOne, entries(2, 3, 2)}},
+  const Batch second{{ChangeRows{kOne, kFirst, RowChanges().put("k", "2")},
+                      TruncateLog{kOne, Index(2)}, AppendLog{kOne, entries(2, 3, 2)}},
                      false};
   ASSERT_TRUE(store_->write({&first, &nothing, &second}));
   ASSERT_TRUE(store_->write({&nothing}));
@@ -349,10 +356,12 @@ TEST_P(Conformance, MergesBatchesInOrder) {
 }
 
 TEST_P(Conformance, ACursorShowsOneMoment) {
-  put({PutRow{kOne, kFirst, "a", "1"}, PutRow{kOne, kFirst, "b", "1"}, PutPartition{kOne, "then"}});
+  put({ChangeRows{kOne, kFirst, RowChanges().put("a", "1")},
+       ChangeRows{kOne, kFirst, RowChanges().put("b", "1")}, PutPartition{kOne, "then"}});
   const auto cursor = store_->rows(kOne, kFirst);
-  put({PutRow{kOne, kFirst, "a", "2"}, DeleteRow{kOne, kFirst, "b"}, PutRow{kOne, kFirst, "c", "2"},
-       PutPartition{kOne, "now"}});
+  put({ChangeRows{kOne, kFirst, RowChanges().put("a", "2")},
+       ChangeRows{kOne, kFirst, RowChanges().erase("b")},
+       ChangeRows{kOne, kFirst, RowChanges().put("c", "2")}, PutPartition{kOne, "now"}});
   const auto later = store_->rows(kOne, kFirst);
   put({DropGeneration{kOne, kFirst}});
   EXPECT_EQ(cursor->partition_record(), "then");
@@ -372,7 +381,7 @@ TEST_P(Conformance, ReadsBesideWrites) {
     for (std::uint64_t round = 1; round <= kRounds; ++round) {
       const auto end = 10 + round * 3;
       put({AppendLog{kOne, entries(end - 2, end, 1)}, PutPartition{kOne, std::to_string(round)},
-           PutRow{kOne, kFirst, "round", std::to_string(round)},
+           ChangeRows{kOne, kFirst, RowChanges().put("round", std::to_string(round))},
            CompactLog{kOne, Index(end - 8), Term(1)}});
       put({TruncateLog{kOne, Index(end)}, AppendLog{kOne, entries(end, end, 1)}});
     }

@@ -79,10 +79,10 @@ class History {
     switch (prng_.below(9)) {
       case 0:
       case 1:
-        return operations.push_back(
-            PutRow{partition, generation(), key(), Bytes(prng_.below(2000), 'v')});
+        return operations.push_back(ChangeRows{
+            partition, generation(), RowChanges().put(key(), Bytes(prng_.below(2000), 'v'))});
       case 2:
-        return operations.push_back(DeleteRow{partition, generation(), key()});
+        return operations.push_back(ChangeRows{partition, generation(), RowChanges().erase(key())});
       case 3:
         if (prng_.chance(1, 10)) {
           return operations.push_back(DropPartition{partition});

@@ -194,10 +194,12 @@ class MemStore final : public Store {
     return *rows;
   }
 
-  void apply(const PutRow& op) {
-    writable(op.partition, op.generation).insert_or_assign(op.key, op.value);
+  void apply(const ChangeRows& op) {
+    auto& rows = writable(op.partition, op.generation);
+    op.changes.each(
+        [&](ByteView key, ByteView value) { rows.insert_or_assign(Bytes(key), Bytes(value)); },
+        [&](ByteView key) { rows.erase(Bytes(key)); });
   }
-  void apply(const DeleteRow& op) { writable(op.partition, op.generation).erase(op.key); }
   void apply(const DropGeneration& op) {
     partitions_[op.partition].generations.erase(op.generation);
   }

@@ -28,6 +28,8 @@ enum Family {
   kFamilies
 };  // column families, in the order of their handles
 
+// A larger batch's memory is given back, not kept for the next: only checkpoints are.
+inline constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
 inline constexpr std::uint64_t kManyDeletes =
     4096;  // from here on one range tombstone is cheaper than single ones
 
@@ -44,20 +46,31 @@ class BatchBuilder {
              const WalMark& mark) {
     extents_ = &extents;
     families_ = &families;
+    if (batch_.Data().capacity() > kKeptBytes) {
+      batch_ = rocksdb::WriteBatch();
+    }
     batch_.Clear();
     changes_.clear();
     adds_data_ = false;
     batch_.PutLogData(encode(mark));
   }
 
-  void apply(const PutRow& op) {
-    adds_data_ = true;
-    set_row_key(op.partition, op.generation, op.key);
-    batch_.Put(family(kData), key_, op.value);
-  }
-  void apply(const DeleteRow& op) {
-    set_row_key(op.partition, op.generation, op.key);
-    batch_.Delete(family(kData), key_);
+  void apply(const ChangeRows& op) {
+    const auto prefix = keys::row_prefix(op.partition, op.generation);
+    auto* data = family(kData);
+    std::array<rocksdb::Slice, 2> row{prefix, {}};
+    const rocksdb::SliceParts key(row.data(), row.size());
+    op.changes.each(
+        [&](ByteView name, ByteView value) {
+          adds_data_ = true;
+          row[1] = name;
+          const rocksdb::Slice bytes(value);
+          batch_.Put(data, key, {&bytes, 1});
+        },
+        [&](ByteView name) {
+          row[1] = name;
+          batch_.Delete(data, key);
+        });
   }
   void apply(const DropGeneration& op) {
     const auto begin = keys::row_prefix(op.partition, op.generation);
@@ -139,12 +152,6 @@ class BatchBuilder {
     return changes_.emplace_back(partition, Change{extent, extent.last}).second;
   }
 
-  void set_row_key(PartitionId partition, Generation generation, ByteView key) {
-    key_.assign(1, keys::kRowPrefix);
-    keys::put_big(key_, partition.value());
-    keys::put_big(key_, generation.value());
-    key_.append(key);
-  }
   void set_log_key(PartitionId partition, Index index) {
     key_.clear();
     keys::put_big(key_, partition.value());

@@ -216,8 +216,10 @@ TEST_F(RocksTest, SyncsChangeNoFileSizeAndAKilledProcessLeavesZeros) {
   EXPECT_LT(used_bytes(log), size);
   append(*store, 2000);
   EXPECT_GT(fs::file_size(log), size) << "the room must be used up once";
-  ASSERT_TRUE(write(*store, {PutRow{kOne, kFirst, "key", Bytes(1'000'000, '\0')}}, true));
-  ASSERT_TRUE(write(*store, {PutRow{kOne, kFirst, "zeros", Bytes(100, '\0')}}, false));
+  ASSERT_TRUE(write(
+      *store, {ChangeRows{kOne, kFirst, RowChanges().put("key", Bytes(1'000'000, '\0'))}}, true));
+  ASSERT_TRUE(write(*store, {ChangeRows{kOne, kFirst, RowChanges().put("zeros", Bytes(100, '\0'))}},
+                    false));
   const auto killed = folder_.path() + "/killed";
   fs::copy(path_, killed);
   store.reset();
@@ -330,7 +332,7 @@ TEST_F(RocksTest, OneFlippedByteAnywhereLosesNothingInSilence) {
     options.rotate_bytes = 70'000;
     auto store = open_rocks(options).value();
     append(*store, 600);
-    ASSERT_TRUE(write(*store, {PutRow{kOne, kFirst, "key", "value"}}, true));
+    ASSERT_TRUE(write(*store, {ChangeRows{kOne, kFirst, RowChanges().put("key", "value")}}, true));
     append(*store, 3);
   }
   const auto kept = folder_.path() + "/kept";
@@ -376,7 +378,9 @@ class LostFiles : public RocksTest {
     options.rotate_bytes = 70'000;
     const auto store = open_rocks(options).value();
     for (int i = 0; i < kRows; ++i) {
-      ASSERT_TRUE(write(*store, {PutRow{kOne, kFirst, std::to_string(i), Bytes(100, 'v')}}, true));
+      ASSERT_TRUE(write(
+          *store, {ChangeRows{kOne, kFirst, RowChanges().put(std::to_string(i), Bytes(100, 'v'))}},
+          true));
     }
     fs::copy(path_, kept_);
   }
@@ -439,8 +443,10 @@ class FailingDisk : public ::testing::Test {
     options_.environment = &environment_;
     options_.reserve_bytes = 1'000'000;
     store_ = open_rocks(options_).value();
-    ASSERT_TRUE(
-        write(*store_, {PutRow{kOne, kFirst, "k", "1"}, AppendLog{kOne, entries(1, 3, 1)}}, true));
+    ASSERT_TRUE(write(
+        *store_,
+        {ChangeRows{kOne, kFirst, RowChanges().put("k", "1")}, AppendLog{kOne, entries(1, 3, 1)}},
+        true));
   }
 
   TemporaryFolder folder_;
@@ -477,7 +483,7 @@ TEST_F(FailingDisk, AFailedWriteStopsAllFurtherWrites) {
 }
 
 TEST_F(FailingDisk, AnEmptySyncedBatchSyncsTheWritesBeforeIt) {
-  ASSERT_TRUE(write(*store_, {PutRow{kOne, kFirst, "k", "2"}}, false));
+  ASSERT_TRUE(write(*store_, {ChangeRows{kOne, kFirst, RowChanges().put("k", "2")}}, false));
   ASSERT_TRUE(write(*store_, {}, true));
   disk_->cut_power_after(0);
   store_.reset();
@@ -490,11 +496,13 @@ TEST_F(FailingDisk, AnEmptySyncedBatchSyncsTheWritesBeforeIt) {
 TEST_F(FailingDisk, BelowTheReserveWritesThatAddDataAreRefusedAndNothingElse) {
   disk_->set_free_bytes(900'000);
   for (int i = 0; i < 100; ++i) {  // sooner or later it looks
-    if (!write(*store_, {PutRow{kOne, kFirst, "k", "2"}}, false)) {
+    if (!write(*store_, {ChangeRows{kOne, kFirst, RowChanges().put("k", "2")}}, false)) {
       break;
     }
   }
-  const Batch adds{{PutRow{kOne, kFirst, "k", "3"}, AppendLog{kOne, entries(4, 4, 1)}}, true};
+  const Batch adds{
+      {ChangeRows{kOne, kFirst, RowChanges().put("k", "3")}, AppendLog{kOne, entries(4, 4, 1)}},
+      true};
   const Batch state{{PutHardState{kOne, {Term(5), {}, {}}}}, true};
   const auto refused = store_->write({&state, &adds});
   ASSERT_FALSE(refused);
@@ -503,10 +511,11 @@ TEST_F(FailingDisk, BelowTheReserveWritesThatAddDataAreRefusedAndNothingElse) {
   EXPECT_EQ(extent(*store_, kOne), "0/0..3");
   EXPECT_EQ(store_->hard_state(kOne).value(), HardState{}) << "merged with what was refused";
   EXPECT_TRUE(store_->write({&state}));
-  EXPECT_TRUE(write(*store_,
-                    {DeleteRow{kOne, kFirst, "k"}, CompactLog{kOne, Index(3), Term(1)},
-                     DropGeneration{kOne, kFirst}, PutRecord{"boot", "2"}},
-                    true));
+  EXPECT_TRUE(
+      write(*store_,
+            {ChangeRows{kOne, kFirst, RowChanges().erase("k")}, CompactLog{kOne, Index(3), Term(1)},
+             DropGeneration{kOne, kFirst}, PutRecord{"boot", "2"}},
+            true));
   disk_->set_free_bytes(10'000'000);
   EXPECT_TRUE(store_->write({&adds}));
   EXPECT_EQ(extent(*store_, kOne), "2/1..4");
@@ -519,7 +528,8 @@ TEST_F(FailingDisk, SaysWhenSpaceIsLow) {
   EXPECT_FALSE(store_->low_on_space());
   disk_->set_free_bytes(4'000'000);
   for (int i = 0; i < 100 && !store_->low_on_space(); ++i) {  // it looks now and then
-    ASSERT_TRUE(write(*store_, {PutRow{kOne, kFirst, "k", "2"}}, false)) << "above the reserve";
+    ASSERT_TRUE(write(*store_, {ChangeRows{kOne, kFirst, RowChanges().put("k", "2")}}, false))
+        << "above the reserve";
   }
   EXPECT_TRUE(store_->low_on_space());
   disk_->set_free_bytes(6'000'000);
@@ -528,10 +538,11 @@ TEST_F(FailingDisk, SaysWhenSpaceIsLow) {
 
 TEST_F(FailingDisk, AWriteLargerThanTheRoomIsRefused) {
   disk_->set_free_bytes(2'100'000);
-  const auto refused = write(*store_, {PutRow{kOne, kFirst, "big", Bytes(1'200'000, 'x')}}, false);
+  const auto refused = write(
+      *store_, {ChangeRows{kOne, kFirst, RowChanges().put("big", Bytes(1'200'000, 'x'))}}, false);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kDiskFull);
-  EXPECT_TRUE(write(*store_, {PutRow{kOne, kFirst, "small", "x"}}, false));
+  EXPECT_TRUE(write(*store_, {ChangeRows{kOne, kFirst, RowChanges().put("small", "x")}}, false));
 }
 
 }  // namespace

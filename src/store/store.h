@@ -16,20 +16,15 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "model/entry.h"
+#include "store/row_changes.h"
 
 namespace kvorum::store {
 
 // One atomic write: after a crash all of it is there or none. Operations take effect in order.
-struct PutRow {
+struct ChangeRows {
   PartitionId partition;
   Generation generation;
-  Bytes key;
-  Bytes value;
-};
-struct DeleteRow {
-  PartitionId partition;
-  Generation generation;
-  Bytes key;
+  RowChanges changes;
 };
 struct DropGeneration {  // every row of it; cheap, its space is freed in the background
   PartitionId partition;
@@ -72,9 +67,8 @@ struct PutRecord {  // node-wide: identity, boot count
   Bytes value;
 };
 
-using Operation =
-    std::variant<PutRow, DeleteRow, DropGeneration, PutPartition, PutHardState, AppendLog,
-                 TruncateLog, CompactLog, ResetLog, DropPartition, PutRecord>;
+using Operation = std::variant<ChangeRows, DropGeneration, PutPartition, PutHardState, AppendLog,
+                               TruncateLog, CompactLog, ResetLog, DropPartition, PutRecord>;
 
 struct Batch {
   std::vector<Operation> operations;

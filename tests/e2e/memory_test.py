@@ -6,7 +6,7 @@ import unittest
 from harness import ClusterTest, encode, run, wait_for
 
 # 240 MB of values, 8 MB of memory for them; RocksDB and the log's window take more than 100 MB.
-ROWS, BYTES, BUDGET = 30_000, 8_192, 8 << 20
+ROWS, FREE_ROWS, BYTES, BUDGET = 30_000, 12_000, 8_192, 8 << 20
 PIECE = 500  # requests in flight
 NODES = (1, 2, 3)
 
@@ -19,13 +19,16 @@ def value(number, turn):
     return f"{turn}:{number}:".ljust(BYTES, "x")
 
 
-class Budget(ClusterTest):
+class Memory(ClusterTest):
     extra = ("--memory-budget", "8MB")
+    rows = ROWS
+    keyspace = "main"
 
     def pipelined(self, node, requests):
         """The replies to all of them, in order."""
         replies = []
         with self.cluster.connect(node, timeout=60.0) as connection:
+            self.assertEqual(connection.ask("SELECT", self.keyspace), "OK")
             for start in range(0, len(requests), PIECE):
                 piece = requests[start:start + PIECE]
                 connection.send_raw(b"".join(encode(*words) for words in piece))
@@ -50,11 +53,19 @@ class Budget(ClusterTest):
                      f"node {node} within its budget")
 
     def check_values(self, node, turn):
-        gets = [("GET", key(i)) for i in range(ROWS)]
+        gets = [("GET", key(i)) for i in range(self.rows)]
         for i, found in enumerate(self.pipelined(node, gets)):
             if found != value(i, turn):
                 self.fail(f"node {node}: {key(i)} is {str(found)[:40]}")
 
+    def digests(self):
+        """One, once all nodes have the same."""
+        def all_of_them():
+            return {self.pipelined(node, [("KV.DIGEST",)])[0] for node in NODES}
+        wait_for(lambda: len(all_of_them()) == 1, "digests")
+
+
+class Ordered(Memory):
     def test_what_does_not_fit_is_on_disk_and_comes_back(self):
         pids = [self.cluster.pid(node) for node in NODES]
         self.fill(1, ROWS // 10)  # and written over, once it is cold
@@ -78,15 +89,43 @@ class Budget(ClusterTest):
         self.wait_bounded()
         for node in NODES:
             self.assertLess(self.resident(node), ROWS * BYTES)
-        digests = wait_for(lambda: {self.cluster.ask(node, "KV.DIGEST") for node in NODES},
-                           "digests")
-        self.assertEqual(len(digests), 1)
+        self.digests()
 
     def test_metrics_tell_of_it(self):
         self.assertEqual(self.cluster.ask(1, "SET", "k", "v"), "OK")
         figures = self.memory(1)
         self.assertEqual(figures["memory_budget"], BUDGET)
         self.assertEqual((figures["cold_rows"], figures["cold_row_fetches"]), (0, 0))
+
+
+class Leaderless(Memory):
+    rows = FREE_ROWS
+    keyspace = "fast"
+
+    def test_what_does_not_fit_is_on_disk_and_comes_back(self):
+        pids = [self.cluster.pid(node) for node in NODES]
+        self.fill(1, self.rows // 10)  # and written over, once it is cold
+        self.fill(2, self.rows)
+        self.digests()
+        self.wait_bounded()
+        for node in NODES:
+            self.assertLess(self.rows // 2, self.memory(node)["cold_rows"])
+            self.check_values(node, 2)
+        for node in NODES:
+            self.assertLess(self.rows // 2, self.memory(node)["cold_row_fetches"])
+        self.wait_bounded()
+        self.assertEqual(pids, [self.cluster.pid(node) for node in NODES])  # nobody died
+        self.cluster.kill(3)  # another replica when it comes back, repaired from values on disk
+        self.fill(3, self.rows)
+        self.cluster.restart(3)
+        self.digests()
+        self.check_values(3, 3)
+        self.cluster.stop()
+        self.cluster.start()
+        self.digests()
+        for node in NODES:
+            self.check_values(node, 3)
+        self.wait_bounded()
 
 
 class Flags(unittest.TestCase):
