@@ -136,7 +136,11 @@ void Core::Impl::resume(Partition& partition, Waiting waiting) {
   stamp_waiting();
   for (const Message& message : waiting.messages) {
     cold.parked_bytes -= size_of(message);
-    take(message);
+    // Not what would be acknowledged behind the last write to disk, nor of one that nobody listens
+    // to any more.
+    if (!flushed_ && !is_fenced(partition, {message.from, message.incarnation})) {
+      take(message);
+    }
   }
   resume_repair(partition.config.id);
   resuming_ = false;

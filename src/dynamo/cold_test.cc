@@ -337,6 +337,30 @@ TEST_F(Cold, AFlushOvertakesWhatTheDiskWasAsked) {
   EXPECT_EQ(cluster.at(1, "k1"), lengthy("new"));
 }
 
+TEST_F(Cold, WhatWaitsWhenTheNodeStopsIsNotTakenAnyMore) {
+  for (const bool stops : {false, true}) {
+    Cluster cluster(cold());
+    fill(cluster, 1);
+    cluster.isolate(1);
+    cluster.put_now(2, "k0", lengthy("two"));
+    cluster.pass(10ms);
+    cluster.put_now(1, "k0", lengthy("one"));
+    wait_cold(cluster, 1);
+    cluster.node(2).disk_paused = true;
+    cluster.heal();
+    ASSERT_TRUE(cluster.run_until([&] { return !cluster.node(2).missing.empty(); }));
+    if (stops) {
+      cluster.core(2).flush();
+      cluster.drain(2);
+    }
+    while (!cluster.node(2).missing.empty()) {
+      cluster.read_disk(2);
+    }
+    const auto maker = cluster.core(2).table(kPartition)->find("k0")->siblings.front().dot.replica;
+    EXPECT_EQ(maker.node, NodeId(stops ? 2 : 1));
+  }
+}
+
 TEST_F(Cold, WhoLooksFromOutsideWaits) {
   Cluster cluster(cold());
   fill(cluster, 1);

@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kEvictRows = 2048;
 constexpr std::size_t kEvictLeast = 64;
 constexpr std::size_t kFetchAhead = 4096;  // rows that later entries may add to a fetch
-constexpr Duration kPatience = 10s;        // with rows above the budget: then it is too small
+// With rows above the budget, some of them until the next checkpoint: then it is too small.
+constexpr Duration kPatience = 30s;
 
 bool by_key(const kv::ColdRow& a, const kv::ColdRow& b) { return a.key < b.key; }
 

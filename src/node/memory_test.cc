@@ -355,7 +355,7 @@ TEST_F(LeaderlessMemory, AFlushOvertakesWhatTheDiskWasAsked) {
 TEST_F(Memory, ABudgetBelowWhatKeysNeedIsSaid) {
   cluster_.run_for(5s);
   EXPECT_THAT(ask(1, "INFO memory"), HasSubstr("memory_above_budget:0"));
-  cluster_.run_for(10s);
+  cluster_.run_for(30s);
   EXPECT_THAT(cluster_.node(1).notes, HasSubstr("than the budget of 1:"));
   EXPECT_THAT(ask(1, "INFO memory"), HasSubstr("memory_above_budget:1"));
   EXPECT_THAT(ask(1, "KV.STATUS"), HasSubstr("memory:above-budget"));
