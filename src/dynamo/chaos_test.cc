@@ -243,6 +243,18 @@ class Storm {
     }
   }
 
+  // What arrived in the turn of a write, and is not there, may have been there before it and was
+  // replaced then.
+  void note_arrived(const std::string& key, const Row& row, const Context& covered) {
+    for (const auto& [dot, made] : dots_) {
+      const auto is_it = [&](const Sibling& sibling) { return sibling.dot == dot; };
+      if (made.first == key && row.context.covers(dot) && !covered.covers(dot) &&
+          std::none_of(row.siblings.begin(), row.siblings.end(), is_it)) {
+        replaced_.insert(dot);
+      }
+    }
+  }
+
   // Of what a node's table has seen, it loses what its disk has not.
   void note_lost(unsigned id, const Disk& kept) {
     for (const auto& [dot, made] : dots_) {
@@ -299,6 +311,7 @@ class Storm {
   // What it held in this life says nothing of the next one.
   void forget(unsigned id) {
     held_.erase(id);
+    covered_.erase(id);
     buried_.erase(id);
     deleted_.erase(id);
   }
@@ -371,6 +384,7 @@ class Storm {
         replaced_.insert(sibling.dot);  // in the same turn at its maker, where it never showed
       } else if (fresh && sibling.dot.replica == cluster_.replica(id)) {
         note_made(sibling, held);
+        note_arrived(key, row, covered_[id][key]);
       }
     }
     for (const Dot& dot : held) {
@@ -379,6 +393,7 @@ class Storm {
       }
     }
     held = std::move(now);
+    covered_[id][key] = row.context;
   }
 
   // A dot is one write. True: a new one.
@@ -508,6 +523,7 @@ class Storm {
   std::map<std::uint64_t, std::string> reads_;
   std::map<std::string, std::vector<Row>> contexts_;  // what readers saw
   std::map<unsigned, std::map<std::string, std::set<Dot>>> held_;
+  std::map<unsigned, std::map<std::string, Context>> covered_;  // contexts of rows
   std::map<unsigned, std::set<Dot>> buried_;
   std::map<unsigned, std::map<std::string, HybridTime>> deleted_;
   std::map<Dot, std::pair<std::string, Sibling>> dots_;
