@@ -1,5 +1,6 @@
 // Which request means what.
 #include <algorithm>
+#include <boost/algorithm/string/case_conv.hpp>
 
 #include "front/http_exchange.h"
 
@@ -71,21 +72,35 @@ Bytes allowed(const HttpOptions& options, const Bytes& origin) {
   return origin.empty() ? "" : has("*") ? "*" : has(origin) ? origin : "";
 }
 
-// Whether a request to this host (RFC 9110, 7.2) can come from a page that the machine's user
-// trusts with it: no name that somebody else may have given this address. Addresses, localhost and
-// the hosts of the allowed origins are none; programs that are no browsers may leave it out.
-bool is_ours(const HttpOptions& options, ByteView host) {
-  const auto without_port = [](ByteView name) { return name.substr(0, name.find(':')); };
-  const auto name = without_port(host);
-  for (const ByteView origin : options.origins) {
-    const auto scheme = origin.find("//");
-    if (origin == "*" ||
-        (scheme != ByteView::npos && without_port(origin.substr(scheme + 2)) == name)) {
-      return true;
-    }
+// The name in an authority (RFC 3986, 3.2), in lower case: no port, no dot at its end. Of an
+// address in brackets just a part.
+Bytes host_name(ByteView authority) {
+  Bytes name(authority.substr(0, authority.find(':')));
+  if (name.ends_with('.')) {
+    name.pop_back();
   }
+  boost::algorithm::to_lower(name, std::locale::classic());
+  return name;
+}
+
+// Whether a request to this host (RFC 9110, 7.2) can come from a page that the machine's user
+// trusts with it: no name that somebody else may have given this address. Addresses, localhost, the
+// cluster's own hosts and those of the allowed origins are none; programs that are no browsers may
+// leave it out.
+bool is_ours(const HttpOptions& options, ByteView host) {
+  const auto name = host_name(host);
+  const auto is_origins = [&name](ByteView origin) {
+    const auto scheme = origin.find("//");
+    return origin == "*" ||
+           (scheme != ByteView::npos && host_name(origin.substr(scheme + 2)) == name);
+  };
+  const auto is_machines = [&name](const Machine& machine) {
+    return host_name(machine.host) == name;
+  };
   return host.starts_with('[') || name.find_first_not_of("0123456789.") == ByteView::npos ||
-         name == "localhost" || name.ends_with(".localhost");
+         name == "localhost" || name.ends_with(".localhost") ||
+         std::any_of(options.machines.begin(), options.machines.end(), is_machines) ||
+         std::any_of(options.origins.begin(), options.origins.end(), is_origins);
 }
 
 // A page of another origin asks whether it may (the Fetch standard's preflight).

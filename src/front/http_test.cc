@@ -470,8 +470,10 @@ TEST_F(Http, ANodeOfThisMachineAnswersToItsOwnNamesOnly) {
   options_.origins = {"https://good.example:8443"};
   EXPECT_EQ(status("Host: evil.example\r\n"), "404");
   options_.loopback = true;
+  options_.machines.push_back({NodeId(3), "node2.example", 9001});
   for (const auto* host : {"localhost", "localhost:9001", "kv.localhost:9001", "127.0.0.1:9001",
-                           "[::1]:9001", "good.example", "good.example:9001"}) {
+                           "[::1]:9001", "good.example", "good.example:9001", "LocalHost:9001",
+                           "localhost.:9001", "Good.Example", "node2.example"}) {
     EXPECT_EQ(status("Host: " + Bytes(host) + "\r\n"), "404") << host;
   }
   EXPECT_EQ(status(""), "404");
