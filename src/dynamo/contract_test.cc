@@ -391,6 +391,29 @@ TEST(Read, RowsThatDoNotFitIntoAnAnswerAreAskedForAgain) {
   EXPECT_EQ(cluster.show(4, *cluster.result(4, 1003)), "-");
 }
 
+TEST(Read, AFlushOvertakesWhatItFoundBefore) {
+  for (const bool answered : {false, true}) {
+    Cluster cluster(quick());
+    cluster.put_now(1, "k", "old", 3);
+    cluster.put_now(1, "other", "old", 3);
+    const auto ticket = cluster.get(1, "k", 3);
+    if (answered) {  // by one of two
+      for (int i = 0; i < 3 && !cluster.network().empty(); ++i) {
+        cluster.deliver_at(0);
+      }
+    }
+    ASSERT_EQ(cluster.result(1, ticket), nullptr);
+    cluster.config().generation = cluster.config().generation.next();
+    cluster.configure();
+    cluster.run_for(5s);
+    ASSERT_NE(cluster.result(1, ticket), nullptr);
+    EXPECT_EQ(cluster.show(1, *cluster.result(1, ticket)), "-");
+    for (const unsigned id : {1, 2, 3}) {
+      EXPECT_EQ(cluster.at(id, "k"), "nothing") << id;
+    }
+  }
+}
+
 TEST(Read, HereIsTheRowWithoutARequest) {
   Cluster cluster({});
   cluster.run_for(2s);

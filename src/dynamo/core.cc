@@ -66,7 +66,8 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
   const bool fenced = is_fenced(partition, options_.self);
   const bool mine =
       std::find(replicas.begin(), replicas.end(), options_.self.node) != replicas.end() && !fenced;
-  if (added || generation != config.generation || (was_mine && !mine)) {
+  const bool drops = generation != config.generation || (was_mine && !mine);
+  if (added || drops) {
     reset(partition);
     // Whoever was there when a generation began has all of it.
     partition.refilled = !added && was_mine && mine;
@@ -90,6 +91,9 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
   if (mine) {
     judge_refilled(partition);
     plan_scan(partition, options_.sync_idle_interval);
+  }
+  if (drops) {
+    begin_reads_anew(config.id);
   }
 }
 

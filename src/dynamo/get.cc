@@ -114,6 +114,25 @@ void Core::Impl::begin_read(std::uint64_t id, Read& read) {
   hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
 }
 
+// The partition's rows are dropped: what was found of them so far counts no more, and must not be
+// written back. Reads that wait for values begin when those come.
+void Core::Impl::begin_reads_anew(PartitionId partition) {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, read] : reads_) {  // tidy: allow pure, sorted below
+    if (read->request.partition == partition && !read->asked.empty()) {
+      ids.push_back(id);
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const std::uint64_t id : ids) {
+    Read& read = *reads_.find(id)->second;
+    Read fresh;
+    fresh.request = std::move(read.request);
+    read = std::move(fresh);
+    begin_read(id, read);
+  }
+}
+
 bool Core::Impl::has_answered(const Read& read, NodeId node) {
   return std::any_of(read.answers.begin(), read.answers.end(),
                      [node](const Answer& answer) { return answer.node == node; });

@@ -373,6 +373,7 @@ class Core::Impl {
 
   // get.cc
   void begin_read(std::uint64_t id, Read& read);
+  void begin_reads_anew(PartitionId partition);
   void wait_for_values(Partition& partition, std::uint64_t id, const Read& read);
   void answer_alone(Partition& partition, Read& read);
   bool lacks_values(Partition& partition, const Asked& asked, const Message& message);

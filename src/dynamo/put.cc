@@ -55,7 +55,9 @@ void Core::Impl::begin_write(std::unique_ptr<Write> write) {
     return refuse(*write, std::move(*why));
   }
   note_stamps(partition->mine ? partition->table.find(write->request.key) : nullptr);
-  if (!waiting_.empty() || !can_stamp() || lacks_values(*partition, write->request)) {
+  // Asks for its values even where it waits behind others.
+  const bool lacks = lacks_values(*partition, write->request);
+  if (lacks || !waiting_.empty() || !can_stamp()) {
     waiting_.push_back(std::move(write));
     return;
   }

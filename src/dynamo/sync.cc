@@ -186,7 +186,7 @@ void Core::Impl::take_pushes(Partition& partition, Round& round, Message& messag
 std::size_t Core::Impl::size_of(const Message& message) {
   std::size_t bytes = 40 + bytes_of(message.known) + bytes_of(message.cut) +
                       14 * message.sums.size() + 16 * message.prints.size() +
-                      5 * message.ranges.size();
+                      5 * message.ranges.size() + message.keys.bytes().size();
   for (const auto& [key, row] : message.rows) {
     bytes += key.size() + row.size();
   }

@@ -484,7 +484,7 @@ bool Leaderless::evict(std::size_t rows) {
   each_partition([&](PartitionId id) {
     if (core_->evict(id, rows)) {
       more = true;
-    } else if (journal_.may_hurry(id)) {
+    } else if (core_->table(id) != nullptr && journal_.may_hurry(id)) {
       in_a_hurry_.push_back(id);
     }
   });
