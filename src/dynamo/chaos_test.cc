@@ -246,9 +246,10 @@ class Storm {
   // What arrived in the turn of a write, and is not there, may have been there before it and was
   // replaced then.
   void note_arrived(const std::string& key, const Row& row, const Context& covered) {
-    for (const auto& [dot, made] : dots_) {
-      const auto is_it = [&](const Sibling& sibling) { return sibling.dot == dot; };
-      if (made.first == key && row.context.covers(dot) && !covered.covers(dot) &&
+    for (const auto& entry : dots_) {
+      const Dot& dot = entry.first;
+      const auto is_it = [&dot](const Sibling& sibling) { return sibling.dot == dot; };
+      if (entry.second.first == key && row.context.covers(dot) && !covered.covers(dot) &&
           std::none_of(row.siblings.begin(), row.siblings.end(), is_it)) {
         replaced_.insert(dot);
       }
