@@ -415,6 +415,10 @@ const Table* Core::table(PartitionId partition) const {
   const auto* found = std::as_const(*impl_).find(partition);
   return found != nullptr && found->mine ? &found->table : nullptr;
 }
+Table* Core::table(PartitionId partition) {
+  auto* found = impl_->find(partition);
+  return found != nullptr && found->mine ? &found->table : nullptr;
+}
 void Core::each(PartitionId partition,
                 const std::function<bool(ByteView key, const Row& row)>& visit) const {
   if (const Table* rows = table(partition)) {

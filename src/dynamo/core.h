@@ -274,7 +274,8 @@ class Core {
   // Rows of this replica, tombstones included, cold ones without their values. Deterministic order.
   void each(PartitionId partition,
             const std::function<bool(ByteView key, const Row& row)>& visit) const;
-  const Table* table(PartitionId partition) const;
+  const Table* table(PartitionId partition) const;  // null: not here
+  Table* table(PartitionId partition);
   const std::deque<Loss>& ledger() const;
   Stats stats() const;
 

@@ -59,7 +59,7 @@ ByteView Table::Slot::row() const {
 
 Table::Item Table::Slot::item() const {
   const auto head = this->head();
-  Item item{key(), {}, head.fingerprint, head.row_bytes, head.on_disk != 0, head.cold != 0};
+  Item item{hash, key(), {}, head.fingerprint, head.row_bytes, head.on_disk != 0, head.cold != 0};
   if (item.cold) {
     Reader reader(row());
     item.bytes = reader.varint();
@@ -270,13 +270,13 @@ void Table::put(ByteView key, const Row& row, bool changed, bool on_disk) {
   }
   packed_.clear();
   encode(row, packed_);
-  CHECK_LT(key.size(), std::size_t{1} << 28);
+  CHECK_LT(key.size(), std::size_t{1} << 27);
   CHECK_LT(packed_.size(), std::size_t{1} << 31);
   head.fingerprint = fingerprint(place.hash, row);
-  head.key_bytes = static_cast<std::uint32_t>(key.size()) & 0xfffffff;
+  head.key_bytes = static_cast<std::uint32_t>(key.size()) & 0x7ffffff;
   head.row_bytes = static_cast<std::uint32_t>(packed_.size()) & 0x7fffffff;
   head.tombstone = is_tombstone(row) ? 1 : 0;
-  head.on_disk = on_disk ? 1 : 0;
+  head.put = head.on_disk = on_disk ? 1 : 0;
   head.used = changed ? 1 : 0;
   if (changed && head.changed == 0) {
     head.changed = 1;
@@ -291,7 +291,10 @@ void Table::put(ByteView key, const Row& row, bool changed, bool on_disk) {
   pack(fresh, head, key);
   count(fresh, true);
   const auto room = slots.capacity();
-  slots.insert(at, std::move(fresh));
+  if (slots.size() == room) {  // by a quarter: there are many leaves, and twice is much to spare
+    slots.reserve(room + room / 4 + 1);
+  }
+  slots.insert(slots.begin() + static_cast<std::ptrdiff_t>(place.at), std::move(fresh));
   memory_bytes_ += (slots.capacity() - room) * sizeof(Slot);
   last_.known = true;
 }
@@ -301,6 +304,29 @@ void Table::each_of(std::uint64_t hash, const std::function<void(const Item& ite
   for (auto at = lower_bound(slots, hash); at < slots.size() && slots[at].hash == hash; ++at) {
     visit(slots[at].item());
   }
+}
+
+bool Table::take_unput(std::size_t& next, std::size_t count,
+                       const std::function<void(const Item& item)>& take) {
+  for (std::size_t seen = 0; seen < count && next < leaves_.size(); ++next) {
+    const std::span<Slot> slots(leaves_[next].slots);
+    seen += slots.size();
+    for (std::size_t n = 0; n < slots.size() + kFetch; ++n) {
+      if (n < slots.size()) {
+        prefetch(slots[n].block.get());
+        prefetch_rest(slots[n].block.get());
+      }
+      if (n >= kFetch) {
+        Slot& slot = slots[n - kFetch];
+        if (auto head = slot.head(); head.put == 0) {
+          head.put = 1;
+          slot.set(head);
+          take(slot.item());
+        }
+      }
+    }
+  }
+  return next == leaves_.size();
 }
 
 void Table::on_disk(const KeyPrint& row) {

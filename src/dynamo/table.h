@@ -70,7 +70,8 @@ class Table {
   // Its fingerprint; 0: nothing is known.
   std::uint64_t print(ByteView key) const;
 
-  struct Item {  // a row as it is kept
+  struct Item {              // a row as it is kept
+    std::uint64_t hash = 0;  // of the key
     ByteView key;
     ByteView row;  // encoded; not of a cold one
     std::uint64_t print = 0;
@@ -82,6 +83,11 @@ class Table {
   Item item(ByteView key) const;
   // The rows of keys of that hash.
   void each_of(std::uint64_t hash, const std::function<void(const Item& item)>& visit) const;
+  // Takes, of about the next `count` rows, those that were not taken so since they were changed, to
+  // be put on the disk as rows of their own. Begins at the leaf `next`, which goes on; true: it
+  // came to the end.
+  bool take_unput(std::size_t& next, std::size_t count,
+                  const std::function<void(const Item& item)>& take);
 
   std::size_t cold() const { return cold_; }  // rows
   bool is_cold(ByteView key) const;
@@ -118,8 +124,9 @@ class Table {
   // row with empty values.
   struct Head {
     std::uint64_t fingerprint = 0;
-    std::uint32_t key_bytes : 28 = 0;
+    std::uint32_t key_bytes : 27 = 0;
     std::uint32_t changed : 1 = 0;
+    std::uint32_t put : 1 = 0;  // take_unput() took it
     std::uint32_t on_disk : 1 = 0;
     std::uint32_t cold : 1 = 0;
     std::uint32_t used : 1 = 0;  // looked up since it was last considered for eviction

@@ -289,6 +289,50 @@ TEST(Table, WhatWasChangedIsTakenOnceAsItStandsThen) {
   }
 }
 
+TEST(Table, WhatWasPutIsNotPutAgainUntilItChanges) {
+  Prng prng(15);
+  Table table;
+  std::map<std::string, Row> disk;  // rows of their own there
+  std::map<std::string, Row> rows;
+  for (std::uint64_t n = 0; n < 200; ++n) {
+    const auto row = random_row(prng);
+    rows[key_of(n)] = row;
+    const bool on_disk = n % 2 == 0;
+    table.load(key_of(n), row, on_disk, false);
+    if (on_disk) {
+      disk[key_of(n)] = row;
+    }
+  }
+  for (int round = 0; round < 20; ++round) {
+    std::size_t puts = 0;
+    std::size_t steps = 0;
+    for (std::size_t next = 0, done = 0; done == 0; ++steps) {
+      done = table.take_unput(next, 10, [&](const Table::Item& item) {
+        const std::string key(item.key);
+        EXPECT_FALSE(disk.contains(key) && disk[key] == rows[key]) << "it was there";
+        EXPECT_EQ(item.hash, Table::hash_of(key));
+        Reader reader(item.row);
+        Row row;
+        ASSERT_TRUE(decode(reader, row) && reader.done());
+        disk[key] = row;
+        ++puts;
+      });
+    }
+    EXPECT_EQ(puts, round == 0 ? 100u : 10u);
+    EXPECT_GT(steps, 10u) << "a few rows at a time";
+    EXPECT_EQ(disk, rows);
+    for (std::uint64_t n = 0; n < 10; ++n) {
+      const auto key = key_of(20 * n + static_cast<std::uint64_t>(round));
+      Row row = random_row(prng);
+      while (row == rows[key]) {
+        row = random_row(prng);
+      }
+      rows[key] = row;
+      table.replace(key, row);
+    }
+  }
+}
+
 TEST(Table, AVisitCanStop) {
   Prng prng(13);
   Table table;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <span>
 #include <utility>
 
 namespace kvorum::node {
@@ -88,15 +87,14 @@ Result<void> Journal::open(const store::Store& store, PartitionId partition, Gen
 void Journal::note(Log& log, const dynamo::RowList& rows) {
   log.bytes += rows.bytes().size();
   for (const auto& [key, row] : rows) {
-    if (row.empty()) {
-      log.gone.emplace_back(key);
-    } else {
-      log.changed.insert(dynamo::Table::hash_of(key));
+    if (!row.empty()) {
+      break;  // the core tells of what is gone first
     }
+    log.gone.emplace_back(key);
   }
 }
 
-void Journal::write(dynamo::RowsWrite write, const dynamo::Table* table, store::Batch& batch) {
+void Journal::write(dynamo::RowsWrite write, dynamo::Table* table, store::Batch& batch) {
   Log& log = logs_[write.partition];
   log.generation = write.generation;
   note(log, write.rows);
@@ -113,8 +111,9 @@ void Journal::write(dynamo::RowsWrite write, const dynamo::Table* table, store::
     begin_checkpoint(log, write.partition, *table, batch);
   }
   if (log.covers) {
-    // As fast as the log grows, so that it does not get longer than twice what it may be.
-    go_on(log, write.partition, *table, rows, batch);
+    // Twice as fast as the table may grow meanwhile, so that the log does not get longer than twice
+    // what it may be.
+    go_on(log, write.partition, *table, 2 * rows, batch);
   }
 }
 
@@ -127,33 +126,21 @@ void Journal::begin_checkpoint(Log& log, PartitionId partition, const dynamo::Ta
     }
   }
   batch.operations.push_back(store::ChangeRows{partition, log.generation, std::move(changes)});
-  log.left.assign(log.changed.begin(), log.changed.end());  // tidy: allow pure, sorted here:
-  std::sort(log.left.begin(), log.left.end(), std::greater<>());
-  log.changed.clear();
   log.gone.clear();
   log.bytes = 0;
   log.covers = log.last;
+  log.next = 0;
 }
 
-void Journal::go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
+void Journal::go_on(Log& log, PartitionId partition, dynamo::Table& table, std::size_t rows,
                     store::Batch& batch) {
-  const auto from = log.left.size() - std::min(log.left.size(), rows);
   store::RowChanges changes;
-  for (auto n = log.left.size(); n > from; --n) {
-    if ((log.left.size() - n) % dynamo::Table::kFetch == 0) {
-      const auto count = std::min(n - from, dynamo::Table::kFetch);
-      table.fetch(std::span(log.left).subspan(n - count, count));
-    }
-    table.each_of(log.left[n - 1], [&](const dynamo::Table::Item& item) {
-      if (!item.on_disk) {
-        changes.put(item.key, item.row);
-        put_.emplace_back(partition, dynamo::KeyPrint{log.left[n - 1], item.print});
-      }
-    });
-  }
+  const bool done = table.take_unput(log.next, rows, [&](const dynamo::Table::Item& item) {
+    changes.put(item.key, item.row);
+    put_.emplace_back(partition, dynamo::KeyPrint{item.hash, item.print});
+  });
   batch.operations.push_back(store::ChangeRows{partition, log.generation, std::move(changes)});
-  log.left.resize(from);
-  if (log.left.empty()) {
+  if (done) {
     batch.operations.push_back(
         store::CompactLog{partition, log.covers.next(), Term(log.generation.value())});
     log.covers = Index();
@@ -165,7 +152,7 @@ bool Journal::may_hurry(PartitionId partition) const {
   return log != logs_.end() && (log->second.covers || log->second.bytes > least_ / kHurry);
 }
 
-void Journal::hurry(PartitionId partition, const dynamo::Table& table, std::size_t rows,
+void Journal::hurry(PartitionId partition, dynamo::Table& table, std::size_t rows,
                     store::Batch& batch) {
   Log& log = logs_[partition];
   if (!log.covers) {

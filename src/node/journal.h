@@ -9,7 +9,6 @@
 // stands in the log behind the cut, and is read after them.
 #pragma once
 
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -38,12 +37,11 @@ class Journal {
   Result<void> open(const store::Store& store, PartitionId partition, Generation generation,
                     const RowVisit& visit);
   // `table`: the partition's, as it stands; null: not here.
-  void write(dynamo::RowsWrite write, const dynamo::Table* table, store::Batch& batch);
+  void write(dynamo::RowsWrite write, dynamo::Table* table, store::Batch& batch);
   // Memory is short, and rows leave it only when they are on the disk as rows: tells up to `rows`
   // of those that the log tells of, whether it is long or not. May it: there are such.
   bool may_hurry(PartitionId partition) const;
-  void hurry(PartitionId partition, const dynamo::Table& table, std::size_t rows,
-             store::Batch& batch);
+  void hurry(PartitionId partition, dynamo::Table& table, std::size_t rows, store::Batch& batch);
   // What was given to batches as rows since the last call, each as it stood then.
   std::vector<std::pair<PartitionId, dynamo::KeyPrint>> take_put() {
     return std::exchange(put_, {});
@@ -57,19 +55,17 @@ class Journal {
   struct Log {
     Index last;
     Generation generation;
-    std::size_t bytes = 0;  // since the last checkpoint began
-    // Keys that it tells of since then: hashes of the changed ones, and those that are gone.
-    boost::unordered_flat_set<std::uint64_t> changed;
-    std::vector<Bytes> gone;
-    // The checkpoint under way: what it has still to write, from the back, and what it covers.
-    std::vector<std::uint64_t> left;
+    std::size_t bytes = 0;    // since the last checkpoint began
+    std::vector<Bytes> gone;  // keys that are so since then
+    // The checkpoint under way: what of the log it covers, and the leaf of the table that is next.
     Index covers;
+    std::size_t next = 0;
   };
 
   static void note(Log& log, const dynamo::RowList& rows);
   static void begin_checkpoint(Log& log, PartitionId partition, const dynamo::Table& table,
                                store::Batch& batch);
-  void go_on(Log& log, PartitionId partition, const dynamo::Table& table, std::size_t rows,
+  void go_on(Log& log, PartitionId partition, dynamo::Table& table, std::size_t rows,
              store::Batch& batch);
 
   std::size_t least_;

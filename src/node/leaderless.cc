@@ -369,7 +369,7 @@ void Leaderless::write(store::Batch& batch) {
     put_record(batch);
   }
   for (auto& write : turn_.rows) {
-    const auto* table = core_->table(write.partition);
+    auto* table = core_->table(write.partition);
     journal_.write(std::move(write), table, batch);
   }
   hurry(batch);
@@ -413,7 +413,7 @@ void Leaderless::hurry(store::Batch& batch) {
     return;
   }
   for (const auto id : std::exchange(in_a_hurry_, {})) {
-    if (const auto* table = core_->table(id)) {
+    if (auto* table = core_->table(id)) {
       journal_.hurry(id, *table, hurried_rows_, batch);
     }
   }
