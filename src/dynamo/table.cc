@@ -335,7 +335,7 @@ void Table::on_disk(const KeyPrint& row) {
        ++at) {
     auto head = slots[at].head();
     if (head.fingerprint == row.fingerprint) {
-      head.on_disk = 1;
+      head.put = head.on_disk = 1;
       slots[at].set(head);
       laps_ = 0;
     }

@@ -126,7 +126,7 @@ class Table {
     std::uint64_t fingerprint = 0;
     std::uint32_t key_bytes : 27 = 0;
     std::uint32_t changed : 1 = 0;
-    std::uint32_t put : 1 = 0;  // take_unput() took it
+    std::uint32_t put : 1 = 0;  // take_unput() took it as it is, or the disk has it
     std::uint32_t on_disk : 1 = 0;
     std::uint32_t cold : 1 = 0;
     std::uint32_t used : 1 = 0;  // looked up since it was last considered for eviction

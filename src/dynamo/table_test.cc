@@ -333,6 +333,27 @@ TEST(Table, WhatWasPutIsNotPutAgainUntilItChanges) {
   }
 }
 
+// It may become cold then, and has no value to be put.
+TEST(Table, WhatTheDiskHasIsNotPut) {
+  Prng prng(16);
+  Table table;
+  const auto row = random_row(prng);
+  table.replace("key", row);
+  std::vector<KeyPrint> put;
+  const auto take = [&] {
+    std::size_t next = 0;
+    table.take_unput(next, SIZE_MAX, [&](const Table::Item& item) {
+      put.push_back({item.hash, item.print});
+    });
+  };
+  take();
+  ASSERT_EQ(put.size(), 1u);
+  table.replace("key", row);  // the same once more, while the first is on its way
+  table.on_disk(put[0]);
+  take();
+  EXPECT_EQ(put.size(), 1u);
+}
+
 TEST(Table, AVisitCanStop) {
   Prng prng(13);
   Table table;
