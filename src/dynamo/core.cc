@@ -92,7 +92,7 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
     judge_refilled(partition);
     plan_scan(partition, options_.sync_idle_interval);
   }
-  if (drops) {
+  if (drops && !KVORUM_MUTANT(kReadAcrossFlush)) {
     begin_reads_anew(config.id);
   }
 }

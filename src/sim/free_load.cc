@@ -38,6 +38,8 @@ constexpr std::array<Space, 4> kSpaces = {{
     {"vault", "conflict=siblings durability=fsync partitions=1", true},
 }};
 
+constexpr Space kSweptSpace = {FreeLoad::kSwept, "partitions=1", false};
+
 std::uint64_t percent(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
 std::vector<std::string> words(const char* text) {
@@ -93,12 +95,16 @@ Answer answer_of(const wire::Reply& reply, const std::vector<std::string>& args)
 }  // namespace
 
 struct FreeLoad::Client {
-  Client(std::uint64_t seed, std::uint32_t its_number)
+  Client(std::uint64_t seed, std::uint32_t its_number, bool sweeps)
       : number(its_number),
         requests(chance_of(seed, "leaderless requests", number)),
         pauses(chance_of(seed, "leaderless pauses", number)),
         moves(chance_of(seed, "leaderless moves", number)),
-        space(&kSpaces[chance_of(seed, "leaderless keyspace", number).below(kSpaces.size())]) {}
+        space(sweeps ? &kSweptSpace
+                     : &kSpaces[chance_of(seed, "leaderless keyspace", number)
+                                    .below(kSpaces.size())]) {}
+
+  bool sweeps() const { return space == &kSweptSpace; }
 
   std::uint32_t number;
   Prng requests, pauses, moves;
@@ -129,12 +135,17 @@ FreeLoad::FreeLoad(const Options& options, EventQueue& events, Trace& trace, Acc
 FreeLoad::~FreeLoad() = default;
 
 void FreeLoad::start() {
-  for (std::int64_t i = 0; i < options_.free_clients; ++i) {
-    auto client = std::make_unique<Client>(options_.seed, static_cast<std::uint32_t>(i));
-    client->session = next_session_++;
-    clients_.push_back(std::move(client));
-    pause(*clients_.back());
+  for (std::int64_t i = 0; i < options_.free_clients + options_.sweepers; ++i) {
+    add_client(i, i >= options_.free_clients);
   }
+}
+
+void FreeLoad::add_client(std::int64_t number, bool sweeps) {
+  auto client =
+      std::make_unique<Client>(options_.seed, static_cast<std::uint32_t>(number), sweeps);
+  client->session = next_session_++;
+  clients_.push_back(std::move(client));
+  pause(*clients_.back());
 }
 
 bool FreeLoad::idle() const {
@@ -250,6 +261,12 @@ std::string FreeLoad::unique(const Client& client) {
 }
 
 FreeLoad::Request FreeLoad::draw(Client& client, Prng& prng) {
+  if (client.sweeps() && prng.chance(1, 12)) {
+    Request request;
+    request.purpose = Purpose::kSweep;
+    request.args = {"FLUSHDB"};
+    return request;
+  }
   const auto n = std::min<std::uint64_t>(3, percent(options_.nodes));
   const auto count = 1 + prng.below(n);
   const bool reads = prng.chance(percent(options_.read_percent), 100);
@@ -457,6 +474,9 @@ void FreeLoad::answered(Client& client, const Request& request, const wire::Repl
 }
 
 void FreeLoad::record(const Client& client, const Request& request, const wire::Reply* reply) {
+  if (client.sweeps()) {
+    return;
+  }
   HistoryRecord record;
   record.client = client.session;
   record.node = client.node.value();

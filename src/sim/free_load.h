@@ -59,6 +59,9 @@ class FreeLoad {
            Acked acked, Answered answered);
   ~FreeLoad();
 
+  // What one client writes, another flushes: its keyspace is not judged by what was written.
+  static constexpr const char* kSwept = "swept";
+
   void start();
   void stop() { stopping_ = true; }
   bool idle() const;
@@ -77,7 +80,7 @@ class FreeLoad {
  private:
   static constexpr std::uint64_t kFirstConn = std::uint64_t{1} << 32;
 
-  enum class Purpose : std::uint8_t { kCreate, kSelect, kWork };
+  enum class Purpose : std::uint8_t { kCreate, kSelect, kWork, kSweep };
   struct Request {
     Purpose purpose = Purpose::kWork;
     std::vector<std::string> args;
@@ -96,6 +99,7 @@ class FreeLoad {
     std::deque<Open> open;
   };
 
+  void add_client(std::int64_t number, bool sweeps);
   void next(Client& client);
   bool reach(Client& client);
   void enter(Client& client);

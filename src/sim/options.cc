@@ -51,6 +51,7 @@ constexpr OptionInfo kTable[] = {
     {"free_level", &Options::free_level, 0, 2},
     {"free_think_us", &Options::free_think_us, 0, 1000 * kMillion},
     {"sloppy_percent", &Options::sloppy_percent, 0, 100},
+    {"sweepers", &Options::sweepers, 0, 4096},
     {"delay_min_us", &Options::delay_min_us, 0, 10 * kMillion},
     {"delay_mean_us", &Options::delay_mean_us, 0, 10 * kMillion},
     {"loss_ppm", &Options::loss_ppm, 0, kMillion},
@@ -284,6 +285,8 @@ Options draw(std::uint64_t seed) {
   }
   Draw leaderless(chance_of(seed, "leaderless options"));
   draw_leaderless(leaderless, options);
+  Draw sweepers(chance_of(seed, "sweepers"));
+  options.sweepers = sweepers.maybe(15, {2, 4, 8});
   Draw memory(chance_of(seed, "memory options"));
   draw_memory(memory, options);
   return options;

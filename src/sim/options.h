@@ -58,6 +58,7 @@ struct Options {
   std::int64_t free_think_us = 1000;  // mean pause of a client between requests
   std::int64_t free_level = 0;        // of all their requests: 1 is `one`, 2 `quorum`; 0: any
   std::int64_t sloppy_percent = 0;    // of writes: stand-ins may acknowledge
+  std::int64_t sweepers = 0;          // further clients, of a keyspace that they flush
 
   // The network. Chances are for each packet, in millionths.
   std::int64_t delay_min_us = 50;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/checksum.h"
 #include "model/meta.h"
@@ -17,6 +18,9 @@ bool holds(const dynamo::Row& row, const Dot& dot) {
   return std::any_of(row.siblings.begin(), row.siblings.end(),
                      [&](const dynamo::Sibling& sibling) { return sibling.dot == dot; });
 }
+
+// Of the free_keys of a keyspace, and of as many that expire.
+std::string name_of(std::int64_t i) { return fmt::format("{}k{}", i % 2 == 0 ? "" : "t", i / 2); }
 
 bool decodes(ByteView bytes, dynamo::Row& row) {
   Reader reader(bytes);
@@ -44,7 +48,8 @@ std::string Versions::told(const Dot& dot) const {
   return text;
 }
 
-// Keyspaces and their partitions never change; more are created.
+// Keyspaces and their partitions never change, but for the generation of the one that is flushed;
+// more are created.
 void Versions::learn_keyspaces(const Server& server) {
   const auto* machine = server.node().machine(kMetaPartition);
   auto& seen = table_seen_[server.id()];
@@ -59,12 +64,13 @@ void Versions::learn_keyspaces(const Server& server) {
   }
   const auto before = std::exchange(table_, std::move(*table));
   for (const auto& keyspace : table_.keyspaces) {
-    if (!keyspace.leaderless() || before.find(keyspace.id) != nullptr) {
+    if (!keyspace.leaderless() || before.find(keyspace.id) != nullptr ||
+        keyspace.name == FreeLoad::kSwept) {
       continue;
     }
     for (std::int64_t i = 0; i < 2 * options_.free_keys; ++i) {
       auto key = std::make_unique<Key>();
-      key->name = fmt::format("{}k{}", i % 2 == 0 ? "" : "t", i / 2);
+      key->name = name_of(i);
       key->keyspace = keyspace.id;
       key->partition = keyspace.partition_of(slot_of(key->name));
       key->fsync = keyspace.flush_ms == 0;
@@ -136,6 +142,7 @@ void Versions::turn(const Server& server) {
       look(server, partition, *table);
     }
   }
+  look_at_swept(server);
   const auto fetches = server.node().leaderless()->stats().fetches;
   fetches_ += fetches - std::min(std::exchange(life.fetches, fetches), fetches);
 }
@@ -160,6 +167,36 @@ void Versions::look(const Server& server, PartitionId partition, const dynamo::T
     }
   }
   note_losers(server);
+}
+
+// What was written there may be flushed at any moment; what was, or was replaced, stays away.
+void Versions::look_at_swept(const Server& server) {
+  const auto* keyspace = table_.find(ByteView(FreeLoad::kSwept));
+  const auto* table = keyspace == nullptr
+                          ? nullptr
+                          : server.node().leaderless()->table(keyspace->first_partition);
+  if (table == nullptr) {
+    return;
+  }
+  auto& life = lives_[server.id()];
+  std::set<Dot> held;
+  for (std::int64_t i = 0; i < 2 * options_.free_keys; ++i) {
+    const auto* row = table->find(name_of(i));
+    for (std::size_t n = 0; row != nullptr && n < row->siblings.size(); ++n) {
+      const auto& sibling = row->siblings[n];
+      if (!sibling.deleted) {
+        held.insert(sibling.dot);
+      }
+      if (!sibling.deleted && life.let_go.contains(sibling.dot)) {
+        fail_("what is gone stays gone",
+              fmt::format("{} of {} in {} is back at node {}", told(sibling.dot), name_of(i),
+                          keyspace->name, server.id().value()));
+      }
+    }
+  }
+  std::set_difference(life.swept.begin(), life.swept.end(), held.begin(), held.end(),
+                      std::inserter(life.let_go, life.let_go.end()));
+  life.swept = std::move(held);
 }
 
 void Versions::compare(const Server& server, Key& key, const dynamo::Row& row) {

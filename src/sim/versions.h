@@ -80,12 +80,14 @@ class Versions {
     std::uint64_t conflicts = 0;
     std::uint64_t fetches = 0;
     std::set<Dot> let_go;
+    std::set<Dot> swept;  // versions that it holds of the keyspace that is flushed
   };
 
   void learn_keyspaces(const Server& server);
   // The values of a cold row, as its dots name them.
   dynamo::Row whole(const dynamo::Row& row) const;
   void look(const Server& server, PartitionId partition, const dynamo::Table& table);
+  void look_at_swept(const Server& server);
   void compare(const Server& server, Key& key, const dynamo::Row& row);
   void note(const Server& server, Key& key, const dynamo::Sibling& sibling,
             const dynamo::Row& before, const dynamo::Row& row);
