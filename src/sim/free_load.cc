@@ -100,9 +100,10 @@ struct FreeLoad::Client {
         requests(chance_of(seed, "leaderless requests", number)),
         pauses(chance_of(seed, "leaderless pauses", number)),
         moves(chance_of(seed, "leaderless moves", number)),
-        space(sweeps ? &kSweptSpace
-                     : &kSpaces[chance_of(seed, "leaderless keyspace", number)
-                                    .below(kSpaces.size())]) {}
+        space(
+            sweeps
+                ? &kSweptSpace
+                : &kSpaces[chance_of(seed, "leaderless keyspace", number).below(kSpaces.size())]) {}
 
   bool sweeps() const { return space == &kSweptSpace; }
 
@@ -141,8 +142,7 @@ void FreeLoad::start() {
 }
 
 void FreeLoad::add_client(std::int64_t number, bool sweeps) {
-  auto client =
-      std::make_unique<Client>(options_.seed, static_cast<std::uint32_t>(number), sweeps);
+  auto client = std::make_unique<Client>(options_.seed, static_cast<std::uint32_t>(number), sweeps);
   client->session = next_session_++;
   clients_.push_back(std::move(client));
   pause(*clients_.back());

@@ -172,9 +172,8 @@ void Versions::look(const Server& server, PartitionId partition, const dynamo::T
 // What was written there may be flushed at any moment; what was, or was replaced, stays away.
 void Versions::look_at_swept(const Server& server) {
   const auto* keyspace = table_.find(ByteView(FreeLoad::kSwept));
-  const auto* table = keyspace == nullptr
-                          ? nullptr
-                          : server.node().leaderless()->table(keyspace->first_partition);
+  const auto* table =
+      keyspace == nullptr ? nullptr : server.node().leaderless()->table(keyspace->first_partition);
   if (table == nullptr) {
     return;
   }
