@@ -54,11 +54,8 @@ void add_memory_budget(CLI::App* verb, std::optional<std::uint64_t>& out) {
             }
             out = static_cast<std::uint64_t>(*bytes);
           },
-          "What the rows of ordered keyspaces may take of each node's memory, such as 512MB: "
-          "above, "
-          "values that are used least stay on disk alone; keys stay in memory. Leaderless rows are "
-          "not counted. "
-          "Default: no bound")
+          "What rows may take of each node's memory, such as 512MB: above, values that are used "
+          "least stay on disk alone; keys stay in memory. Default: no bound")
       ->type_name("SIZE");
 }
 
