@@ -275,7 +275,7 @@ class Core {
   void each(PartitionId partition,
             const std::function<bool(ByteView key, const Row& row)>& visit) const;
   const Table* table(PartitionId partition) const;  // null: not here
-  Table* table(PartitionId partition);
+  Table* table(PartitionId partition);              // for Table::take_unput() alone
   const std::deque<Loss>& ledger() const;
   Stats stats() const;
 

@@ -38,8 +38,9 @@ class Journal {
                     const RowVisit& visit);
   // `table`: the partition's, as it stands; null: not here.
   void write(dynamo::RowsWrite write, dynamo::Table* table, store::Batch& batch);
-  // Memory is short, and rows leave it only when they are on the disk as rows: tells up to `rows`
-  // of those that the log tells of, whether it is long or not. May it: there are such.
+  // Memory is short, and rows leave it only when they are on the disk as rows: looks at about
+  // `rows` of the table's for those that the log alone tells of, whether it is long or not. May it:
+  // there are such.
   bool may_hurry(PartitionId partition) const;
   void hurry(PartitionId partition, dynamo::Table& table, std::size_t rows, store::Batch& batch);
   // What was given to batches as rows since the last call, each as it stood then.
