@@ -16,6 +16,7 @@
 #include "front/http_parser.h"
 #include "front/http_response.h"
 #include "front/http_target.h"
+#include "front/receipt.h"
 #include "front/reply_tree.h"
 
 namespace kvorum::front {
@@ -84,6 +85,8 @@ class Exchange {
   virtual Step begin() = 0;
   // With the replies to what the last step sent, in order.
   virtual Step answered(std::vector<ReplyTree::Taken> replies) = 0;
+  // Where the receipts go that stand behind its replies; null: they are a part of those.
+  virtual Receipt* receipt() { return nullptr; }
   // Bytes that it keeps from step to step.
   virtual std::size_t held() const { return 0; }
   // Everything it asks the node, it asks with its first step.

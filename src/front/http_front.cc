@@ -81,11 +81,12 @@ bool HttpFront::tell_to_go_on() {
 }
 
 Front::Status HttpFront::begin_request() {
-  auto request = std::move(parser_.request());  // an idle connection keeps no body
+  auto& request = parser_.request();
   auto& pending = pending_.emplace_back();
   pending.framing = {request.method == Method::kHead, !request.keep_alive, request.http10};
   ended_ = !request.keep_alive;
   auto routed = route(request, options_);
+  Bytes().swap(request.body);  // an idle connection keeps none
   pending.origin = std::move(routed.origin);
   if (auto* exchange = std::get_if<std::unique_ptr<Exchange>>(&routed.to)) {
     pending.exchange = std::move(*exchange);
@@ -152,6 +153,12 @@ void HttpFront::bound(Pending& pending, ReplyTree::Taken& reply) const {
   }
 }
 
+// Where the receipt of the node's next reply goes; null: it is a part of that.
+Receipt* HttpFront::receipt() {
+  const bool awaited = !pending_.empty() && !pending_.front().done && !pending_.front().preparing;
+  return awaited ? pending_.front().exchange->receipt() : nullptr;
+}
+
 // The node's next reply: it belongs to the first exchange, as each is asked in order, and one that
 // has more steps is the last one.
 void HttpFront::take(ReplyTree::Taken reply) {
@@ -187,11 +194,11 @@ void HttpFront::flush() {
   while (!pending_.empty() && pending_.front().done) {
     auto& first = pending_.front();
     if (!first.origin.empty()) {
-      auto& fields = first.response.fields;
-      fields.emplace_back("Access-Control-Allow-Origin", first.origin);
-      fields.emplace_back("Access-Control-Expose-Headers",
-                          "ETag, Kvorum-Version, Kvorum-Receipt, Kvorum-Session, Kvorum-Context");
-      fields.emplace_back("Vary", "Origin");
+      auto& response = first.response;
+      response.add_field("Access-Control-Allow-Origin", first.origin);
+      response.add_field("Access-Control-Expose-Headers",
+                         "ETag, Kvorum-Version, Kvorum-Receipt, Kvorum-Session, Kvorum-Context");
+      response.add_field("Vary", "Origin");
     }
     if (options_.date) {
       first.framing.date = options_.date();

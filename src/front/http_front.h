@@ -40,12 +40,32 @@ class HttpFront final : public Front {
    public:
     explicit Replies(HttpFront& front) : front_(front) {}
     void status(ByteView text) override { (tree_.status(text), look()); }
-    void integer(std::int64_t value) override { (tree_.integer(value), look()); }
-    void bulk(ByteView bytes) override { (tree_.bulk(bytes), look()); }
+    void integer(std::int64_t value) override {
+      if (receipt_ == nullptr) {
+        return (tree_.integer(value), look());
+      }
+      receipt_->number(value);
+      look_at_receipt();
+    }
+    void bulk(ByteView bytes) override {
+      if (receipt_ == nullptr) {
+        return (tree_.bulk(bytes), look());
+      }
+      receipt_->word(bytes);
+      look_at_receipt();
+    }
     void nil() override { (tree_.nil(), look()); }
     void error(const Error& error) override { (tree_.error(error), look()); }
     void array(std::size_t count) override { (tree_.array(count), look()); }
-    void map(std::size_t pairs) override { (tree_.map(pairs), look()); }
+    // One behind a reply is a receipt, of bulks and integers.
+    void map(std::size_t pairs) override {
+      receipt_ = tree_.lacks_second() ? front_.receipt() : nullptr;
+      if (receipt_ == nullptr) {
+        return (tree_.map(pairs), look());
+      }
+      receipt_->begin(pairs);
+      look_at_receipt();
+    }
     std::uint64_t replies() const { return tree_.replies(); }
 
    private:
@@ -55,8 +75,17 @@ class HttpFront final : public Front {
       }
     }
 
+    void look_at_receipt() {
+      if (!receipt_->lacks_words()) {
+        receipt_ = nullptr;
+        tree_.nil();
+        look();
+      }
+    }
+
     HttpFront& front_;
     ReplyTree tree_;
+    Receipt* receipt_ = nullptr;  // the one that is being read
   };
 
   struct Pending {
@@ -77,6 +106,7 @@ class HttpFront final : public Front {
   void refuse(const HttpRefusal& refusal);
   void prepare(Pending& pending);
   void step(Pending& pending, Step step);
+  Receipt* receipt();
   void take(ReplyTree::Taken reply);
   void flush();
   bool tell_to_go_on();

@@ -10,86 +10,39 @@ namespace {
 
 using wire::Reply;
 
-// A receipt's words, found by name.
-class Receipt {
- public:
-  explicit Receipt(const Reply& map) : map_(map) {}
-
-  const Reply* find(ByteView name) const {
-    const auto& all = map_.elements;
-    for (std::size_t i = 0; i + 1 < all.size(); i += 2) {
-      if (all[i].text == name) {
-        return &all[i + 1];
-      }
-    }
-    return nullptr;
-  }
-
-  // "asked=quorum; met=w=2,r=2; ..."
-  std::string text() const {
-    std::string out;
-    out.reserve(kReservedText);
-    const auto& all = map_.elements;
-    for (std::size_t i = 0; i + 1 < all.size(); i += 2) {
-      if (all[i].text != "context") {  // has a field of its own
-        out.append(out.empty() ? "" : "; ").append(all[i].text).append("=");
-        out.append(value(all[i + 1]));
-      }
-    }
-    return out;
-  }
-
-  std::string version() const {
-    const auto* found = find("version");
-    const auto text = found == nullptr ? std::string() : value(*found);
-    return text == "0" || text == "none" ? std::string() : text;
-  }
-
-  static std::string value(const Reply& reply) {
-    return reply.type == Reply::Type::kInteger ? std::to_string(reply.integer) : reply.text;
-  }
-
- private:
-  static constexpr std::size_t kReservedText = 160;  // most are shorter
-
-  const Reply& map_;
-};
+constexpr std::size_t kWords = 6;  // most commands have fewer
 
 // The session's new position. A prefix read may be older than the one that the client came with,
 // and takes no place from that.
 Bytes position(const Receipt& receipt, const SessionToken& read, const Bytes& before) {
-  const auto* met = receipt.find("met");
+  if (before.empty() || receipt.met() != to_string(Level{.kind = LevelKind::kPrefix})) {
+    return to_string(read);
+  }
   const auto seen = parse_token(before);
-  const bool older = met != nullptr && met->text == to_string(Level{.kind = LevelKind::kPrefix});
-  return older && seen && (seen->partition != read.partition || seen->index > read.index)
-             ? before
-             : to_string(read);
+  return seen && (seen->partition != read.partition || seen->index > read.index) ? before
+                                                                                 : to_string(read);
 }
 
 // Version, receipt, context and the session's new position.
-void describe(const Reply& map, ClusterId cluster, const Bytes& session, HttpResponse& response) {
-  constexpr std::size_t kFields = 5;
-  const Receipt receipt(map);
-  response.fields.reserve(kFields);
+void describe(const Receipt& receipt, ClusterId cluster, const Bytes& session,
+              HttpResponse& response) {
+  constexpr std::size_t kReservedFields = 384;
+  response.fields.reserve(kReservedFields);
   // That of a write which did not happen is no row's, and that of the newest sibling does not say
   // which others there are.
   const bool whole = response.status < 400 && response.status != 300;
-  const auto version = whole ? receipt.version() : std::string();
-  if (!version.empty()) {
-    response.fields.emplace_back("Kvorum-Version", version);
-    response.fields.emplace_back("ETag", '"' + version + '"');
+  if (whole && !receipt.version().empty()) {
+    response.add_field("Kvorum-Version", receipt.version());
+    response.add_field("ETag", '"' + receipt.version() + '"');
   }
-  response.fields.emplace_back("Kvorum-Receipt", receipt.text());
-  const auto* context = receipt.find("context");
-  if (context != nullptr && !context->text.empty()) {
-    response.fields.emplace_back("Kvorum-Context", context->text);
+  response.add_field("Kvorum-Receipt", receipt.text());
+  if (!receipt.context().empty()) {
+    response.add_field("Kvorum-Context", receipt.context());
   }
-  const auto* index = receipt.find("index");
-  const auto* partition = receipt.find("partition");
-  if (index != nullptr && partition != nullptr) {
-    const SessionToken token{cluster, PartitionId(static_cast<std::uint32_t>(partition->integer)),
-                             Index(static_cast<std::uint64_t>(index->integer))};
-    response.fields.emplace_back("Kvorum-Session", position(receipt, token, session));
+  if (receipt.index() && receipt.partition()) {
+    const SessionToken token{cluster, PartitionId(static_cast<std::uint32_t>(*receipt.partition())),
+                             Index(static_cast<std::uint64_t>(*receipt.index()))};
+    response.add_field("Kvorum-Session", position(receipt, token, session));
   }
 }
 
@@ -124,21 +77,21 @@ class KvExchange final : public Exchange {
   }
 
   Step answered(std::vector<ReplyTree::Taken> replies) override {
-    const auto& [reply, error] = replies.front();
-    const bool with_receipt = reply.type == Reply::Type::kArray && reply.elements.size() == 2 &&
-                              reply.elements[1].type == Reply::Type::kMap;
+    auto& [reply, error] = replies.front();
     auto response = error ? error_response(*error)
-                    : !with_receipt
+                    : !receipt_.came()
                         ? error_response(500, "ERR", "the node gave no receipt", Outcome::kUnknown)
-                        : respond(reply.elements[0], reply.elements[1]);
-    if (with_receipt) {
-      describe(reply.elements[1], cluster_, ask().session, response);
+                        : respond(reply.elements.front());
+    if (receipt_.came()) {
+      describe(receipt_, cluster_, ask().session, response);
     }
     return response;
   }
 
+  Receipt* receipt() override { return &receipt_; }
+
  private:
-  HttpResponse respond(const Reply& value, const Reply& receipt) const {
+  HttpResponse respond(Reply& value) const {
     if (method_ == Method::kPut || method_ == Method::kDelete) {
       const bool refused = value.is_nil() || (value.type == Reply::Type::kInteger &&
                                               value.integer == 0 && !unless_.empty());
@@ -149,13 +102,13 @@ class KvExchange final : public Exchange {
       return error_response(404, "NOSUCHKEY", "no such key");
     }
     const bool many = value.type == Reply::Type::kArray;
-    if (unless_ == "*" || (!unless_.empty() && !many && unless_ == Receipt(receipt).version())) {
+    if (unless_ == "*" || (!unless_.empty() && !many && unless_ == receipt_.version())) {
       return {304, "", {}, {}};
     }
     if (many) {
       return siblings(value);
     }
-    return {200, "application/octet-stream", value.text, {}};
+    return {200, "application/octet-stream", std::move(value.text), {}};
   }
 
   // Concurrent writes that nothing has settled: all of them. A PUT with the context of this answer
@@ -168,6 +121,7 @@ class KvExchange final : public Exchange {
   Words command_;
   Bytes unless_;  // If-None-Match of a read; of a write: the condition that it has
   ClusterId cluster_;
+  Receipt receipt_;
 };
 
 struct Conditions {
@@ -223,6 +177,7 @@ Result<Words> write_command(HttpRequest& request, const HttpTarget& target, cons
                             Bytes key, const Conditions& conditions) {
   const bool put = request.method == Method::kPut;
   Words command;
+  command.reserve(kWords);
   command.emplace_back(put ? "SET" : "DEL");
   command.push_back(std::move(key));
   if (put) {
@@ -285,6 +240,7 @@ Routed kv_exchange(HttpRequest& request, const HttpTarget& target, const HttpOpt
   } else if (!conditions->match.empty()) {
     return error_response(400, "ERR", "If-Match goes with PUT and DELETE");
   } else {
+    command.reserve(kWords);
     command.emplace_back("GET");
     command.push_back(std::move(*key));
   }

@@ -100,9 +100,7 @@ void append_response(const HttpResponse& response, const Framing& framing, Bytes
     number(response.body.size());
     out.append("\r\n");
   }
-  for (const auto& [name, value] : response.fields) {
-    out.append(name).append(": ").append(value).append("\r\n");
-  }
+  out.append(response.fields);
   if (framing.close) {
     out.append("Connection: close\r\n");
   } else if (framing.http10) {
@@ -127,7 +125,7 @@ HttpResponse error_response(unsigned status, ByteView code, ByteView message, Ou
       status, fmt::format("{{\"code\":{},\"message\":{},\"definite\":{}}}\n", json_text(code),
                           json_text(message), outcome == Outcome::kDefinite));
   if (status == 503) {
-    response.fields.emplace_back("Retry-After", "1");
+    response.add_field("Retry-After", "1");
   }
   return response;
 }

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -13,8 +11,12 @@ namespace kvorum::front {
 struct HttpResponse {
   unsigned status = 200;
   const char* type = "application/json";
-  Bytes body;  // 204 and 304 have none
-  std::vector<std::pair<const char*, std::string>> fields;
+  Bytes body;    // 204 and 304 have none
+  Bytes fields;  // further ones, each with its line's end
+
+  void add_field(ByteView name, ByteView value) {
+    fields.append(name).append(": ").append(value).append("\r\n");
+  }
 };
 
 // How it goes over the connection.

@@ -50,8 +50,7 @@ HttpResponse index(const HttpOptions& options) {
     rows += fmt::format("<li><a href=\"http://{0}/\">node {1}: {0}</a>{2}</li>\n", address,
                         machine.id.value(), machine.id == options.self ? " (this one)" : "");
   }
-  return {200,
-          "text/html; charset=utf-8",
+  return {200, "text/html; charset=utf-8",
           fmt::format("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
                       "<title>kvorum node {0}</title>\n"
                       "<style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui;"
@@ -61,7 +60,7 @@ HttpResponse index(const HttpOptions& options) {
                       " &middot; <a href=\"/v1/kv?values=false\">keys</a></p>\n"
                       "<h2>Machines</h2>\n<ul>\n{2}</ul>\n</html>\n",
                       options.self.value(), options.version, rows),
-          {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}}};
+          "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"};
 }
 
 // Route::origin for a request of this one.
@@ -88,6 +87,10 @@ Bytes host_name(ByteView authority) {
 // cluster's own hosts and those of the allowed origins are none; programs that are no browsers may
 // leave it out.
 bool is_ours(const HttpOptions& options, ByteView host) {
+  if (host.starts_with('[') ||
+      host.substr(0, host.find(':')).find_first_not_of("0123456789.") == ByteView::npos) {
+    return true;
+  }
   const auto name = host_name(host);
   const auto is_origins = [&name](ByteView origin) {
     const auto scheme = origin.find("//");
@@ -97,8 +100,7 @@ bool is_ours(const HttpOptions& options, ByteView host) {
   const auto is_machines = [&name](const Machine& machine) {
     return host_name(machine.host) == name;
   };
-  return host.starts_with('[') || name.find_first_not_of("0123456789.") == ByteView::npos ||
-         name == "localhost" || name.ends_with(".localhost") ||
+  return name == "localhost" || name.ends_with(".localhost") ||
          std::any_of(options.machines.begin(), options.machines.end(), is_machines) ||
          std::any_of(options.origins.begin(), options.origins.end(), is_origins);
 }
@@ -106,11 +108,11 @@ bool is_ours(const HttpOptions& options, ByteView host) {
 // A page of another origin asks whether it may (the Fetch standard's preflight).
 HttpResponse preflight(const Path& path) {
   HttpResponse response{204, "", {}, {}};
-  response.fields = {{"Access-Control-Allow-Methods", names(path.methods)},
-                     {"Access-Control-Allow-Headers",
-                      "Content-Type, If-Match, If-None-Match, Kvorum-Level, Kvorum-Keyspace, "
-                      "Kvorum-Session, Kvorum-Context"},
-                     {"Access-Control-Max-Age", "600"}};
+  response.add_field("Access-Control-Allow-Methods", names(path.methods));
+  response.add_field("Access-Control-Allow-Headers",
+                     "Content-Type, If-Match, If-None-Match, Kvorum-Level, Kvorum-Keyspace, "
+                     "Kvorum-Session, Kvorum-Context");
+  response.add_field("Access-Control-Max-Age", "600");
   return response;
 }
 
@@ -193,7 +195,7 @@ Route route(HttpRequest& request, const HttpOptions& options) {
   const auto method = request.method == Method::kHead ? Method::kGet : request.method;
   if (std::find(path->methods.begin(), path->methods.end(), method) == path->methods.end()) {
     auto response = error_response(405, "METHOD", "that path has other methods: see Allow");
-    response.fields.emplace_back("Allow", names(path->methods));
+    response.add_field("Allow", names(path->methods));
     return refuse(std::move(response));
   }
   // No page may write that was not allowed to, even where its browser asks no leave beforehand.

@@ -29,6 +29,10 @@ class ReplyTree final : public ReplyWriter {
 
   // Replies that are whole, elements not counted.
   std::uint64_t replies() const { return replies_; }
+  // What comes next is the second of two elements, and its reply's last.
+  bool lacks_second() const {
+    return open_.size() == 1 && open_.back().left == 1 && open_.back().reply.elements.size() == 1;
+  }
   bool is_whole() const { return whole_; }
   // The reply, and the last error that is, or is in, it. A new one begins.
   struct Taken {

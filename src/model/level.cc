@@ -1,5 +1,6 @@
 #include "model/level.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -175,8 +176,8 @@ Result<SessionToken> parse_token(ByteView text) {
 }
 
 std::string to_string(const SessionToken& token) {
-  return fmt::format("kv1-{:016x}-{:x}-{:x}", token.cluster.value(), token.partition.value(),
-                     token.index.value());
+  return fmt::format(FMT_COMPILE("kv1-{:016x}-{:x}-{:x}"), token.cluster.value(),
+                     token.partition.value(), token.index.value());
 }
 
 }  // namespace kvorum

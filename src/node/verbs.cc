@@ -1,4 +1,6 @@
 // What the node answers by itself, when the request reaches the front of its connection's queue.
+#include <fmt/compile.h>
+
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/parse.h"
@@ -443,8 +445,9 @@ void Replica::reply_receipt(const Receipt& receipt, ReplyWriter& reply) const {
   field("durability", receipt.path == Path::kNone ? "none"
                       : receipt.durable           ? "disk-quorum"
                                                   : "memory");
-  field("request",
-        receipt.seq == 0 ? "none" : fmt::format("{:016x}:{}", receipt.client, receipt.seq));
+  field("request", receipt.seq == 0
+                       ? "none"
+                       : fmt::format(FMT_COMPILE("{:016x}:{}"), receipt.client, receipt.seq));
   field("outcome", receipt.outcome == Outcome::kDefinite ? "definite" : "unknown");
 }
 
