@@ -1,6 +1,9 @@
 #include "store/rocks_wal_files.h"
 
+#include <algorithm>
+#include <boost/align/aligned_allocator.hpp>
 #include <utility>
+#include <vector>
 
 namespace kvorum::store {
 namespace {
@@ -10,22 +13,41 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
+// What a disk takes as a whole; the most that any asks for.
+constexpr std::size_t kBlockBytes = 4096;
+
+std::size_t whole_blocks(std::size_t bytes) {
+  return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+}
+
+// The last block is written again with each append until it is full.
 class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
   WalFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::size_t step)
-      : FSWritableFileOwnerWrapper(std::move(file)), step_(step) {}
+      : FSWritableFileOwnerWrapper(std::move(file)), step_(whole_blocks(step)) {}
+
+  bool use_direct_io() const override { return false; }  // what RocksDB gives is of any size
 
   // The zeros need no sync of their own: the next one covers them, before anything relies on them.
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* context) override {
-    auto status = target()->PositionedAppend(data, size_, options, context);
+    const auto begun = size_ % kBlockBytes;
+    const auto used = begun + data.size();
+    blocks_.resize(begun);
+    blocks_.insert(blocks_.end(), data.data(), data.data() + data.size());
+    blocks_.resize(whole_blocks(used));
+    auto status = target()->PositionedAppend({blocks_.data(), blocks_.size()}, size_ - begun,
+                                             options, context);
     if (!status.ok()) {
       return status;
     }
     size_ += data.size();
+    std::copy(blocks_.begin() + static_cast<std::ptrdiff_t>(used - size_ % kBlockBytes),
+              blocks_.begin() + static_cast<std::ptrdiff_t>(used), blocks_.begin());
     if (size_ > end_) {
-      const std::string zeros(step_ - size_ % step_, '\0');
-      status = target()->PositionedAppend(zeros, size_, options, context);
-      end_ = size_ + zeros.size();
+      const auto from = whole_blocks(size_);
+      const Blocks zeros(step_ - from % step_);
+      status = target()->PositionedAppend({zeros.data(), zeros.size()}, from, options, context);
+      end_ = from + zeros.size();
     }
     return status;
   }
@@ -42,9 +64,12 @@ class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
   }
 
  private:
+  using Blocks = std::vector<char, boost::alignment::aligned_allocator<char, kBlockBytes>>;
+
   const std::size_t step_;
   std::uint64_t size_ = 0;  // of what was appended
   std::uint64_t end_ = 0;   // of the zeros behind it
+  Blocks blocks_;           // begins with what the last block has
 };
 
 }  // namespace
@@ -53,8 +78,16 @@ IOStatus WalFileSystem::NewWritableFile(const std::string& name,
                                         const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSWritableFile>* file,
                                         IODebugContext* context) {
-  auto status = target()->NewWritableFile(name, options, file, context);
-  if (status.ok() && name.ends_with(".log")) {
+  if (!name.ends_with(".log")) {
+    return target()->NewWritableFile(name, options, file, context);
+  }
+  auto direct = options;
+  direct.use_direct_writes = true;
+  auto status = target()->NewWritableFile(name, direct, file, context);
+  if (!status.ok()) {  // not every file system can: tmpfs, for one
+    status = target()->NewWritableFile(name, options, file, context);
+  }
+  if (status.ok()) {
     *file = std::make_unique<WalFile>(std::move(*file), step_);
   }
   return status;
