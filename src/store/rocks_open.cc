@@ -21,7 +21,11 @@ using rocksdb::Slice;
 constexpr std::size_t kWriteBufferRotates = 4;  // rotate() comes first, unless flushes fall behind
 // The most that RocksDB writes to a manifest between two syncs: a few edits of a few hundred bytes.
 constexpr std::size_t kManifestWriteBytes = std::size_t{64} << 10;
-constexpr int kLogFiles = 8;  // of flushes, before they are merged
+// Tables that flushes made, before they are merged: what each of them costs once, a merge costs for
+// all that is there. From so many on RocksDB slows writes down, or holds them up.
+constexpr int kMergedFiles = 16;
+constexpr int kSlowFiles = 2 * kMergedFiles;
+constexpr int kTooManyFiles = 3 * kMergedFiles;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::size_t kFindingCacheBytes = std::size_t{32} << 20;
 constexpr double kFilterBits = 10;  // for each row: one look in a hundred is in vain
@@ -66,6 +70,12 @@ rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env
   db.max_write_buffer_number = 4;
   db.table_factory = tables(false);
   return db;
+}
+
+void merge_late(rocksdb::ColumnFamilyOptions& family) {
+  family.level0_file_num_compaction_trigger = kMergedFiles;
+  family.level0_slowdown_writes_trigger = kSlowFiles;
+  family.level0_stop_writes_trigger = kTooManyFiles;
 }
 
 }  // namespace
@@ -264,6 +274,7 @@ Result<void> RocksStore::open_with(bool read_only) {
     descriptors.emplace_back(name, options);
   }
   auto& data = descriptors[kData].options;
+  auto& log = descriptors[kLog].options;
   if (options_.finds_rows) {
     data.table_factory = tables(true);
     data.optimize_filters_for_hits = true;
@@ -271,10 +282,11 @@ Result<void> RocksStore::open_with(bool read_only) {
     // Rows come in no order and nobody asks for one, only for all: sorted when they are flushed,
     // they cost a tenth of what a skip list takes to insert.
     data.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
+    merge_late(data);
   }
   // What is in a log is soon cut off: not worth compressing, nor merging before much of it is gone.
-  descriptors[kLog].options.compression = rocksdb::kNoCompression;
-  descriptors[kLog].options.level0_file_num_compaction_trigger = kLogFiles;
+  log.compression = rocksdb::kNoCompression;
+  merge_late(log);
   rocksdb::DB* db = nullptr;
   const auto status =
       read_only ? rocksdb::DB::OpenForReadOnly(options, options_.path, descriptors, &families_, &db)
