@@ -1,6 +1,7 @@
 // How the store's write-ahead logs lie on disk: in blocks that are there before they are written,
 // so that a sync changes no file size and no extent. The file system then has nothing of its own
-// to commit: a sync takes less time of both kinds.
+// to commit: a sync takes less time of both kinds. They are written around the page cache, block by
+// block: nobody reads them before the next start, and a sync has no pages to collect.
 #pragma once
 
 #include <rocksdb/env.h>
@@ -12,7 +13,8 @@
 namespace kvorum::store {
 
 // Writes zeros ahead of the records of each *.log, `step` bytes at a time, and leaves all other
-// files alone. Closing a log cuts the zeros off; after a crash it ends in them.
+// files alone. Closing a log cuts the zeros off; after a crash it ends in them. A block that is not
+// full is written again, with the same bytes before what is new.
 class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& system, std::size_t step)
