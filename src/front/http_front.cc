@@ -81,12 +81,11 @@ bool HttpFront::tell_to_go_on() {
 }
 
 Front::Status HttpFront::begin_request() {
-  auto& request = parser_.request();
+  auto request = std::move(parser_.request());  // an idle connection keeps none of it
   auto& pending = pending_.emplace_back();
   pending.framing = {request.method == Method::kHead, !request.keep_alive, request.http10};
   ended_ = !request.keep_alive;
   auto routed = route(request, options_);
-  Bytes().swap(request.body);  // an idle connection keeps none
   pending.origin = std::move(routed.origin);
   if (auto* exchange = std::get_if<std::unique_ptr<Exchange>>(&routed.to)) {
     pending.exchange = std::move(*exchange);

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "front/front.h"
 #include "front/http_exchange.h"
 #include "wire/stream_buffer.h"
@@ -70,6 +71,7 @@ class HttpFront final : public Front {
 
    private:
     void look() {
+      CHECK(receipt_ == nullptr, "a receipt has only bulks and integers");
       if (tree_.is_whole()) {
         front_.take(tree_.take());
       }

@@ -12,8 +12,9 @@ struct HttpResponse {
   unsigned status = 200;
   const char* type = "application/json";
   Bytes body;    // 204 and 304 have none
-  Bytes fields;  // further ones, each with its line's end
+  Bytes fields;  // further ones, as they go over the connection
 
+  // Neither has a CR or LF.
   void add_field(ByteView name, ByteView value) {
     fields.append(name).append(": ").append(value).append("\r\n");
   }

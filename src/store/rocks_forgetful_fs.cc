@@ -180,7 +180,8 @@ IOStatus ForgetfulFileSystem::write(Inode inode, std::uint64_t offset, std::size
   const bool had_power = power_;
   auto seen = change() ? bytes : 0;
   if (had_power && !power_) {
-    seen = bytes / 2;  // the power went off in the middle of it
+    constexpr std::uint64_t kPlaces = 97;
+    seen = bytes * (changes_ % kPlaces) / kPlaces;  // the power went off somewhere within it
   }
   remember(inode, offset, seen, false, true);
   remember(inode, offset + seen, bytes - seen, false, false);

@@ -21,9 +21,10 @@ using rocksdb::Slice;
 constexpr std::size_t kWriteBufferRotates = 4;  // rotate() comes first, unless flushes fall behind
 // The most that RocksDB writes to a manifest between two syncs: a few edits of a few hundred bytes.
 constexpr std::size_t kManifestWriteBytes = std::size_t{64} << 10;
-// Tables that flushes made, before they are merged: what each of them costs once, a merge costs for
-// all that is there. From so many on RocksDB slows writes down, or holds them up.
+// Tables that flushes made, before they are merged: a merge costs as much as all of them together,
+// and what was merged before.
 constexpr int kMergedFiles = 16;
+// With so many RocksDB slows writes down, or holds them up.
 constexpr int kSlowFiles = 2 * kMergedFiles;
 constexpr int kTooManyFiles = 3 * kMergedFiles;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;

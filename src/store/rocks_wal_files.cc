@@ -13,7 +13,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-// What a disk takes as a whole; the most that any asks for.
+// What is written as a whole: a multiple of nearly every disk's sectors.
 constexpr std::size_t kBlockBytes = 4096;
 
 std::size_t whole_blocks(std::size_t bytes) {
@@ -26,7 +26,8 @@ class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
   WalFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::size_t step)
       : FSWritableFileOwnerWrapper(std::move(file)), step_(whole_blocks(step)) {}
 
-  bool use_direct_io() const override { return false; }  // what RocksDB gives is of any size
+  // RocksDB is not to pad what it gives, nor to say where it goes.
+  bool use_direct_io() const override { return false; }
 
   // The zeros need no sync of their own: the next one covers them, before anything relies on them.
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* context) override {
@@ -41,8 +42,8 @@ class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
       return status;
     }
     size_ += data.size();
-    std::copy(blocks_.begin() + static_cast<std::ptrdiff_t>(used - size_ % kBlockBytes),
-              blocks_.begin() + static_cast<std::ptrdiff_t>(used), blocks_.begin());
+    blocks_.erase(blocks_.begin(),
+                  blocks_.begin() + static_cast<std::ptrdiff_t>(used - size_ % kBlockBytes));
     if (size_ > end_) {
       const auto from = whole_blocks(size_);
       const Blocks zeros(step_ - from % step_);
@@ -84,7 +85,8 @@ IOStatus WalFileSystem::NewWritableFile(const std::string& name,
   auto direct = options;
   direct.use_direct_writes = true;
   auto status = target()->NewWritableFile(name, direct, file, context);
-  if (!status.ok()) {  // not every file system can: tmpfs, for one
+  // Not every file system can: tmpfs, for one.
+  if (!status.ok() || (*file)->GetRequiredBufferAlignment() > kBlockBytes) {
     status = target()->NewWritableFile(name, options, file, context);
   }
   if (status.ok()) {

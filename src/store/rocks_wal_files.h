@@ -12,9 +12,9 @@
 
 namespace kvorum::store {
 
-// Writes zeros ahead of the records of each *.log, `step` bytes at a time, and leaves all other
-// files alone. Closing a log cuts the zeros off; after a crash it ends in them. A block that is not
-// full is written again, with the same bytes before what is new.
+// Writes zeros ahead of the records of each *.log, `step` bytes at a time (whole blocks), and
+// leaves all other files alone. Closing a log cuts the zeros off; after a crash it ends in them. A
+// block that is not full is written again, with the same bytes before what is new.
 class WalFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& system, std::size_t step)
