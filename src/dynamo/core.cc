@@ -377,7 +377,7 @@ void Core::peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahea
   impl_->peer(node, up, incarnation, ahead_ms, now);
 }
 void Core::write(WriteRequest request, Now now) { impl_->write(std::move(request), now); }
-void Core::read(ReadRequest request, Now now) { impl_->read(std::move(request), now); }
+void Core::read(const ReadRequest& request, Now now) { impl_->read(request, now); }
 const Row* Core::read_here(PartitionId partition, ByteView key, bool values) {
   return impl_->read_here(partition, key, values);
 }

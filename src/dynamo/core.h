@@ -233,7 +233,7 @@ class Core {
   // A link's handshake: who is there, and how far this node's clock is ahead of his. Or its end.
   void peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahead_ms, Now now);
   void write(WriteRequest request, Now now);
-  void read(ReadRequest request, Now now);
+  void read(const ReadRequest& request, Now now);
   // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null if there
   // is none, or if read() must be asked. Good until the next input.
   // Without `values` it may be cold.

@@ -280,7 +280,7 @@ void Core::Impl::expire() {
               late.asked.empty() && late.answers.empty()
                   ? Bytes("the disk took too long to give its value")
                   : fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
-      reads_.erase(read);
+      end_read(read);
     } else if (sent_.erase(id) == 0) {
       asked_.erase(id);
     }

@@ -32,7 +32,41 @@ void Core::Impl::refuse_read(const ReadRequest& request, Error error) {
   results_.push_back(std::move(result));
 }
 
-void Core::Impl::read(ReadRequest request, Now now) {
+void Core::Impl::Read::begin_anew() {
+  for (Row* row : {&ours, &merged}) {
+    row->context.clear();
+    row->siblings.clear();
+  }
+  print = 0;
+  answers.clear();
+  asked.clear();
+  writes_back = false;
+  have.clear();
+}
+
+Core::Impl::Read& Core::Impl::add_read(std::uint64_t id, const ReadRequest& request) {
+  auto& read = reads_[id];
+  if (spare_reads_.empty()) {
+    read = std::make_unique<Read>();
+  } else {
+    read = std::move(spare_reads_.back());
+    spare_reads_.pop_back();
+  }
+  read->request = request;
+  return *read;
+}
+
+// What it had room for, the next one has.
+void Core::Impl::end_read(ById<Read>::iterator at) {
+  auto read = std::move(at->second);
+  reads_.erase(at);
+  if (spare_reads_.size() < kSpareReads && read->request.key.capacity() <= kSpareKeyBytes) {
+    read->begin_anew();
+    spare_reads_.push_back(std::move(read));
+  }
+}
+
+void Core::Impl::read(const ReadRequest& request, Now now) {
   now_ = now;
   Partition* partition = find(request.partition);
   if (partition == nullptr) {
@@ -50,22 +84,14 @@ void Core::Impl::read(ReadRequest request, Now now) {
   if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
     return refuse_read(request, {ErrorCode::kBusy, {}});
   }
+  const std::uint64_t id = set_timer();
+  Read& read = add_read(id, request);
   if (KVORUM_MUTANT(kReadFew) && request.r > 1) {
-    --request.r;
+    --read.request.r;
   }
   // Behind what waits for the same key, so that the later one of two reads is not the older one.
   const auto& waited_for = partition->cold.read;
-  const bool waits = partition->table.is_cold(request.key) ||
-                     (!waited_for.empty() && waited_for.contains(Table::hash_of(request.key)));
-  if (!waits && request.r == 1 && partition->mine && partition->refilled) {
-    Read read;
-    read.request = std::move(request);
-    return answer_alone(*partition, read);
-  }
-  const std::uint64_t id = set_timer();
-  Read& read = *reads_.emplace(id, std::make_unique<Read>()).first->second;
-  read.request = std::move(request);
-  if (waits) {
+  if (!waited_for.empty() && waited_for.contains(Table::hash_of(request.key))) {
     wait_for_values(*partition, id, read);
   } else {
     begin_read(id, read);
@@ -94,7 +120,7 @@ void Core::Impl::begin_read(std::uint64_t id, Read& read) {
   }
   if (read.request.r == 1 && partition->mine && partition->refilled) {
     answer_alone(*partition, read);
-    reads_.erase(id);
+    end_read(reads_.find(id));
     return;
   }
   if (partition->mine) {
@@ -126,9 +152,7 @@ void Core::Impl::begin_reads_anew(PartitionId partition) {
   std::sort(ids.begin(), ids.end());
   for (const std::uint64_t id : ids) {
     Read& read = *reads_.find(id)->second;
-    Read fresh;
-    fresh.request = std::move(read.request);
-    read = std::move(fresh);
+    read.begin_anew();
     begin_read(id, read);
   }
 }
@@ -340,11 +364,11 @@ void Core::Impl::complete(Partition& partition, std::uint64_t id, Read& read) {
     }
   }
   finish(read, Ended::kDone);
-  reads_.erase(id);
+  end_read(reads_.find(id));
 }
 
 void Core::Impl::finish(Read& read, Ended ended, Error error) {
-  Result result;
+  Result& result = results_.emplace_back();
   result.ticket = read.request.ticket;
   result.ended = ended;
   result.code = error.code;
@@ -352,7 +376,6 @@ void Core::Impl::finish(Read& read, Ended ended, Error error) {
   result.acks = read.answers.size();
   result.coordinator = options_.self.node;
   result.row = std::move(read.merged);
-  results_.push_back(std::move(result));
 }
 
 }  // namespace kvorum::dynamo

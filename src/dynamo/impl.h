@@ -28,6 +28,8 @@ inline constexpr std::size_t kRequests = 100'000;                 // open at a t
 inline constexpr std::size_t kBatchBytes = std::size_t{1} << 20;  // of rows in one message
 inline constexpr std::size_t kFirstBatchBytes = 4096;  // that it has room for from the beginning
 inline constexpr std::size_t kReadKeys = 256;          // in one kRead
+inline constexpr std::size_t kSpareReads = 1000;       // kept for those to come, ...
+inline constexpr std::size_t kSpareKeyBytes = 256;     // ... if they were of no longer a key
 // What nobody waits for waits for company: so long, or until there is so much.
 inline constexpr Duration kCompanyWait = 1ms;
 inline constexpr std::size_t kCompanyBytes = std::size_t{32} << 10;
@@ -113,7 +115,7 @@ class Core::Impl {
   bool writes_wait() const { return !waiting_.empty(); }
   void flush();
   // get.cc
-  void read(ReadRequest request, Now now);
+  void read(const ReadRequest& request, Now now);
   const Row* read_here(PartitionId partition, ByteView key, bool values);
   // cold.cc
   std::size_t memory_bytes() const;
@@ -237,6 +239,8 @@ class Core::Impl {
     bool writes_back = false;
     Row merged;
     Nodes have;  // replicas that hold `merged`
+
+    void begin_anew();  // as nothing but a request
   };
   struct Sent {  // rows that somebody waits for
     NodeId to;
@@ -372,6 +376,8 @@ class Core::Impl {
   void resume_repair(PartitionId id);
 
   // get.cc
+  Read& add_read(std::uint64_t id, const ReadRequest& request);
+  void end_read(ById<Read>::iterator at);
   void begin_read(std::uint64_t id, Read& read);
   void begin_reads_anew(PartitionId partition);
   void wait_for_values(Partition& partition, std::uint64_t id, const Read& read);
@@ -465,6 +471,7 @@ class Core::Impl {
   std::uint64_t next_id_ = 0;
   ById<Write> writes_;
   ById<Read> reads_;
+  std::vector<std::unique_ptr<Read>> spare_reads_;
   std::deque<std::unique_ptr<Write>> waiting_;  // for bounds, the clock, or a row's values
   std::deque<Timer> deadlines_;                 // of requests and messages
   std::deque<Timer> hedges_;                    // when a request asks everybody

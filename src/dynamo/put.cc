@@ -279,7 +279,7 @@ void Core::Impl::ack(std::uint64_t id, NodeId node) {
     }
     if (read->second->writes_back && have.size() >= read->second->request.r) {
       finish(*read->second, Ended::kDone);
-      reads_.erase(read);
+      end_read(read);
     }
   }
 }

@@ -237,7 +237,11 @@ std::uint64_t Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Com
     const auto partition = keyspace.partition_of(slot_of(key));
     request.remote = request.remote || !core_->holds(partition);
     if (!is_write(command.op)) {
-      core_->read({ticket, partition, Bytes(key), counts.r}, now);
+      read_.ticket = ticket;
+      read_.partition = partition;
+      read_.key = key;
+      read_.r = counts.r;
+      core_->read(read_, now);
       continue;
     }
     const auto value = command.op == Op::kSet ? command.args[1]
@@ -315,6 +319,9 @@ void Leaderless::drain(Output& out, store::Batch& batch,
   core_->drain(turn_, now);
   if (here_.value.capacity() > kScratchBytes) {
     here_ = {};
+  }
+  if (read_.key.capacity() > kScratchBytes) {
+    read_ = {};
   }
   std::move(refused_.begin(), refused_.end(), std::back_inserter(turn_.results));
   refused_.clear();

@@ -172,6 +172,7 @@ class Leaderless {
       parts_;  // ticket of a further key: request
 
   dynamo::WriteRequest here_;            // scratch: what write_here() asks for
+  dynamo::ReadRequest read_;             // scratch: what begin() asks for
   std::vector<dynamo::Result> refused_;  // not by the core
   std::vector<ReplicaId> fenced_;
   Incarnation started_over_from_;
