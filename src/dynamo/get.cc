@@ -2,6 +2,7 @@
 // own row, and sends its row only if that is another one.
 #include <algorithm>
 #include <map>
+#include <memory>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -33,9 +34,9 @@ void Core::Impl::refuse_read(const ReadRequest& request, Error error) {
 }
 
 void Core::Impl::Read::begin_anew() {
-  for (Row* row : {&ours, &merged}) {
-    row->context.clear();
-    row->siblings.clear();
+  for (Row* row : {&ours, &merged}) {  // anew: one that was moved from has no room of its own
+    std::destroy_at(row);
+    std::construct_at(row);
   }
   print = 0;
   answers.clear();
@@ -84,14 +85,21 @@ void Core::Impl::read(const ReadRequest& request, Now now) {
   if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
     return refuse_read(request, {ErrorCode::kBusy, {}});
   }
+  // Behind what waits for the same key, so that the later one of two reads is not the older one.
+  const auto& waited_for = partition->cold.read;
+  const bool waits = partition->table.is_cold(request.key) ||
+                     (!waited_for.empty() && waited_for.contains(Table::hash_of(request.key)));
+  if (!waits && request.r == 1 && partition->mine && partition->refilled) {
+    Read read;
+    read.request = request;
+    return answer_alone(*partition, read);
+  }
   const std::uint64_t id = set_timer();
   Read& read = add_read(id, request);
   if (KVORUM_MUTANT(kReadFew) && request.r > 1) {
     --read.request.r;
   }
-  // Behind what waits for the same key, so that the later one of two reads is not the older one.
-  const auto& waited_for = partition->cold.read;
-  if (!waited_for.empty() && waited_for.contains(Table::hash_of(request.key))) {
+  if (waits) {
     wait_for_values(*partition, id, read);
   } else {
     begin_read(id, read);

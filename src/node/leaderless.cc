@@ -317,11 +317,10 @@ void Leaderless::drain(Output& out, store::Batch& batch,
                        std::vector<std::pair<ConnId, std::uint64_t>>& done, Now now) {
   turn_.clear();
   core_->drain(turn_, now);
-  if (here_.value.capacity() > kScratchBytes) {
-    here_ = {};
-  }
-  if (read_.key.capacity() > kScratchBytes) {
-    read_ = {};
+  for (Bytes* scratch : {&here_.key, &here_.value, &read_.key}) {
+    if (scratch->capacity() > kScratchBytes) {
+      Bytes().swap(*scratch);
+    }
   }
   std::move(refused_.begin(), refused_.end(), std::back_inserter(turn_.results));
   refused_.clear();
