@@ -1,6 +1,5 @@
 #include "store/rocks_wal_files.h"
 
-#include <algorithm>
 #include <boost/align/aligned_allocator.hpp>
 #include <utility>
 #include <vector>
