@@ -137,11 +137,11 @@ struct Verdict {
 // A store on a forgetful file system, its history, and what it promised.
 class Machine {
  public:
-  explicit Machine(std::uint64_t seed)
+  explicit Machine(std::uint64_t seed, std::size_t rotate_bytes = 60'000)
       : disk_(std::make_shared<ForgetfulFileSystem>(folder_.path())), history_(seed), prng_(seed) {
     options_.path = disk_->disk() + "/db";
     options_.create = true;
-    options_.rotate_bytes = 60'000;
+    options_.rotate_bytes = rotate_bytes;
     options_.environment = &environment_;
     options_.notice = [this](const std::string&) { ++tails_cut_; };
   }
@@ -251,6 +251,21 @@ TEST(Crash, CutsOffTornTails) {
     tails_cut += machine.tails_cut();
   }
   EXPECT_GT(tails_cut, 5);
+}
+
+// Lives long enough for old logs' entries to be moved, and the logs removed.
+TEST(Crash, KeepsEntriesThatMoved) {
+  Prng prng(3);
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE(seed);
+    Machine machine(seed, 12'000);
+    for (int life = 0; life < 3; ++life) {
+      machine.run(1 + prng.below(1200));
+      const auto verdict = machine.check(seed % 2 == 0);
+      ASSERT_TRUE(verdict.good()) << verdict.detail;
+    }
+    EXPECT_EQ(machine.disk().early_logs(), 0u);
+  }
 }
 
 // The check above must see a missing sync, or it proves nothing.

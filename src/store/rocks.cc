@@ -1,6 +1,7 @@
 // Reading and writing the store on RocksDB.
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "store/extent.h"
 #include "store/rocks_store.h"
@@ -14,7 +15,12 @@ constexpr std::size_t kItemBytes = 64;  // what an item takes in memory besides 
 constexpr std::size_t kRoomBytes = std::size_t{1}
                                    << 20;  // written between two looks at the free space
 constexpr std::size_t kRotatesBehind = 3;  // below kWriteBufferRotates
-constexpr std::uint64_t kSealsKept = 8;    // more than write-ahead logs that can be alive at once
+constexpr std::size_t kReadBytes = std::size_t{256} << 10;  // of a write-ahead log, at once
+// Write-ahead logs may take so many rotations' bytes, and twice what their entries take that are in
+// a log, before the oldest ones' entries are moved; of so many of them at a rotation.
+constexpr std::size_t kSpareRotates = 4;
+constexpr int kMovedFiles = 2;
+constexpr std::uint64_t kSealsKept = 8;  // more than write-ahead logs that can be alive at once
 
 class RocksCursor final : public RowCursor {
  public:
@@ -112,40 +118,49 @@ Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
       std::visit([this](const auto& op) { builder_.apply(op); }, operation);
     }
   }
-  auto& batch = builder_.batch();
-  if (batch.Count() == 0) {
+  builder_.finish();
+  if (builder_.empty()) {
     return sync ? sync_log() : Result<void>();
   }
-  const auto bytes = batch.GetDataSize() + batch.Count() * kItemBytes;
+  const auto bytes = builder_.batch().GetDataSize() + builder_.batch().Count() * kItemBytes;
   if (builder_.adds_data()) {
     if (auto room = check_room(bytes); !room) {
       return room;
     }
   }
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [partition, change] : builder_.changes()) {
-      auto narrow = change.after;
-      narrow.last = std::max(narrow.base, std::min(change.lowest_last, narrow.last));
-      extents_[partition] = narrow;
-    }
+  if (auto done = commit(sync); !done) {
+    return done;
   }
+  since_rotate_ += bytes;
+  return make_room_in_memory(sync);
+}
+
+// Writes what was built. Readers see logs as they were until then, and as they are from then on.
+Result<void> RocksStore::commit(bool sync) {
+  const auto& end = environment_.files().end();
+  const auto before = end;
   rocksdb::WriteOptions options;
   options.sync = sync;
-  if (const auto status = db_->Write(options, &batch); !status.ok()) {
+  if (const auto status = db_->Write(options, &builder_.batch()); !status.ok()) {
     return tl::unexpected(stop(status, "writing to"));
   }
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [partition, change] : builder_.changes()) {
-      extents_[partition] = change.after;
-    }
+  CHECK_LE(end.bytes, UINT32_MAX);
+  const std::lock_guard lock(mutex_);
+  if (end.file != before.file) {  // RocksDB began a new one, before it wrote
+    index_.end_file(before.file, before.bytes);
+  }
+  const auto record = end.file == before.file ? static_cast<std::uint32_t>(before.bytes) : 0;
+  for (const auto& change : builder_.log_changes()) {
+    index_.apply(change, end.file, record);
+  }
+  for (const auto& [partition, after] : builder_.extents_after()) {
+    extents_[partition] = after;
+    index_.begin_at(partition, after.first());
   }
   if (sync) {
     mark_.synced = db_->GetLatestSequenceNumber();
   }
-  since_rotate_ += bytes;
-  return make_room_in_memory(sync);
+  return {};
 }
 
 // A new flush begins only once the one before is done: two that overlap run into an assertion of
@@ -190,6 +205,9 @@ Result<void> RocksStore::sync_log() {
 // log names it. The new log begins with a synced record of no meaning, so that there is one to name
 // it.
 Result<void> RocksStore::rotate() {
+  if (auto moved = move_old_entries(); !moved) {
+    return moved;
+  }
   ++mark_.seal;
   rocksdb::WriteBatch seal;
   seal.PutLogData(encode(mark_));
@@ -200,6 +218,7 @@ Result<void> RocksStore::rotate() {
   if (auto written = write_synced(seal); !written) {
     return written;
   }
+  const auto ended = environment_.files().end();
   rocksdb::FlushOptions flush;
   flush.wait = false;
   flush.allow_write_stall = true;
@@ -207,10 +226,93 @@ Result<void> RocksStore::rotate() {
     return tl::unexpected(stop(status, "flushing"));
   }
   since_rotate_ = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    index_.end_file(ended.file, ended.bytes);
+  }
+  auto begun = begin_log();
+  return begun ? remove_old_logs() : begun;
+}
+
+// A write-ahead log's first record is synced before its second is written.
+Result<void> RocksStore::begin_log() {
   rocksdb::WriteBatch first;
   first.PutLogData(encode(mark_));
   first.Put(families_[kMeta], Bytes(keys::kFirstKey), {});
   return write_synced(first);
+}
+
+// A write-ahead log stays while one before it does, so what was truncated or replaced there never
+// stands there alone. That an idle partition's entry does not keep them all, the oldest are written
+// once more. The seal's sync covers that.
+Result<void> RocksStore::move_old_entries() {
+  auto bytes = index_.bytes();
+  const auto most = kSpareRotates * options_.rotate_bytes + 2 * index_.live();
+  std::vector<std::uint32_t> old;
+  for (const auto& [number, file] : index_.files()) {
+    if (bytes <= most || old.size() == kMovedFiles || number == environment_.files().end().file) {
+      break;
+    }
+    bytes -= file.bytes;
+    if (file.entries > 0) {
+      old.push_back(number);
+    }
+  }
+  for (const auto number : old) {
+    if (auto moved = move_entries_of(number); !moved) {
+      return moved;
+    }
+  }
+  return {};
+}
+
+Result<void> RocksStore::move_entries_of(std::uint32_t file) {
+  const auto entries = index_.entries_in(file);
+  std::vector<Located> located;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto opened = log_file(file);
+    if (!opened) {
+      failed_ = opened.error();
+      return tl::unexpected(opened.error());
+    }
+    for (const auto& entry : entries) {
+      located.push_back({*opened, entry.place});
+    }
+  }
+  builder_.begin(extents_, families_, mark_);
+  auto read = visit_entries(located, [&](std::size_t which, ByteView bytes) {
+    builder_.put_entry(entries[which].partition, bytes);
+    return true;
+  });
+  if (!read) {
+    failed_ = read.error();
+    return read;
+  }
+  builder_.finish();
+  // Without room they stay where they are.
+  return check_room(builder_.batch().GetDataSize()) ? commit(false) : Result<void>();
+}
+
+// What was written since their entries went has been synced.
+Result<void> RocksStore::remove_old_logs() {
+  while (!index_.files().empty()) {
+    const auto& [number, file] = *index_.files().begin();
+    if (file.entries > 0 || number == environment_.files().end().file) {
+      break;
+    }
+    bool removed = false;
+    if (const auto status = environment_.files().remove(number, removed); !status.ok()) {
+      return tl::unexpected(stop(status, "removing old logs of"));
+    }
+    if (!removed) {
+      break;
+    }
+    const std::lock_guard lock(mutex_);
+    log_files_.erase(number);
+    index_.forget_file(number);
+  }
+  return {};
 }
 
 Result<void> RocksStore::write_synced(rocksdb::WriteBatch& batch) {
@@ -274,41 +376,91 @@ Result<HardState> RocksStore::hard_state(PartitionId partition) const {
   return *state;
 }
 
+Result<RocksStore::LogFile> RocksStore::log_file(std::uint32_t number) const {
+  auto& file = log_files_[number];
+  if (!file) {
+    std::unique_ptr<rocksdb::FSRandomAccessFile> opened;
+    const auto status = file_system_->NewRandomAccessFile(log_path(number), {}, &opened, nullptr);
+    if (!status.ok()) {
+      log_files_.erase(number);
+      return failed(status, "opening " + log_path(number));
+    }
+    file = std::move(opened);
+  }
+  return file;
+}
+
+// Neighbours are read in one piece.
+Result<void> RocksStore::visit_entries(const std::vector<Located>& entries,
+                                       const EntryVisit& visit) const {
+  const auto range_of = [](const EntryPlace& place) {
+    return wal_range(place.record, place.offset, place.size);
+  };
+  std::string room;
+  Bytes bytes;
+  for (std::size_t i = 0; i < entries.size();) {
+    const auto begin = range_of(entries[i].place).begin;
+    auto end = range_of(entries[i].place).end;
+    auto next = i + 1;
+    for (; next < entries.size() && entries[next].file == entries[i].file; ++next) {
+      const auto range = range_of(entries[next].place);
+      if (range.begin < end || range.end > begin + kReadBytes) {
+        break;
+      }
+      end = range.end;
+    }
+    room.resize(end - begin);
+    Slice piece;
+    const auto status = entries[i].file->Read(begin, room.size(), {}, &piece, room.data(), nullptr);
+    if (!status.ok() || piece.size() < room.size()) {
+      return fail(ErrorCode::kIo, "reading {}: {}", log_path(entries[i].place.file),
+                  status.ok() ? "it ended early" : status.ToString());
+    }
+    for (; i < next; ++i) {
+      const auto range = range_of(entries[i].place);
+      bytes.clear();
+      read_wal_range(range.begin, view(piece).substr(range.begin - begin, range.end - range.begin),
+                     bytes);
+      if (!visit(i, bytes)) {
+        return fail(ErrorCode::kCorrupt, "{}: the entry at byte {} is damaged",
+                    log_path(entries[i].place.file), range.begin);
+      }
+    }
+  }
+  return {};
+}
+
 Result<std::vector<Entry>> RocksStore::read_log(PartitionId partition, Index from, Index to,
                                                 std::size_t max_bytes) const {
   std::vector<Entry> entries;
-  const auto known = extent(partition);
-  if (!holds(known, from) || to < from) {
-    return entries;
+  std::vector<Located> located;
+  {
+    const std::lock_guard lock(mutex_);
+    std::size_t bytes = 0;
+    for (auto index = from; index <= to; index = index.next()) {
+      const auto* place = index_.find(partition, index);
+      bytes += place == nullptr ? 0 : place->size;
+      if (place == nullptr || (!located.empty() && bytes > max_bytes)) {
+        break;
+      }
+      const auto file = log_file(place->file);
+      if (!file) {
+        return tl::unexpected(file.error());
+      }
+      located.push_back({*file, *place});
+    }
   }
-  const auto last = std::min(to, known.last);
-  const auto end = keys::log_key(partition, last.next());
-  const Slice end_slice(end);
-  rocksdb::ReadOptions read;
-  read.fill_cache = false;
-  read.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(read, families_[kLog]));
-  iterator->Seek(keys::log_key(partition, from));
-  std::size_t bytes = 0;
-  for (auto index = from; index <= last; index = index.next(), iterator->Next()) {
-    auto entry = iterator->Valid() && keys::index_of_log_key(view(iterator->key())) == index
-                     ? decode_exactly(view(iterator->value()), index)
-                     : std::nullopt;
-    if (!entry) {
-      if (!iterator->status().ok()) {
-        return failed(iterator->status(), "reading a log");
-      }
-      if (!holds(extent(partition), index)) {
-        return entries;  // a write took it away meanwhile
-      }
-      return fail(ErrorCode::kCorrupt, "{}: entry {} of partition {} is missing or damaged",
-                  options_.path, index.value(), partition.value());
+  entries.reserve(located.size());
+  const auto done = visit_entries(located, [&](std::size_t which, ByteView bytes) {
+    auto entry = decode_exactly(bytes, from + which);
+    const bool whole = entry.has_value();
+    if (whole) {
+      entries.push_back(std::move(*entry));
     }
-    bytes += entry->byte_size();
-    if (!entries.empty() && bytes > max_bytes) {
-      break;
-    }
-    entries.push_back(std::move(*entry));
+    return whole;
+  });
+  if (!done) {
+    return tl::unexpected(done.error());
   }
   return entries;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "store/extent.h"
+#include "store/log_index.h"
 #include "store/rocks_keys.h"
 #include "store/store.h"
 #include "store/wal_scan.h"
@@ -20,27 +21,18 @@ namespace kvorum::store {
 
 namespace keys = rocks_keys;
 
-enum Family {
-  kDefault,
-  kLog,
-  kMeta,
-  kData,
-  kFamilies
-};  // column families, in the order of their handles
+// Column families, in the order of their handles. The old log's, of formats 1 to 3, is there only
+// until what it has was taken over.
+enum Family { kDefault, kMeta, kData, kFamilies, kOldLog = kFamilies };
 
 // A larger batch's memory is given back, not kept for the next: only checkpoints are.
 inline constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
-inline constexpr std::uint64_t kManyDeletes =
-    4096;  // from here on one range tombstone is cheaper than single ones
 
-// Turns operations into one write batch, and says what the logs will be.
+// Turns operations into one write batch, and says what the logs will be. What it does to logs goes
+// into the write-ahead log only.
 class BatchBuilder {
  public:
   using Extents = std::map<PartitionId, LogExtent>;
-  struct Change {
-    LogExtent after;
-    Index lowest_last;  // while the write runs, readers may count on entries up to here only
-  };
 
   void begin(const Extents& extents, const std::vector<rocksdb::ColumnFamilyHandle*>& families,
              const WalMark& mark) {
@@ -50,7 +42,8 @@ class BatchBuilder {
       batch_ = rocksdb::WriteBatch();
     }
     batch_.Clear();
-    changes_.clear();
+    extents_after_.clear();
+    log_changes_.clear();
     adds_data_ = false;
     batch_.PutLogData(encode(mark));
   }
@@ -87,45 +80,35 @@ class BatchBuilder {
     batch_.Put(family(kMeta), keys::record_key(op.name), op.value);
   }
   void apply(const AppendLog& op) {
-    extend(change(op.partition).after, op.entries);
+    extend(extent(op.partition), op.entries);
     adds_data_ |= !op.entries.empty();
     for (const auto& entry : op.entries) {
-      set_log_key(op.partition, entry.index);
-      value_.clear();
-      encode_head(entry, value_);
-      const rocksdb::Slice key(key_);
-      const std::array<rocksdb::Slice, 2> value{value_, *entry.payload};
-      batch_.Put(family(kLog), {&key, 1}, {value.data(), value.size()});
+      bytes_.clear();
+      encode_put_head(op.partition, bytes_);
+      encode(entry, bytes_);
+      put_log_change();
     }
   }
   void apply(const TruncateLog& op) {
-    auto& log = change(op.partition);
-    const auto end = log.after.last.next();
-    truncate(log.after, op.from);
-    log.lowest_last = std::min(log.lowest_last, log.after.last);
-    delete_entries(op.partition, op.from, end);
+    truncate(extent(op.partition), op.from);
+    truncate_entries(op.partition, op.from);
   }
+  // The entries go with their base: no row of RocksDB has them.
   void apply(const CompactLog& op) {
-    auto& log = change(op.partition);
-    const auto begin = log.after.first();
-    if (compact(log.after, op.first, op.before_first)) {
-      delete_entries(op.partition, begin, op.first);
-      put_base(op.partition, log.after);
+    auto& log = extent(op.partition);
+    if (compact(log, op.first, op.before_first)) {
+      put_base(op.partition, log);
     }
   }
   void apply(const ResetLog& op) {
-    auto& log = change(op.partition);
-    delete_entries(op.partition, log.after.first(), log.after.last.next());
-    log.after = LogExtent{op.base, op.base_term, op.base};
-    log.lowest_last = Index(0);
-    put_base(op.partition, log.after);
+    auto& log = extent(op.partition);
+    log = LogExtent{op.base, op.base_term, op.base};
+    truncate_entries(op.partition, Index());
+    put_base(op.partition, log);
   }
-
   void apply(const DropPartition& op) {
-    auto& log = change(op.partition);
-    delete_entries(op.partition, log.after.first(), log.after.last.next());
-    log.after = LogExtent{};
-    log.lowest_last = Index(0);
+    extent(op.partition) = LogExtent{};
+    truncate_entries(op.partition, Index());
     for (const auto prefix : {keys::kBasePrefix, keys::kHardStatePrefix}) {
       batch_.Delete(family(kMeta), keys::partition_key(prefix, op.partition));
     }
@@ -133,59 +116,67 @@ class BatchBuilder {
     const auto rows = keys::partition_key(keys::kRowPrefix, op.partition);
     batch_.DeleteRange(family(kData), rows, keys::after(rows));
   }
+  // An entry that is on the disk already, encoded.
+  void put_entry(PartitionId partition, ByteView entry) {
+    bytes_.clear();
+    encode_put_head(partition, bytes_);
+    bytes_ += entry;
+    put_log_change();
+  }
+  void truncate_entries(PartitionId partition, Index from) {
+    bytes_.clear();
+    encode_truncate(partition, from, bytes_);
+    put_log_change();
+  }
+
+  // Each record has sequence numbers of its own, or marks could not tell what was synced; RocksDB
+  // counts none for what reaches the write-ahead log only.
+  void finish() {
+    if (batch_.Count() == 0 && !log_changes_.empty()) {
+      batch_.Put(family(kMeta), Bytes(keys::kFirstKey), {});
+    }
+  }
+  bool empty() const { return batch_.Count() == 0 && log_changes_.empty(); }
 
   rocksdb::WriteBatch& batch() { return batch_; }
   bool adds_data() const { return adds_data_; }
-  const std::vector<std::pair<PartitionId, Change>>& changes() const { return changes_; }
+  const std::vector<std::pair<PartitionId, LogExtent>>& extents_after() const {
+    return extents_after_;
+  }
+  const std::vector<LogChange>& log_changes() const { return log_changes_; }
 
  private:
   rocksdb::ColumnFamilyHandle* family(Family which) const { return (*families_)[which]; }
 
-  Change& change(PartitionId partition) {
-    for (auto& [id, log] : changes_) {
+  LogExtent& extent(PartitionId partition) {
+    for (auto& [id, after] : extents_after_) {
       if (id == partition) {
-        return log;
+        return after;
       }
     }
     const auto found = extents_->find(partition);
-    const auto extent = found == extents_->end() ? LogExtent{} : found->second;
-    return changes_.emplace_back(partition, Change{extent, extent.last}).second;
+    const auto before = found == extents_->end() ? LogExtent{} : found->second;
+    return extents_after_.emplace_back(partition, before).second;
   }
 
-  void set_log_key(PartitionId partition, Index index) {
-    key_.clear();
-    keys::put_big(key_, partition.value());
-    keys::put_big(key_, index.value());
-  }
   void put_base(PartitionId partition, const LogExtent& extent) {
     batch_.Put(family(kMeta), keys::partition_key(keys::kBasePrefix, partition),
                keys::encode_base(extent));
   }
-
-  // Single tombstones mostly: reads seek to the log's first entry and so never walk over them,
-  // while every read would have to ask each range tombstone.
-  void delete_entries(PartitionId partition, Index begin, Index end) {
-    if (begin >= end) {
-      return;
-    }
-    if (end - begin >= kManyDeletes) {
-      batch_.DeleteRange(family(kLog), keys::log_key(partition, begin),
-                         keys::log_key(partition, end));
-      return;
-    }
-    for (auto index = begin; index < end; index = index.next()) {
-      set_log_key(partition, index);
-      batch_.Delete(family(kLog), key_);
-    }
+  void put_log_change() {
+    batch_.PutLogData(bytes_);
+    const auto change = decode_log_change(bytes_, batch_.GetDataSize() - bytes_.size());
+    CHECK(change, "log changes are written here alone");
+    log_changes_.push_back(*change);
   }
 
   const Extents* extents_ = nullptr;
   const std::vector<rocksdb::ColumnFamilyHandle*>* families_ = nullptr;
   rocksdb::WriteBatch batch_;
-  std::vector<std::pair<PartitionId, Change>> changes_;
+  std::vector<std::pair<PartitionId, LogExtent>> extents_after_;
+  std::vector<LogChange> log_changes_;
   bool adds_data_ = false;
-  Bytes key_;
-  Bytes value_;
+  Bytes bytes_;
 };
 
 }  // namespace kvorum::store

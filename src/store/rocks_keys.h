@@ -12,8 +12,8 @@
 namespace kvorum::store::rocks_keys {
 
 // Of everything below; raised when a reader of the old one would misread. 2: leaderless partitions
-// have logs. 3: write-ahead logs may end in zeros.
-inline constexpr std::uint32_t kFormat = 3;
+// have logs. 3: write-ahead logs may end in zeros. 4: entries stand in write-ahead logs alone.
+inline constexpr std::uint32_t kFormat = 4;
 
 // Big-endian: RocksDB's order of the bytes is then the order of the numbers.
 template <class Int>
@@ -32,7 +32,7 @@ Int get_big(ByteView bytes) {
   return value;
 }
 
-// Column family `log`.
+// Column family `log`, of formats 1 to 3: entries.
 inline constexpr std::size_t kLogKeyBytes = 12;
 inline Bytes log_key(PartitionId partition, Index index) {
   Bytes key;

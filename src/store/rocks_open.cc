@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <functional>
+#include <set>
 #include <utility>
 
 #include "base/parse.h"
@@ -30,7 +32,42 @@ constexpr int kTooManyFiles = 3 * kMergedFiles;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::size_t kFindingCacheBytes = std::size_t{32} << 20;
 constexpr double kFilterBits = 10;  // for each row: one look in a hundred is in vain
-constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "log", "meta", "data"};
+constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "meta", "data"};
+constexpr const char* kOldLogName = "log";
+constexpr std::size_t kTakenOver = std::size_t{1} << 20;  // bytes of the old log family in a write
+
+// What a write-ahead log's record says of logs.
+class LogChanges final : public rocksdb::WriteBatch::Handler {
+ public:
+  using Status = rocksdb::Status;
+  using Take = std::function<void(const LogChange& change)>;
+
+  LogChanges(Bytes record, Take take) : batch_(std::move(record)), take_(std::move(take)) {}
+
+  // False: it is malformed.
+  bool each() { return batch_.Iterate(this).ok() && whole_; }
+
+  void LogData(const Slice& blob) override {
+    if (std::exchange(first_, false)) {
+      return;  // the mark
+    }
+    const auto offset = static_cast<std::size_t>(blob.data() - batch_.Data().data());
+    const auto change = decode_log_change(view(blob), offset);
+    whole_ = whole_ && change;
+    if (whole_) {
+      take_(*change);
+    }
+  }
+  Status PutCF(std::uint32_t, const Slice&, const Slice&) override { return Status::OK(); }
+  Status DeleteCF(std::uint32_t, const Slice&) override { return Status::OK(); }
+  Status DeleteRangeCF(std::uint32_t, const Slice&, const Slice&) override { return Status::OK(); }
+
+ private:
+  rocksdb::WriteBatch batch_;
+  const Take take_;
+  bool first_ = true;
+  bool whole_ = true;
+};
 
 // With room for the blocks that single rows are looked for in, and filters that tell which tables
 // do not have them.
@@ -71,12 +108,6 @@ rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env
   db.max_write_buffer_number = 4;
   db.table_factory = tables(false);
   return db;
-}
-
-void merge_late(rocksdb::ColumnFamilyOptions& family) {
-  family.level0_file_num_compaction_trigger = kMergedFiles;
-  family.level0_slowdown_writes_trigger = kSlowFiles;
-  family.level0_stop_writes_trigger = kTooManyFiles;
 }
 
 }  // namespace
@@ -174,36 +205,54 @@ Result<void> RocksStore::check_logs_of_writes() {
   if (const auto status = env_->GetChildren(options_.path, &names); !status.ok()) {
     return failed(status, "reading " + options_.path);
   }
-  std::map<std::uint64_t, std::string> logs;
+  std::set<std::uint32_t> numbers;
   for (const auto& name : names) {
-    const auto number = name.ends_with(".log")
-                            ? parse_number<std::uint64_t>(ByteView(name).substr(0, name.size() - 4))
-                            : std::nullopt;
-    if (number) {
-      logs.emplace(*number, at(name));
+    if (const auto number = wal_number(name)) {
+      numbers.insert(*number);
     }
   }
-  for (const auto& [number, name] : logs) {
-    std::string bytes;
-    if (const auto status = rocksdb::ReadFileToString(env_, name, &bytes); !status.ok()) {
-      return failed(status, "reading " + name);
-    }
-    const auto scan = scan_wal(bytes);
-    const bool newest = number == logs.rbegin()->first;
-    if (scan.damaged_bytes > 0 && (scan.lost_synced || !newest)) {
-      return fail(ErrorCode::kCorrupt, "{} is damaged at byte {} of {}, and {}: no torn tail", name,
-                  scan.whole_bytes, bytes.size(),
-                  newest ? "records behind it were synced later" : "a newer log is there");
-    }
-    if (newest) {
-      // Synced even if whole: RocksDB will flush its records and may leave the file for the next
-      // start to look at.
-      if (auto done = cut(name, scan.whole_bytes, scan.damaged_bytes); !done) {
-        return done;
-      }
+  for (const auto number : numbers) {
+    if (auto done = read_log_of_writes(number, number == *numbers.rbegin()); !done) {
+      return done;
     }
   }
   return {};
+}
+
+// Checks it, and takes what it says of logs. All write-ahead logs are read, in their order, and no
+// sequence number may be missing between two records.
+Result<void> RocksStore::read_log_of_writes(std::uint32_t number, bool newest) {
+  const auto name = log_path(number);
+  std::string bytes;
+  if (const auto status = rocksdb::ReadFileToString(env_, name, &bytes); !status.ok()) {
+    return failed(status, "reading " + name);
+  }
+  std::string problem;
+  const auto scan = scan_wal(bytes, [&](std::size_t at, Bytes& record) {
+    const auto known = read_wal_record(record);
+    if (problem.empty() && next_sequence_ != 0 && known->sequence != next_sequence_) {
+      problem = fmt::format("records are missing before sequence number {}", known->sequence);
+    }
+    next_sequence_ = known->sequence + known->count;
+    LogChanges changes(std::move(record), [&](const LogChange& change) {
+      index_.apply(change, number, static_cast<std::uint32_t>(at));
+    });
+    if (problem.empty() && !changes.each()) {
+      problem = fmt::format("the record at byte {} is malformed", at);
+    }
+  });
+  if (scan.damaged_bytes > 0 && (scan.lost_synced || !newest)) {
+    return fail(ErrorCode::kCorrupt, "{} is damaged at byte {} of {}, and {}: no torn tail", name,
+                scan.whole_bytes, bytes.size(),
+                newest ? "records behind it were synced later" : "a newer log is there");
+  }
+  if (!problem.empty()) {
+    return fail(ErrorCode::kCorrupt, "{}: {}", name, problem);
+  }
+  index_.end_file(number, scan.whole_bytes);
+  // Synced even if whole: what it has is relied on from now on, and RocksDB may leave it for the
+  // next start to look at.
+  return newest ? cut(name, scan.whole_bytes, scan.damaged_bytes) : Result<void>();
 }
 
 // Leaves the whole bytes, and tells of the torn ones behind them; zeros in their stead are room
@@ -233,13 +282,18 @@ Result<void> RocksStore::check_families() {
       !status.ok()) {
     return failed(status, "opening " + options_.path);
   }
+  std::size_t known = 0;
   for (const auto& name : names) {
-    if (std::find(kFamilyNames.begin(), kFamilyNames.end(), name) == kFamilyNames.end()) {
+    if (name == kOldLogName) {
+      has_log_family_ = true;
+    } else if (std::find(kFamilyNames.begin(), kFamilyNames.end(), name) != kFamilyNames.end()) {
+      ++known;
+    } else {
       return fail(ErrorCode::kFormat, "{} has a column family '{}' of a later version",
                   options_.path, name);
     }
   }
-  fresh_ = names.size() < kFamilyNames.size();
+  fresh_ = known < kFamilyNames.size();
   return fresh_ && !options_.create ? cut_short() : Result<void>();
 }
 
@@ -257,8 +311,8 @@ Result<void> RocksStore::read_database() {
     return opened;
   }
   auto done = check_format();
-  for (const auto step : {&RocksStore::check_tables, &RocksStore::load_logs,
-                          &RocksStore::load_log_entries, &RocksStore::check_seal}) {
+  for (const auto step :
+       {&RocksStore::check_tables, &RocksStore::load_logs, &RocksStore::check_seal}) {
     if (done && !fresh_) {
       done = (this->*step)();
     }
@@ -274,8 +328,10 @@ Result<void> RocksStore::open_with(bool read_only) {
   for (const auto* name : kFamilyNames) {
     descriptors.emplace_back(name, options);
   }
+  if (has_log_family_) {
+    descriptors.emplace_back(kOldLogName, options);
+  }
   auto& data = descriptors[kData].options;
-  auto& log = descriptors[kLog].options;
   if (options_.finds_rows) {
     data.table_factory = tables(true);
     data.optimize_filters_for_hits = true;
@@ -283,20 +339,16 @@ Result<void> RocksStore::open_with(bool read_only) {
     // Rows come in no order and nobody asks for one, only for all: sorted when they are flushed,
     // they cost a tenth of what a skip list takes to insert.
     data.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
-    merge_late(data);
+    data.level0_file_num_compaction_trigger = kMergedFiles;
+    data.level0_slowdown_writes_trigger = kSlowFiles;
+    data.level0_stop_writes_trigger = kTooManyFiles;
   }
-  // What is in a log is soon cut off: not worth compressing, nor merging before much of it is gone.
-  log.compression = rocksdb::kNoCompression;
-  merge_late(log);
   rocksdb::DB* db = nullptr;
   const auto status =
       read_only ? rocksdb::DB::OpenForReadOnly(options, options_.path, descriptors, &families_, &db)
                 : rocksdb::DB::Open(options, options_.path, descriptors, &families_, &db);
   db_.reset(db);
   replayed_seal_ = watch.seal();
-  if (!watch.problem().empty()) {
-    return fail(ErrorCode::kCorrupt, "{}", watch.problem());
-  }
   return status.ok() ? Result<void>() : failed(status, "opening " + options_.path);
 }
 
@@ -335,8 +387,28 @@ Result<void> RocksStore::check_tables() {
 }
 
 Result<void> RocksStore::open_database() {
-  if (auto opened = open_with(false); !opened || format_ == keys::kFormat) {
-    return opened;
+  auto opened = open_with(false);
+  if (opened && format_ != keys::kFormat) {
+    opened = upgrade();
+  }
+  if (opened && has_log_family_) {
+    auto* const log = families_[kOldLog];
+    families_.pop_back();
+    has_log_family_ = false;
+    const auto status = db_->DropColumnFamily(log);
+    db_->DestroyColumnFamilyHandle(log).PermitUncheckedError();
+    return status.ok() ? Result<void>() : failed(status, "removing old logs of " + options_.path);
+  }
+  return opened;
+}
+
+// A creation, or an older format. Cut short, it is begun anew at the next start: the format's
+// record comes last.
+Result<void> RocksStore::upgrade() {
+  if (has_log_family_) {
+    if (auto done = take_over_log_family(); !done) {
+      return done;
+    }
   }
   rocksdb::WriteBatch batch;
   batch.PutLogData(encode(mark_));
@@ -344,8 +416,54 @@ Result<void> RocksStore::open_database() {
   return write_synced(batch);
 }
 
-// Bases come from `meta`, lasts from the entries themselves; every entry is read once.
+Result<void> RocksStore::take_over_log_family() {
+  if (auto begun = begin_log(); !begun) {
+    return begun;
+  }
+  builder_.begin(extents_, families_, mark_);
+  for (const auto& [partition, log] : index_.logs()) {  // of a time before that was cut short
+    builder_.truncate_entries(partition, Index());
+  }
+  const auto iterator = walk(kOldLog);
+  for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+    builder_.put_entry(keys::partition_of_log_key(view(iterator->key())), view(iterator->value()));
+    if (builder_.batch().GetDataSize() >= kTakenOver) {
+      builder_.finish();
+      if (auto done = commit(false); !done) {
+        return done;
+      }
+      builder_.begin(extents_, families_, mark_);
+    }
+  }
+  if (!iterator->status().ok()) {
+    return failed(iterator->status(), "reading old logs");
+  }
+  builder_.finish();
+  return builder_.empty() ? Result<void>() : commit(false);
+}
+
+// Bases come from `meta`, entries from the write-ahead logs.
 Result<void> RocksStore::load_logs() {
+  if (auto loaded = load_log_bases(); !loaded || format_ < keys::kFormat) {
+    return loaded ? check_log_family() : loaded;
+  }
+  for (const auto& [partition, extent] : extents_) {
+    index_.begin_at(partition, extent.first());
+  }
+  for (const auto& [partition, log] : index_.logs()) {
+    auto& extent = extents_[partition];
+    for (auto index = extent.first(); index <= log.last(); index = index.next()) {
+      if (index_.find(partition, index) == nullptr) {
+        return fail(ErrorCode::kCorrupt, "{}: entry {} of partition {} is missing", options_.path,
+                    index.value(), partition.value());
+      }
+      extent.last = index;
+    }
+  }
+  return {};
+}
+
+Result<void> RocksStore::load_log_bases() {
   const auto iterator = walk(kMeta);
   for (iterator->Seek(Slice(&keys::kBasePrefix, 1));
        iterator->Valid() && iterator->key()[0] == keys::kBasePrefix; iterator->Next()) {
@@ -358,8 +476,12 @@ Result<void> RocksStore::load_logs() {
   return iterator->status().ok() ? Result<void>() : failed(iterator->status(), "reading log bases");
 }
 
-Result<void> RocksStore::load_log_entries() {
-  const auto iterator = walk(kLog);
+// Of formats 1 to 3.
+Result<void> RocksStore::check_log_family() {
+  if (!has_log_family_) {
+    return fail(ErrorCode::kCorrupt, "{} has no log", options_.path);
+  }
+  const auto iterator = walk(kOldLog);
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
     const auto partition = keys::partition_of_log_key(view(iterator->key()));
     const auto index = keys::index_of_log_key(view(iterator->key()));

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "store/log_index.h"
 #include "store/rocks_batch.h"
 #include "store/rocks_keys.h"
 #include "store/rocks_wal_files.h"
@@ -45,8 +46,7 @@ inline std::optional<Entry> decode_exactly(ByteView bytes, Index index) {
   return reader.done() && entry.index == index ? std::optional(std::move(entry)) : std::nullopt;
 }
 
-// Watches the replay of the write-ahead logs at open: no sequence number may be missing between two
-// records.
+// Watches the replay of the write-ahead logs at open, for the seal that its first record names.
 class ReplayWatch final : public rocksdb::WalFilter {
  public:
   const char* Name() const override { return "kvorum.ReplayWatch"; }
@@ -58,33 +58,24 @@ class ReplayWatch final : public rocksdb::WalFilter {
     }
   }
 
-  WalProcessingOption LogRecordFound(unsigned long long number, const std::string& name,
+  WalProcessingOption LogRecordFound(unsigned long long number, const std::string&,
                                      const rocksdb::WriteBatch& batch, rocksdb::WriteBatch*,
                                      bool*) override {
-    const auto record = read_wal_record(batch.Data());
-    if (number < first_needed_) {
-      return WalProcessingOption::kContinueProcessing;  // flushed as a whole, not deleted yet
+    // Older ones were flushed as a whole.
+    if (number >= first_needed_ && !found_) {
+      found_ = true;
+      const auto record = read_wal_record(batch.Data());
+      seal_ = record && record->mark ? record->mark->seal : 0;
     }
-    if (!record || (next_ != 0 && record->sequence != next_)) {
-      problem_ = fmt::format("{}: records are missing before sequence number {}", name,
-                             record ? record->sequence : 0);
-      return WalProcessingOption::kCorruptedRecord;
-    }
-    if (next_ == 0 && record->mark) {
-      seal_ = record->mark->seal;
-    }
-    next_ = record->sequence + record->count;
     return WalProcessingOption::kContinueProcessing;
   }
 
-  const std::string& problem() const { return problem_; }
   std::uint64_t seal() const { return seal_; }  // that the first replayed record names; 0: none
 
  private:
   std::uint64_t first_needed_ = 0;
-  std::uint64_t next_ = 0;
+  bool found_ = false;
   std::uint64_t seal_ = 0;
-  std::string problem_;
 };
 
 class RocksStore final : public Store {
@@ -124,15 +115,19 @@ class RocksStore final : public Store {
   Result<void> inspect();  // under the database's lock, without changing anything but torn tails
   Result<void> check_manifest();
   Result<void> check_logs_of_writes();
+  Result<void> read_log_of_writes(std::uint32_t number, bool newest);
   Result<void> cut(const std::string& name, std::size_t whole, std::size_t torn);
   Result<void> check_families();
   Result<void> read_database();
   Result<void> check_format();
   Result<void> check_tables();
   Result<void> load_logs();
-  Result<void> load_log_entries();
+  Result<void> load_log_bases();
+  Result<void> check_log_family();
   Result<void> check_seal();
   Result<void> open_database();
+  Result<void> upgrade();
+  Result<void> take_over_log_family();
 
   Result<void> open_with(bool read_only);
   void close();
@@ -143,8 +138,23 @@ class RocksStore final : public Store {
   Result<void> make_room_in_memory(bool synced);
   bool is_flushing() const;
   Result<void> rotate();
+  Result<void> begin_log();
+  Result<void> commit(bool sync);
+  Result<void> move_old_entries();
+  Result<void> move_entries_of(std::uint32_t file);
+  Result<void> remove_old_logs();
   Result<void> write_synced(rocksdb::WriteBatch& batch);
   Error stop(const rocksdb::Status& status, ByteView doing);
+
+  using LogFile = std::shared_ptr<rocksdb::FSRandomAccessFile>;
+  struct Located {
+    LogFile file;
+    EntryPlace place;
+  };
+  using EntryVisit = std::function<bool(std::size_t which, ByteView entry)>;  // false: damaged
+  Result<LogFile> log_file(std::uint32_t number) const;                       // under the lock
+  Result<void> visit_entries(const std::vector<Located>& entries, const EntryVisit& visit) const;
+  std::string log_path(std::uint32_t number) const { return at(fmt::format("{:06}.log", number)); }
 
   Result<std::optional<Bytes>> get(Family family, const Bytes& key) const;
   LogExtent extent(PartitionId partition) const {
@@ -166,6 +176,8 @@ class RocksStore final : public Store {
   bool fresh_ = false;               // nothing is there yet, or a creation that was cut short
   std::uint32_t format_ = 0;         // found
   std::uint64_t replayed_seal_ = 0;  // that the first replayed record names
+  std::uint64_t next_sequence_ = 0;  // while write-ahead logs are read: of the next record; 0: any
+  bool has_log_family_ = false;      // of formats 1 to 3; then the last of families_
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
 
@@ -178,9 +190,11 @@ class RocksStore final : public Store {
   int writes_since_room_ = kRoomWrites;  // so the first write looks
   std::uint64_t room_ = 0;
 
-  // Guards extents_. The writing thread alone changes it, and reads it without.
+  // Guards what follows. The writing thread alone changes the first two, and reads them without.
   mutable std::mutex mutex_;
   BatchBuilder::Extents extents_;
+  LogIndex index_;
+  mutable std::map<std::uint32_t, LogFile> log_files_;  // open for reading
 };
 
 }  // namespace kvorum::store

@@ -1,8 +1,10 @@
 #include "store/rocks_wal_files.h"
 
-#include <boost/align/aligned_allocator.hpp>
+#include <algorithm>
+#include <cstring>
 #include <utility>
-#include <vector>
+
+#include "base/parse.h"
 
 namespace kvorum::store {
 namespace {
@@ -12,18 +14,24 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-// What is written as a whole: a multiple of nearly every disk's sectors.
-constexpr std::size_t kBlockBytes = 4096;
+constexpr std::size_t kBlockBytes = WalFileSystem::kBlockBytes;
 
 std::size_t whole_blocks(std::size_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
 }
 
+using Blocks = WalFileSystem::Blocks;
+
+}  // namespace
+
 // The last block is written again with each append until it is full.
 class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  WalFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::size_t step)
-      : FSWritableFileOwnerWrapper(std::move(file)), step_(whole_blocks(step)) {}
+  WalFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::uint32_t number,
+          WalFileSystem& system)
+      : FSWritableFileOwnerWrapper(std::move(file)), number_(number), system_(system) {
+    system_.end_ = {number, 0};
+  }
 
   // RocksDB is not to pad what it gives, nor to say where it goes.
   bool use_direct_io() const override { return false; }
@@ -32,22 +40,31 @@ class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* context) override {
     const auto begun = size_ % kBlockBytes;
     const auto used = begun + data.size();
-    blocks_.resize(begun);
-    blocks_.insert(blocks_.end(), data.data(), data.data() + data.size());
-    blocks_.resize(whole_blocks(used));
-    auto status = target()->PositionedAppend({blocks_.data(), blocks_.size()}, size_ - begun,
-                                             options, context);
+    const auto bytes = whole_blocks(used);
+    if (blocks_.size() < bytes) {
+      Blocks larger(std::max(bytes, 2 * blocks_.size()));
+      std::memcpy(larger.data(), blocks_.data(), begun);
+      blocks_ = std::move(larger);
+    }
+    std::memcpy(blocks_.data() + begun, data.data(), data.size());
+    std::memset(blocks_.data() + used, 0, bytes - used);
+    auto status =
+        target()->PositionedAppend({blocks_.data(), bytes}, size_ - begun, options, context);
     if (!status.ok()) {
       return status;
     }
     size_ += data.size();
-    blocks_.erase(blocks_.begin(),
-                  blocks_.begin() + static_cast<std::ptrdiff_t>(used - size_ % kBlockBytes));
+    if (system_.end_.file == number_) {
+      system_.end_.bytes = size_;
+    }
+    const auto left = size_ % kBlockBytes;
+    std::memmove(blocks_.data(), blocks_.data() + used - left, left);
     if (size_ > end_) {
       const auto from = whole_blocks(size_);
-      const Blocks zeros(step_ - from % step_);
-      status = target()->PositionedAppend({zeros.data(), zeros.size()}, from, options, context);
-      end_ = from + zeros.size();
+      const auto& zeros = system_.zeros_;
+      const auto room = zeros.size() - from % zeros.size();
+      status = target()->PositionedAppend({zeros.data(), room}, from, options, context);
+      end_ = from + room;
     }
     return status;
   }
@@ -64,21 +81,30 @@ class WalFile final : public rocksdb::FSWritableFileOwnerWrapper {
   }
 
  private:
-  using Blocks = std::vector<char, boost::alignment::aligned_allocator<char, kBlockBytes>>;
-
-  const std::size_t step_;
-  std::uint64_t size_ = 0;  // of what was appended
-  std::uint64_t end_ = 0;   // of the zeros behind it
-  Blocks blocks_;           // begins with what the last block has
+  const std::uint32_t number_;
+  WalFileSystem& system_;
+  std::uint64_t size_ = 0;               // of what was appended
+  std::uint64_t end_ = 0;                // of the zeros behind it
+  Blocks blocks_ = Blocks(kBlockBytes);  // begins with what the last block has
 };
 
-}  // namespace
+WalFileSystem::WalFileSystem(const std::shared_ptr<rocksdb::FileSystem>& system, std::size_t step)
+    : FileSystemWrapper(system), zeros_(whole_blocks(step)) {}
+
+std::optional<std::uint32_t> wal_number(ByteView path) {
+  constexpr ByteView kEnding = ".log";
+  const auto name = path.substr(path.rfind('/') + 1);
+  return name.ends_with(kEnding)
+             ? parse_number<std::uint32_t>(name.substr(0, name.size() - kEnding.size()))
+             : std::nullopt;
+}
 
 IOStatus WalFileSystem::NewWritableFile(const std::string& name,
                                         const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSWritableFile>* file,
                                         IODebugContext* context) {
-  if (!name.ends_with(".log")) {
+  const auto number = wal_number(name);
+  if (!number) {
     return target()->NewWritableFile(name, options, file, context);
   }
   auto direct = options;
@@ -89,9 +115,32 @@ IOStatus WalFileSystem::NewWritableFile(const std::string& name,
     status = target()->NewWritableFile(name, options, file, context);
   }
   if (status.ok()) {
-    *file = std::make_unique<WalFile>(std::move(*file), step_);
+    *file = std::make_unique<WalFile>(std::move(*file), *number, *this);
   }
   return status;
+}
+
+IOStatus WalFileSystem::DeleteFile(const std::string& name, const IOOptions& options,
+                                   IODebugContext* context) {
+  const auto number = wal_number(name);
+  if (!number) {
+    return target()->DeleteFile(name, options, context);
+  }
+  const std::lock_guard lock(mutex_);
+  unneeded_[*number] = name;
+  return IOStatus::OK();
+}
+
+IOStatus WalFileSystem::remove(std::uint32_t number, bool& removed) {
+  const std::lock_guard lock(mutex_);
+  const auto found = unneeded_.find(number);
+  removed = found != unneeded_.end();
+  if (!removed) {
+    return IOStatus::OK();
+  }
+  const auto path = std::move(found->second);
+  unneeded_.erase(found);
+  return target()->DeleteFile(path, {}, nullptr);
 }
 
 }  // namespace kvorum::store

@@ -1,9 +1,13 @@
 #include "store/wal_scan.h"
 
 #include <algorithm>
-#include <boost/crc.hpp>
 
 #include "base/codec.h"
+
+// Its header is none of those that RocksDB installs; rocks_crc32c.cc may stand in for it.
+namespace rocksdb::crc32c {
+std::uint32_t Extend(std::uint32_t before, const char* bytes, std::size_t size);
+}
 
 namespace kvorum::store {
 namespace {
@@ -25,13 +29,11 @@ struct Fragment {
 };
 
 std::uint32_t masked_crc(ByteView bytes) {
-  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
-  crc.process_bytes(bytes.data(), bytes.size());
-  const std::uint32_t sum = crc.checksum();
+  const auto sum = rocksdb::crc32c::Extend(0, bytes.data(), bytes.size());
   return (sum >> 15 | sum << 17) + 0xa282ead8u;
 }
 
-std::size_t left_in_block(std::size_t at) { return kBlockBytes - at % kBlockBytes; }
+std::uint64_t left_in_block(std::uint64_t at) { return kBlockBytes - at % kBlockBytes; }
 
 std::optional<Fragment> read_fragment(ByteView file, std::size_t at) {
   if (file.size() < at + kFragmentHeadBytes || left_in_block(at) < kFragmentHeadBytes) {
@@ -56,10 +58,10 @@ std::size_t skip_trailer(ByteView file, std::size_t at) {
   return left < kFragmentHeadBytes ? std::min(file.size(), at + left) : at;
 }
 
-// A record's beginning, which may be spread over fragments, and its end. `all`: every fragment must
-// be there.
+// A record, which may be spread over fragments, and its end; only its beginning unless `all`, which
+// asks for every fragment.
 struct Record {
-  Bytes head;
+  Bytes bytes;
   std::size_t end = 0;
 };
 std::optional<Record> read_record(ByteView file, std::size_t at, bool all) {
@@ -69,12 +71,12 @@ std::optional<Record> read_record(ByteView file, std::size_t at, bool all) {
   }
   Record record;
   const auto take = [&] {
-    record.head.append(fragment->bytes.substr(0, kRecordHeadBytes - record.head.size()));
+    record.bytes.append(fragment->bytes);
     record.end = fragment->end;
   };
   take();
   while (fragment->type != kFull && fragment->type != kLast &&
-         (all || record.head.size() < kRecordHeadBytes)) {
+         (all || record.bytes.size() < kRecordHeadBytes)) {
     fragment = read_fragment(file, skip_trailer(file, fragment->end));
     if (!fragment || fragment->type < kMiddle) {
       return std::nullopt;
@@ -97,7 +99,7 @@ bool synced_behind(ByteView file, std::size_t damage, std::size_t end,
       }
     }
     const auto record = read_record(file, at, false);
-    const auto batch = record ? read_wal_record(record->head) : std::nullopt;
+    const auto batch = record ? read_wal_record(record->bytes) : std::nullopt;
     if (batch && batch->mark && (!last || batch->mark->synced > *last)) {
       return true;  // without `last` too: a file's first record is synced before its second is
                     // written
@@ -134,12 +136,12 @@ std::optional<WalRecord> read_wal_record(ByteView bytes) {
   return record;
 }
 
-WalScan scan_wal(ByteView file) {
+WalScan scan_wal(ByteView file, const WalVisit& visit) {
   WalScan scan;
   std::optional<std::uint64_t> last;  // sequence number of the last whole record's last item
   for (std::size_t at = 0; at < file.size();) {
-    const auto record = read_record(file, at, true);
-    const auto batch = record ? read_wal_record(record->head) : std::nullopt;
+    auto record = read_record(file, at, true);
+    const auto batch = record ? read_wal_record(record->bytes) : std::nullopt;
     if (!batch) {
       const auto end = file.find_last_not_of('\0') + 1;  // of all but zeros
       if (end > scan.whole_bytes) {
@@ -150,9 +152,39 @@ WalScan scan_wal(ByteView file) {
     }
     last = batch->sequence + batch->count - 1;
     scan.whole_bytes = record->end;
+    if (visit) {
+      visit(at, record->bytes);
+    }
     at = skip_trailer(file, record->end);
   }
   return scan;
+}
+
+WalRange wal_range(std::uint64_t record, std::uint64_t offset, std::uint64_t size) {
+  if (left_in_block(record) < kFragmentHeadBytes) {
+    record += left_in_block(record);
+  }
+  constexpr auto kFragmentBytes = kBlockBytes - kFragmentHeadBytes;
+  const auto first = left_in_block(record) - kFragmentHeadBytes;  // bytes in the first fragment
+  const auto place = [&](std::uint64_t byte) {
+    if (byte < first) {
+      return record + kFragmentHeadBytes + byte;
+    }
+    byte -= first;
+    return record + kFragmentHeadBytes + first + byte / kFragmentBytes * kBlockBytes +
+           kFragmentHeadBytes + byte % kFragmentBytes;
+  };
+  return {place(offset), place(offset + size - 1) + 1};
+}
+
+void read_wal_range(std::uint64_t begin, ByteView range, Bytes& out) {
+  auto left = left_in_block(begin);
+  while (range.size() > left) {
+    out.append(range.substr(0, left));
+    range.remove_prefix(std::min<std::size_t>(range.size(), left + kFragmentHeadBytes));
+    left = kBlockBytes - kFragmentHeadBytes;
+  }
+  out.append(range);
 }
 
 std::size_t whole_manifest_bytes(ByteView file) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "base/bytes.h"
@@ -34,7 +35,22 @@ struct WalScan {
   bool lost_synced = false;       // they can't be a torn tail: synced records are among them
 };
 
-WalScan scan_wal(ByteView file);
+// Also visits the whole records before any damage: where each begins, and its bytes, which may be
+// taken.
+using WalVisit = std::function<void(std::size_t at, Bytes& record)>;
+WalScan scan_wal(ByteView file, const WalVisit& visit = {});
+
+// Where some bytes of a record stand in the file, from the first through the last; heads of the
+// record's fragments stand between them.
+struct WalRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+// Of the `size` bytes, one at least, from `offset` on in the record that begins at `record`, or
+// behind the few zeros that end a block there.
+WalRange wal_range(std::uint64_t record, std::uint64_t offset, std::uint64_t size);
+// Appends to `out` what the range holds, which begins at `begin`, without the heads in between.
+void read_wal_range(std::uint64_t begin, ByteView range, Bytes& out);
 
 // Where the whole records of a manifest end; the file's size if nothing stands behind them.
 std::size_t whole_manifest_bytes(ByteView file);
