@@ -170,6 +170,20 @@ bool Core::Impl::has_answered(const Read& read, NodeId node) {
                      [node](const Answer& answer) { return answer.node == node; });
 }
 
+// Where among the replicas to begin with asking. From turn to turn with another node, so that load
+// and knowledge spread; all reads of a turn with the same, whatever their partitions: to wake a node
+// costs more than what a read does there.
+std::size_t Core::Impl::first_asked(const std::vector<NodeId>& replicas) {
+  if (!turn_asks_ && !peers_.empty()) {
+    const auto drawn = static_cast<std::ptrdiff_t>(prng_.below(peers_.size()));
+    turn_asks_ = std::next(peers_.begin(), drawn)->first;
+  }
+  const auto node = turn_asks_.value_or(options_.self.node);
+  const auto at = std::find(replicas.begin(), replicas.end(), node);
+  return at != replicas.end() ? static_cast<std::size_t>(at - replicas.begin())
+                              : node.value() % replicas.size();
+}
+
 // As many replicas as are still needed; if those have been silent, all that have not answered.
 void Core::Impl::ask_more(Partition& partition, std::uint64_t id, Read& read, bool all) {
   if (read.writes_back) {
@@ -179,12 +193,7 @@ void Core::Impl::ask_more(Partition& partition, std::uint64_t id, Read& read, bo
                                        [](const Answer& answer) { return answer.refilling; });
   auto good = read.asked.size() - static_cast<std::size_t>(refilling);
   const auto& replicas = partition.config.replicas;
-  // From turn to turn somebody else, so that load and knowledge spread. All reads of a turn the
-  // same: to wake another node costs more than what a read does there.
-  if (!turn_asks_) {
-    turn_asks_ = prng_.next();
-  }
-  const auto first = *turn_asks_ % replicas.size();
+  const auto first = first_asked(replicas);
   for (std::size_t i = 0; i < replicas.size() && (all || good < read.request.r); ++i) {
     const NodeId node = replicas[(first + i) % replicas.size()];
     const bool asked = std::find(read.asked.begin(), read.asked.end(), node) != read.asked.end();

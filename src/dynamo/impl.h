@@ -385,6 +385,7 @@ class Core::Impl {
   bool lacks_values(Partition& partition, const Asked& asked, const Message& message);
   void refuse_read(const ReadRequest& request, Error error);
   static bool has_answered(const Read& read, NodeId node);
+  std::size_t first_asked(const std::vector<NodeId>& replicas);
   void ask_more(Partition& partition, std::uint64_t id, Read& read, bool all);
   void ask(Partition& partition, NodeId node, std::uint64_t id, const Read& read);
   void send_ask(const Partition& partition, AskBatch batch);
@@ -480,7 +481,7 @@ class Core::Impl {
   Instant printed_until_;
   std::map<std::uint64_t, Sent> sent_;
   boost::unordered_flat_map<std::uint64_t, Asked> asked_;
-  std::optional<std::uint64_t> turn_asks_;  // whom this turn's reads ask first
+  std::optional<NodeId> turn_asks_;  // whom this turn's reads ask first
   std::map<ReplicaId, Forwarder> forwarders_;
   std::vector<Message> send_now_;
   std::vector<Message> later_;  // scratch: those that go behind what was queued before them
