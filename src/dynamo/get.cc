@@ -34,10 +34,9 @@ void Core::Impl::refuse_read(const ReadRequest& request, Error error) {
 }
 
 void Core::Impl::Read::begin_anew() {
-  for (Row* row : {&ours, &merged}) {  // anew: one that was moved from has no room of its own
-    std::destroy_at(row);
-    std::construct_at(row);
-  }
+  std::destroy_at(&ours);  // one that was moved from has no room of its own
+  std::construct_at(&ours);
+  merged.reset();
   print = 0;
   answers.clear();
   asked.clear();
@@ -115,8 +114,8 @@ void Core::Impl::wait_for_values(Partition& partition, std::uint64_t id, const R
 
 void Core::Impl::answer_alone(Partition& partition, Read& read) {
   const Row* row = partition.table.find(read.request.key);
-  read.merged = row != nullptr ? *row : Row();
-  print_to_others(partition, read.request.key, read.merged, {options_.self.node});
+  read.ours = row != nullptr ? *row : Row();
+  print_to_others(partition, read.request.key, read.ours, {options_.self.node});
   read.answers.emplace_back();
   finish(read, Ended::kDone);
 }
@@ -255,6 +254,9 @@ void Core::Impl::on_read(const Message& message) {
 
 // Where answers differ, what is merged of them is merged into our row, too.
 bool Core::Impl::lacks_values(Partition& partition, const Asked& asked, const Message& message) {
+  if (partition.table.cold() == 0) {
+    return false;
+  }
   bool lacks = false;
   for (const std::uint64_t id : asked.reads) {
     const auto read = reads_.find(id);
@@ -281,7 +283,7 @@ void Core::Impl::on_read_done(const Message& message) {
   }
   const Asked asked = std::move(at->second);
   asked_.erase(at);
-  const auto cut = std::make_shared<const Context>(message.cut);
+  const auto cut = boost::make_local_shared<const Context>(message.cut);
   std::map<ByteView, ByteView> rows;  // those that are not as ours
   for (const auto& [key, row] : message.rows) {
     rows.emplace(key, row);
@@ -328,10 +330,10 @@ bool Core::Impl::judge(Partition& partition, std::uint64_t id, Read& read) {
 }
 
 // Seldom a new one.
-std::shared_ptr<const Context> Core::Impl::shared_cut(Partition& partition) {
+boost::local_shared_ptr<const Context> Core::Impl::shared_cut(Partition& partition) {
   auto& shared = partition.cut_of_answers;
   if (!shared || *shared != partition.cut) {
-    shared = std::make_shared<const Context>(partition.cut);
+    shared = boost::make_local_shared<const Context>(partition.cut);
   }
   return shared;
 }
@@ -359,13 +361,12 @@ void Core::Impl::complete(Partition& partition, std::uint64_t id, Read& read) {
   const bool same = std::none_of(read.answers.begin(), read.answers.end(),
                                  [](const Answer& answer) { return answer.row != nullptr; });
   if (same) {
-    read.merged = std::move(read.ours);
     if (partition.mine) {
       Nodes answered;
       for (const Answer& answer : read.answers) {
         answered.push_back(answer.node);
       }
-      print_to_others(partition, read.request.key, read.merged, answered);
+      print_to_others(partition, read.request.key, read.ours, answered);
     }
   } else {
     Row whole = read.ours;
@@ -375,7 +376,7 @@ void Core::Impl::complete(Partition& partition, std::uint64_t id, Read& read) {
     drop_dead(read, whole);
     read.merged = whole;
     std::vector<Sibling> losers;
-    settle(read.merged, partition.config.conflict, losers);
+    settle(*read.merged, partition.config.conflict, losers);
     if (!write_back(id, read, partition, whole)) {
       return;  // until enough of them have it
     }
@@ -392,7 +393,9 @@ void Core::Impl::finish(Read& read, Ended ended, Error error) {
   result.why = std::move(error.detail);
   result.acks = read.answers.size();
   result.coordinator = options_.self.node;
-  result.row = std::move(read.merged);
+  if (ended == Ended::kDone) {
+    result.row = std::move(read.merged ? *read.merged : read.ours);
+  }
 }
 
 }  // namespace kvorum::dynamo

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <boost/container/small_vector.hpp>
+#include <boost/smart_ptr/local_shared_ptr.hpp>
+#include <boost/smart_ptr/make_local_shared.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <deque>
@@ -183,8 +185,8 @@ class Core::Impl {
     Context known;
     Context told;  // what of `known` is on disk
     Context cut;
-    std::shared_ptr<const Context> cut_of_answers;  // as it was at the last read
-    Context limit;                                  // tombstones that it covers may go
+    boost::local_shared_ptr<const Context> cut_of_answers;  // as it was at the last read
+    Context limit;  // tombstones that it covers may go
     std::optional<Stage> stage;
     std::map<NodeId, Heard> heard;
     std::map<NodeId, Pair> pairs;
@@ -226,7 +228,7 @@ class Core::Impl {
   };
   struct Answer {
     NodeId node;
-    std::shared_ptr<const Context> cut;
+    boost::local_shared_ptr<const Context> cut;
     bool refilling = false;
     std::unique_ptr<Row> row;  // null: the same as ours
   };
@@ -237,7 +239,7 @@ class Core::Impl {
     boost::container::small_vector<Answer, 3> answers;
     Nodes asked;
     bool writes_back = false;
-    Row merged;
+    std::optional<Row> merged;  // where answers differ
     Nodes have;  // replicas that hold `merged`
 
     void begin_anew();  // as nothing but a request
@@ -394,7 +396,7 @@ class Core::Impl {
   void on_read_done(const Message& message);
   bool judge(Partition& partition, std::uint64_t id, Read& read);
   void complete(Partition& partition, std::uint64_t id, Read& read);
-  static std::shared_ptr<const Context> shared_cut(Partition& partition);
+  static boost::local_shared_ptr<const Context> shared_cut(Partition& partition);
   static const Row& row_of(const Read& read, const Answer& answer);
   static void drop_dead(const Read& read, Row& row);
   void finish(Read& read, Ended ended, Error error = {});

@@ -17,7 +17,7 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
   const bool waits = read.request.r > 1;
   for (const Answer& answer : read.answers) {
     answered.push_back(answer.node);
-    if (row_of(read, answer) == read.merged) {
+    if (row_of(read, answer) == *read.merged) {
       read.have.push_back(answer.node);
       continue;
     }
@@ -36,7 +36,7 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
     }
   }
   if (partition.mine) {
-    print_to_others(partition, read.request.key, read.merged, answered);
+    print_to_others(partition, read.request.key, *read.merged, answered);
   }
   read.writes_back = waits && read.have.size() < read.request.r && !KVORUM_MUTANT(kNoWriteBack);
   return !read.writes_back;

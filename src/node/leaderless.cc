@@ -214,8 +214,8 @@ const dynamo::Result* Leaderless::write_here(PartitionId partition, const Comman
 std::uint64_t Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Command& command,
                                 const Counts& counts, const std::optional<dynamo::Context>& seen,
                                 Now now) {
-  const auto id = next_id_;
-  auto& request = requests_[id];
+  const auto id = requests_.add();
+  auto& request = requests_.at(id);
   request.conn = conn;
   request.write = is_write(command.op);
   const bool pairs = command.op == Op::kMSet;
@@ -229,10 +229,10 @@ std::uint64_t Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Com
     if (keys > 1 && is_write(command.op) && !named.insert(key).second) {
       continue;  // the last one named wins, whoever coordinates
     }
-    const auto ticket = id + i;
+    const auto ticket = i == 0 ? id : next_part_++;
     ++request.open;
     if (i > 0) {
-      parts_.emplace(ticket, id);
+      parts_.emplace(ticket, Part{id, i});
     }
     const auto partition = keyspace.partition_of(slot_of(key));
     request.remote = request.remote || !core_->holds(partition);
@@ -263,40 +263,35 @@ std::uint64_t Leaderless::begin(ConnId conn, const Keyspace& keyspace, const Com
     }
     core_->write(std::move(one), now);
   }
-  next_id_ += keys;
   return id;
 }
 
 bool Leaderless::done(std::uint64_t id) const {
-  const auto found = requests_.find(id);
-  return found != requests_.end() && found->second.open == 0;
+  const auto* request = requests_.find(id);
+  return request != nullptr && request->open == 0;
 }
 
-const Leaderless::Request& Leaderless::request(std::uint64_t id) const {
-  const auto found = requests_.find(id);
-  CHECK(found != requests_.end(), "request {} is not under way", id);
-  return found->second;
-}
+const Leaderless::Request& Leaderless::request(std::uint64_t id) const { return requests_.at(id); }
 
-void Leaderless::forget(std::uint64_t id) { CHECK_EQ(requests_.erase(id), std::size_t{1}); }
+void Leaderless::forget(std::uint64_t id) { requests_.erase(id); }
 
 void Leaderless::take_result(dynamo::Result&& result,
                              std::vector<std::pair<ConnId, std::uint64_t>>& done) {
-  auto id = result.ticket;
-  if (const auto part = parts_.find(id); part != parts_.end()) {
-    id = part->second;
-    parts_.erase(part);
+  Part part{result.ticket, 0};
+  if (result.ticket >= kPart) {
+    const auto found = parts_.find(result.ticket);
+    CHECK(found != parts_.end(), "a result of ticket {}, which nobody has", result.ticket);
+    part = found->second;
+    parts_.erase(found);
   }
-  const auto found = requests_.find(id);
-  CHECK(found != requests_.end(), "a result of request {}, which is not under way", id);
-  auto& request = found->second;
+  auto& request = requests_.at(part.request);
   if (request.results.empty()) {
     request.results.push_back(std::move(result));
   } else {
-    request.results[result.ticket - id] = std::move(result);
+    request.results[part.key] = std::move(result);
   }
   if (--request.open == 0) {
-    done.emplace_back(request.conn, id);
+    done.emplace_back(request.conn, part.request);
   }
 }
 
@@ -548,14 +543,14 @@ void Leaderless::start_over(Incarnation fenced, Now now) {
 // Nobody is left to end them: a write may have been done.
 void Leaderless::end_requests() {
   std::map<std::uint64_t, std::vector<std::uint64_t>> tickets;  // by request; sorted below
-  for (const auto& [part, id] : parts_) {                       // tidy: allow pure
-    tickets[id].push_back(part);
+  for (const auto& [ticket, part] : parts_) {                   // tidy: allow pure
+    tickets[part.request].push_back(ticket);
   }
-  for (const auto& [id, request] : requests_) {  // tidy: allow pure
+  requests_.each([&tickets](std::uint64_t id, const Request& request) {
     if (request.open > tickets[id].size()) {
       tickets[id].push_back(id);
     }
-  }
+  });
   for (auto& [id, parts] : tickets) {
     std::sort(parts.begin(), parts.end());
     for (const auto ticket : parts) {

@@ -27,6 +27,7 @@
 #include "node/disk.h"
 #include "node/journal.h"
 #include "node/options.h"
+#include "node/slots.h"
 #include "store/store.h"
 
 namespace kvorum::node {
@@ -64,6 +65,13 @@ class Leaderless {
     bool remote = false;   // some key's coordinator is another node
     std::size_t open = 0;  // tickets
     boost::container::small_vector<dynamo::Result, 1> results;  // of each key, once all are there
+
+    void begin_anew() {
+      conn = ConnId();
+      write = remote = false;
+      open = 0;
+      results.clear();
+    }
   };
 
   // `life` names this start of the node, as no other.
@@ -166,10 +174,15 @@ class Leaderless {
   std::vector<Dropped> dropped_;
   Journal journal_;
 
-  std::uint64_t next_id_ = 1;
-  boost::unordered_flat_map<std::uint64_t, Request> requests_;
-  boost::unordered_flat_map<std::uint64_t, std::uint64_t>
-      parts_;  // ticket of a further key: request
+  Slots<Request> requests_;
+  // Tickets of further keys are above all requests' numbers, which are the tickets of first ones.
+  static constexpr std::uint64_t kPart = std::uint64_t{1} << 63;
+  struct Part {
+    std::uint64_t request = 0;
+    std::size_t key = 0;
+  };
+  std::uint64_t next_part_ = kPart;
+  boost::unordered_flat_map<std::uint64_t, Part> parts_;  // by ticket
 
   dynamo::WriteRequest here_;            // scratch: what write_here() asks for
   dynamo::ReadRequest read_;             // scratch: what begin() asks for
