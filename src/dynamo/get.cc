@@ -170,8 +170,8 @@ bool Core::Impl::has_answered(const Read& read, NodeId node) {
 }
 
 // Where among the replicas to begin with asking. From turn to turn with another node, so that load
-// and knowledge spread; all reads of a turn with the same, whatever their partitions: to wake a node
-// costs more than what a read does there.
+// and knowledge spread; all reads of a turn with the same, whatever their partitions: to wake a
+// node costs more than what a read does there.
 std::size_t Core::Impl::first_asked(const std::vector<NodeId>& replicas) {
   if (!turn_asks_ && !peers_.empty()) {
     const auto drawn = static_cast<std::ptrdiff_t>(prng_.below(peers_.size()));

@@ -186,7 +186,7 @@ class Core::Impl {
     Context told;  // what of `known` is on disk
     Context cut;
     boost::local_shared_ptr<const Context> cut_of_answers;  // as it was at the last read
-    Context limit;  // tombstones that it covers may go
+    Context limit;                                          // tombstones that it covers may go
     std::optional<Stage> stage;
     std::map<NodeId, Heard> heard;
     std::map<NodeId, Pair> pairs;
@@ -240,7 +240,7 @@ class Core::Impl {
     Nodes asked;
     bool writes_back = false;
     std::optional<Row> merged;  // where answers differ
-    Nodes have;  // replicas that hold `merged`
+    Nodes have;                 // replicas that hold `merged`
 
     void begin_anew();  // as nothing but a request
   };

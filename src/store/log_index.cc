@@ -30,7 +30,7 @@ std::optional<LogChange> decode_log_change(ByteView bytes, std::size_t offset) {
   change.partition = PartitionId(reader.fixed<std::uint32_t>());
   const auto entry = reader.rest();
   if (change.kind == LogChange::kPut) {
-    reader.fixed<std::uint64_t>();  // the term
+    change.term = Term(reader.fixed<std::uint64_t>());
     change.offset = static_cast<std::uint32_t>(offset + bytes.size() - entry.size());
     change.size = static_cast<std::uint32_t>(entry.size());
   }
@@ -57,7 +57,7 @@ void LogIndex::forget_file(std::uint32_t number) {
 void LogIndex::apply(const LogChange& change, std::uint32_t file, std::uint32_t record) {
   Log& log = logs_[change.partition];
   if (change.kind == LogChange::kPut) {
-    put(log, change.index, EntryPlace{file, record, change.offset, change.size});
+    put(log, change.index, {file, record, change.offset, change.size, change.term});
     return;
   }
   truncate(log, change.index);
@@ -91,16 +91,18 @@ const EntryPlace* LogIndex::find(PartitionId partition, Index index) const {
   return place.size == 0 ? nullptr : &place;
 }
 
-std::vector<LogIndex::Entry> LogIndex::entries_in(std::uint32_t file) const {
-  std::vector<Entry> entries;
+std::vector<LogIndex::Located> LogIndex::entries_through(std::uint32_t file) const {
+  std::vector<Located> found;
   for (const auto& [partition, log] : logs_) {
+    auto index = log.first;
     for (const auto& place : log.places) {
-      if (place.size > 0 && place.file == file) {
-        entries.push_back({partition, place});
+      if (place.size > 0 && place.file <= file) {
+        found.push_back({partition, index, place});
       }
+      index = index.next();
     }
   }
-  return entries;
+  return found;
 }
 
 // Gaps are there only while files are read: of entries that will be found further on, where they
@@ -136,9 +138,15 @@ void LogIndex::count(const EntryPlace& place, bool more) {
     counted_ = files_.try_emplace(place.file).first;
   }
   File& file = counted_->second;
-  file.entries += more ? 1 : std::uint64_t(-1);
-  file.live += more ? place.size : -std::uint64_t{place.size};
-  live_ += more ? place.size : -std::uint64_t{place.size};
+  if (more) {
+    ++file.entries;
+    file.live += place.size;
+    live_ += place.size;
+  } else {
+    --file.entries;
+    file.live -= place.size;
+    live_ -= place.size;
+  }
 }
 
 }  // namespace kvorum::store

@@ -23,7 +23,8 @@ struct LogChange {
   Kind kind = kTruncate;
   PartitionId partition;
   Index index;
-  std::uint32_t offset = 0;  // of the entry in the record; what follows it is encode(Entry)'s
+  Term term;                 // of the entry
+  std::uint32_t offset = 0;  // of it in the record, as encode(Entry) wrote it
   std::uint32_t size = 0;
 };
 
@@ -38,13 +39,14 @@ struct EntryPlace {
   std::uint32_t record = 0;  // where its record begins there
   std::uint32_t offset = 0;  // in the record
   std::uint32_t size = 0;    // 0: a gap, while files are read
+  Term term;
 };
 
-// Thread: as the store says, under its lock.
+// Thread: the store's lock guards it; its writing thread alone changes it, and reads it without.
 class LogIndex {
  public:
   struct Log {
-    Index first = Index(1);
+    Index first;
     std::deque<EntryPlace> places;  // from `first` on
 
     Index last() const { return first + places.size() - 1; }
@@ -54,8 +56,9 @@ class LogIndex {
     std::uint64_t entries = 0;  // of logs, as they are now
     std::uint64_t live = 0;     // bytes of these
   };
-  struct Entry {
+  struct Located {
     PartitionId partition;
+    Index index;
     EntryPlace place;
   };
 
@@ -76,11 +79,10 @@ class LogIndex {
   const std::map<PartitionId, Log>& logs() const { return logs_; }
   // Null if there is none.
   const EntryPlace* find(PartitionId partition, Index index) const;
-  std::vector<Entry> entries_in(std::uint32_t file) const;
+  std::vector<Located> entries_through(std::uint32_t file) const;  // in it and those before it
 
  private:
   void put(Log& log, Index index, const EntryPlace& place);
-  static EntryPlace& at(Log& log, Index index);
   void truncate(Log& log, Index from);
   void count(const EntryPlace& place, bool more);
 

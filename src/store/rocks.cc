@@ -16,11 +16,12 @@ constexpr std::size_t kRoomBytes = std::size_t{1}
                                    << 20;  // written between two looks at the free space
 constexpr std::size_t kRotatesBehind = 3;  // below kWriteBufferRotates
 constexpr std::size_t kReadBytes = std::size_t{256} << 10;  // of a write-ahead log, at once
+constexpr std::uint64_t kSealsKept = 8;  // more than write-ahead logs that were not flushed yet
 // Write-ahead logs may take so many rotations' bytes, and twice what their entries take that are in
-// a log, before the oldest ones' entries are moved; of so many of them at a rotation.
+// a log, before the oldest ones' entries are moved, so many bytes at once.
 constexpr std::size_t kSpareRotates = 4;
-constexpr int kMovedFiles = 2;
-constexpr std::uint64_t kSealsKept = 8;  // more than write-ahead logs that can be alive at once
+constexpr std::size_t kMovedBytes = std::size_t{1} << 20;
+constexpr std::size_t kOpenLogs = 16;  // for reading
 
 class RocksCursor final : public RowCursor {
  public:
@@ -69,6 +70,10 @@ class RocksCursor final : public RowCursor {
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
+std::size_t bytes_of(const rocksdb::WriteBatch& batch) {
+  return batch.GetDataSize() + batch.Count() * kItemBytes;
+}
+
 }  // namespace
 
 Error RocksStore::stop(const rocksdb::Status& status, ByteView doing) {
@@ -103,7 +108,20 @@ bool RocksStore::low_on_space() {
     }
     since_room_ = 0;
   }
-  return room_ < options_.low_bytes + since_room_;
+  low_ = room_ < options_.low_bytes + since_room_;
+  if (low_) {
+    reclaim();
+  }
+  return low_;
+}
+
+// Nobody may write enough for a rotation while space is low, and logs that are not needed go only
+// then.
+void RocksStore::reclaim() {
+  const bool much = index_.bytes() > 2 * index_.live() + options_.rotate_bytes;
+  if (much && !failed_ && !is_flushing()) {
+    static_cast<void>(rotate());  // an error stays, and is the next write's
+  }
 }
 
 Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
@@ -122,43 +140,59 @@ Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
   if (builder_.empty()) {
     return sync ? sync_log() : Result<void>();
   }
-  const auto bytes = builder_.batch().GetDataSize() + builder_.batch().Count() * kItemBytes;
   if (builder_.adds_data()) {
-    if (auto room = check_room(bytes); !room) {
+    if (auto room = check_room(bytes_of(builder_.batch())); !room) {
       return room;
     }
   }
-  if (auto done = commit(sync); !done) {
-    return done;
+  auto done = commit(sync);
+  return done ? make_room_in_memory(sync) : done;
+}
+
+// Where the record begins in its file. The first one there is synced before its second is written:
+// scan_wal() relies on it.
+Result<std::uint32_t> RocksStore::append(rocksdb::WriteBatch& batch, bool sync) {
+  const auto& end = environment_.files().end();
+  const auto before = end;
+  rocksdb::WriteOptions options;
+  options.sync = sync || before.bytes == 0;
+  if (const auto status = db_->Write(options, &batch); !status.ok()) {
+    return tl::unexpected(stop(status, "writing to"));
   }
-  since_rotate_ += bytes;
-  return make_room_in_memory(sync);
+  CHECK_LE(end.bytes, UINT32_MAX);
+  since_rotate_ += bytes_of(batch);
+  if (options.sync) {
+    mark_.synced = db_->GetLatestSequenceNumber();
+  }
+  if (end.file == before.file) {
+    return static_cast<std::uint32_t>(before.bytes);
+  }
+  {  // RocksDB began a new one before it wrote
+    const std::lock_guard lock(mutex_);
+    index_.end_file(before.file, before.bytes);
+  }
+  if (!options.sync) {
+    if (auto synced = sync_log(); !synced) {
+      return tl::unexpected(std::move(synced.error()));
+    }
+  }
+  return 0;
 }
 
 // Writes what was built. Readers see logs as they were until then, and as they are from then on.
 Result<void> RocksStore::commit(bool sync) {
-  const auto& end = environment_.files().end();
-  const auto before = end;
-  rocksdb::WriteOptions options;
-  options.sync = sync;
-  if (const auto status = db_->Write(options, &builder_.batch()); !status.ok()) {
-    return tl::unexpected(stop(status, "writing to"));
+  const auto record = append(builder_.batch(), sync);
+  if (!record) {
+    return tl::unexpected(record.error());
   }
-  CHECK_LE(end.bytes, UINT32_MAX);
+  const auto file = environment_.files().end().file;
   const std::lock_guard lock(mutex_);
-  if (end.file != before.file) {  // RocksDB began a new one, before it wrote
-    index_.end_file(before.file, before.bytes);
-  }
-  const auto record = end.file == before.file ? static_cast<std::uint32_t>(before.bytes) : 0;
   for (const auto& change : builder_.log_changes()) {
-    index_.apply(change, end.file, record);
+    index_.apply(change, file, *record);
   }
   for (const auto& [partition, after] : builder_.extents_after()) {
     extents_[partition] = after;
     index_.begin_at(partition, after.first());
-  }
-  if (sync) {
-    mark_.synced = db_->GetLatestSequenceNumber();
   }
   return {};
 }
@@ -234,7 +268,6 @@ Result<void> RocksStore::rotate() {
   return begun ? remove_old_logs() : begun;
 }
 
-// A write-ahead log's first record is synced before its second is written.
 Result<void> RocksStore::begin_log() {
   rocksdb::WriteBatch first;
   first.PutLogData(encode(mark_));
@@ -244,54 +277,61 @@ Result<void> RocksStore::begin_log() {
 
 // A write-ahead log stays while one before it does, so what was truncated or replaced there never
 // stands there alone. That an idle partition's entry does not keep them all, the oldest are written
-// once more. The seal's sync covers that.
+// once more. The seal's sync covers that. The reserve does not hold it up: it frees more.
 Result<void> RocksStore::move_old_entries() {
   auto bytes = index_.bytes();
-  const auto most = kSpareRotates * options_.rotate_bytes + 2 * index_.live();
-  std::vector<std::uint32_t> old;
+  const auto most = (low_ ? 1 : kSpareRotates) * options_.rotate_bytes + 2 * index_.live();
+  std::uint64_t moved = 0;
+  std::uint32_t through = 0;
   for (const auto& [number, file] : index_.files()) {
-    if (bytes <= most || old.size() == kMovedFiles || number == environment_.files().end().file) {
+    if (bytes <= most || moved > options_.rotate_bytes / 2 ||
+        number == environment_.files().end().file) {
       break;
     }
     bytes -= file.bytes;
-    if (file.entries > 0) {
-      old.push_back(number);
-    }
+    moved += file.live;
+    through = number;
   }
-  for (const auto number : old) {
-    if (auto moved = move_entries_of(number); !moved) {
-      return moved;
+  if (moved == 0) {
+    return {};
+  }
+  const auto entries = index_.entries_through(through);
+  for (std::size_t done = 0; done < entries.size();) {
+    const auto end = move(entries, done);
+    if (!end) {
+      failed_ = failed_ ? failed_ : end.error();
+      return tl::unexpected(end.error());
     }
+    done = *end;
   }
   return {};
 }
 
-Result<void> RocksStore::move_entries_of(std::uint32_t file) {
-  const auto entries = index_.entries_in(file);
-  std::vector<Located> located;
+// From `begin` on, as many as are moved at once; where it ended.
+Result<std::size_t> RocksStore::move(const std::vector<LogIndex::Located>& entries,
+                                     std::size_t begin) {
+  std::vector<Stored> stored;
+  std::size_t bytes = 0;
   {
     const std::lock_guard lock(mutex_);
-    const auto opened = log_file(file);
-    if (!opened) {
-      failed_ = opened.error();
-      return tl::unexpected(opened.error());
-    }
-    for (const auto& entry : entries) {
-      located.push_back({*opened, entry.place});
+    for (auto at = begin; at < entries.size() && bytes < kMovedBytes; ++at) {
+      const auto file = log_file(entries[at].place.file);
+      if (!file) {
+        return tl::unexpected(file.error());
+      }
+      stored.push_back({*file, entries[at].index, entries[at].place});
+      bytes += entries[at].place.size;
     }
   }
   builder_.begin(extents_, families_, mark_);
-  auto read = visit_entries(located, [&](std::size_t which, ByteView bytes) {
-    builder_.put_entry(entries[which].partition, bytes);
-    return true;
+  auto done = visit_entries(stored, [&](std::size_t which, ByteView entry, const Entry&) {
+    builder_.put_entry(entries[begin + which].partition, entry);
   });
-  if (!read) {
-    failed_ = read.error();
-    return read;
+  if (done) {
+    builder_.finish();
+    done = commit(false);
   }
-  builder_.finish();
-  // Without room they stay where they are.
-  return check_room(builder_.batch().GetDataSize()) ? commit(false) : Result<void>();
+  return done ? Result<std::size_t>(begin + stored.size()) : tl::unexpected(done.error());
 }
 
 // What was written since their entries went has been synced.
@@ -316,13 +356,8 @@ Result<void> RocksStore::remove_old_logs() {
 }
 
 Result<void> RocksStore::write_synced(rocksdb::WriteBatch& batch) {
-  rocksdb::WriteOptions options;
-  options.sync = true;
-  if (const auto status = db_->Write(options, &batch); !status.ok()) {
-    return tl::unexpected(stop(status, "writing to"));
-  }
-  mark_.synced = db_->GetLatestSequenceNumber();
-  return {};
+  const auto record = append(batch, true);
+  return record ? Result<void>() : tl::unexpected(record.error());
 }
 
 Result<std::optional<Bytes>> RocksStore::get(Family family, const Bytes& key) const {
@@ -377,21 +412,22 @@ Result<HardState> RocksStore::hard_state(PartitionId partition) const {
 }
 
 Result<RocksStore::LogFile> RocksStore::log_file(std::uint32_t number) const {
-  auto& file = log_files_[number];
-  if (!file) {
-    std::unique_ptr<rocksdb::FSRandomAccessFile> opened;
-    const auto status = file_system_->NewRandomAccessFile(log_path(number), {}, &opened, nullptr);
-    if (!status.ok()) {
-      log_files_.erase(number);
-      return failed(status, "opening " + log_path(number));
-    }
-    file = std::move(opened);
+  if (const auto found = log_files_.find(number); found != log_files_.end()) {
+    return found->second;
   }
-  return file;
+  std::unique_ptr<rocksdb::FSRandomAccessFile> opened;
+  const auto status = file_system_->NewRandomAccessFile(log_path(number), {}, &opened, nullptr);
+  if (!status.ok()) {
+    return failed(status, "opening " + log_path(number));
+  }
+  if (log_files_.size() == kOpenLogs) {
+    log_files_.erase(log_files_.begin());  // who reads it holds on to it
+  }
+  return log_files_[number] = std::move(opened);
 }
 
 // Neighbours are read in one piece.
-Result<void> RocksStore::visit_entries(const std::vector<Located>& entries,
+Result<void> RocksStore::visit_entries(const std::vector<Stored>& entries,
                                        const EntryVisit& visit) const {
   const auto range_of = [](const EntryPlace& place) {
     return wal_range(place.record, place.offset, place.size);
@@ -421,10 +457,12 @@ Result<void> RocksStore::visit_entries(const std::vector<Located>& entries,
       bytes.clear();
       read_wal_range(range.begin, view(piece).substr(range.begin - begin, range.end - range.begin),
                      bytes);
-      if (!visit(i, bytes)) {
+      auto entry = decode_exactly(bytes, entries[i].index);
+      if (!entry || entry->term != entries[i].place.term) {
         return fail(ErrorCode::kCorrupt, "{}: the entry at byte {} is damaged",
                     log_path(entries[i].place.file), range.begin);
       }
+      visit(i, bytes, std::move(*entry));
     }
   }
   return {};
@@ -433,32 +471,33 @@ Result<void> RocksStore::visit_entries(const std::vector<Located>& entries,
 Result<std::vector<Entry>> RocksStore::read_log(PartitionId partition, Index from, Index to,
                                                 std::size_t max_bytes) const {
   std::vector<Entry> entries;
-  std::vector<Located> located;
+  std::vector<Stored> stored;
   {
     const std::lock_guard lock(mutex_);
+    const auto found = extents_.find(partition);
+    if (found == extents_.end() || !holds(found->second, from)) {
+      return entries;
+    }
+    const auto last = std::min(to, found->second.last);
     std::size_t bytes = 0;
-    for (auto index = from; index <= to; index = index.next()) {
+    for (auto index = from; index <= last; index = index.next()) {
       const auto* place = index_.find(partition, index);
-      bytes += place == nullptr ? 0 : place->size;
-      if (place == nullptr || (!located.empty() && bytes > max_bytes)) {
+      CHECK(place != nullptr, "entry {} of partition {} stands nowhere", index.value(),
+            partition.value());
+      bytes += place->size;
+      if (!stored.empty() && bytes > max_bytes) {
         break;
       }
       const auto file = log_file(place->file);
       if (!file) {
         return tl::unexpected(file.error());
       }
-      located.push_back({*file, *place});
+      stored.push_back({*file, index, *place});
     }
   }
-  entries.reserve(located.size());
-  const auto done = visit_entries(located, [&](std::size_t which, ByteView bytes) {
-    auto entry = decode_exactly(bytes, from + which);
-    const bool whole = entry.has_value();
-    if (whole) {
-      entries.push_back(std::move(*entry));
-    }
-    return whole;
-  });
+  entries.reserve(stored.size());
+  const auto done = visit_entries(
+      stored, [&](std::size_t, ByteView, Entry entry) { entries.push_back(std::move(entry)); });
   if (!done) {
     return tl::unexpected(done.error());
   }
@@ -466,19 +505,18 @@ Result<std::vector<Entry>> RocksStore::read_log(PartitionId partition, Index fro
 }
 
 Result<Term> RocksStore::term_at(PartitionId partition, Index index) const {
-  const auto known = extent(partition);
+  const std::lock_guard lock(mutex_);
+  const auto found = extents_.find(partition);
+  const auto known = found == extents_.end() ? LogExtent{} : found->second;
   if (index == known.base) {
     return known.base_term;
   }
-  auto entries = read_log(partition, index, index, 0);
-  if (!entries) {
-    return tl::unexpected(entries.error());
-  }
-  if (entries->empty()) {
+  const auto* place = index_.find(partition, index);
+  if (place == nullptr) {
     return fail(ErrorCode::kGeneric, "index {} is outside the log of partition {}", index.value(),
                 partition.value());
   }
-  return entries->front().term;
+  return place->term;
 }
 
 std::unique_ptr<RowCursor> RocksStore::rows(PartitionId partition, Generation generation) const {

@@ -21,11 +21,10 @@ namespace kvorum::store {
 
 namespace keys = rocks_keys;
 
-// Column families, in the order of their handles. The old log's, of formats 1 to 3, is there only
-// until what it has was taken over.
-enum Family { kDefault, kMeta, kData, kFamilies, kOldLog = kFamilies };
+// Column families, in the order of their handles. `log` is empty: formats 1 to 3 had entries there.
+enum Family { kDefault, kLog, kMeta, kData, kFamilies };
 
-// A larger batch's memory is given back, not kept for the next: only checkpoints are.
+// A larger batch's memory is given back, not kept for the next: few are.
 inline constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
 
 // Turns operations into one write batch, and says what the logs will be. What it does to logs goes
@@ -90,8 +89,12 @@ class BatchBuilder {
     }
   }
   void apply(const TruncateLog& op) {
-    truncate(extent(op.partition), op.from);
-    truncate_entries(op.partition, op.from);
+    auto& log = extent(op.partition);
+    const auto before = log.last;
+    truncate(log, op.from);
+    if (log.last < before) {
+      truncate_entries(op.partition, op.from);
+    }
   }
   // The entries go with their base: no row of RocksDB has them.
   void apply(const CompactLog& op) {

@@ -32,7 +32,7 @@ Int get_big(ByteView bytes) {
   return value;
 }
 
-// Column family `log`, of formats 1 to 3: entries.
+// Column family `log`: entries, in formats 1 to 3; empty since.
 inline constexpr std::size_t kLogKeyBytes = 12;
 inline Bytes log_key(PartitionId partition, Index index) {
   Bytes key;

@@ -32,8 +32,7 @@ constexpr int kTooManyFiles = 3 * kMergedFiles;
 constexpr std::size_t kCacheBytes = std::size_t{8} << 20;
 constexpr std::size_t kFindingCacheBytes = std::size_t{32} << 20;
 constexpr double kFilterBits = 10;  // for each row: one look in a hundred is in vain
-constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "meta", "data"};
-constexpr const char* kOldLogName = "log";
+constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "log", "meta", "data"};
 constexpr std::size_t kTakenOver = std::size_t{1} << 20;  // bytes of the old log family in a write
 
 // What a write-ahead log's record says of logs.
@@ -92,7 +91,7 @@ rocksdb::Options database_options(const RocksOptions& options, rocksdb::Env* env
   db.wal_filter = watch;
   db.max_bgerror_resume_count = 0;  // a failed write or sync ends this process; nothing is retried
   db.atomic_flush =
-      true;  // a flushed row is never without its log entry's fate, and the other way round
+      true;  // flushed rows are never without their log's base, and the other way round
   db.allow_concurrent_memtable_write = false;  // there is one writer
   db.max_background_jobs = 2;
   db.max_open_files = 256;
@@ -219,8 +218,8 @@ Result<void> RocksStore::check_logs_of_writes() {
   return {};
 }
 
-// Checks it, and takes what it says of logs. All write-ahead logs are read, in their order, and no
-// sequence number may be missing between two records.
+// Checks it, and takes what it says of logs. All write-ahead logs are read, in their order. No
+// sequence number may be missing between two records; between two files, check_gap() judges.
 Result<void> RocksStore::read_log_of_writes(std::uint32_t number, bool newest) {
   const auto name = log_path(number);
   std::string bytes;
@@ -230,8 +229,12 @@ Result<void> RocksStore::read_log_of_writes(std::uint32_t number, bool newest) {
   std::string problem;
   const auto scan = scan_wal(bytes, [&](std::size_t at, Bytes& record) {
     const auto known = read_wal_record(record);
-    if (problem.empty() && next_sequence_ != 0 && known->sequence != next_sequence_) {
-      problem = fmt::format("records are missing before sequence number {}", known->sequence);
+    if (next_sequence_ != 0 && known->sequence != next_sequence_) {
+      if (at == 0) {
+        gap_before_ = number;
+      } else if (problem.empty()) {
+        problem = fmt::format("records are missing before sequence number {}", known->sequence);
+      }
     }
     next_sequence_ = known->sequence + known->count;
     LogChanges changes(std::move(record), [&](const LogChange& change) {
@@ -282,18 +285,13 @@ Result<void> RocksStore::check_families() {
       !status.ok()) {
     return failed(status, "opening " + options_.path);
   }
-  std::size_t known = 0;
   for (const auto& name : names) {
-    if (name == kOldLogName) {
-      has_log_family_ = true;
-    } else if (std::find(kFamilyNames.begin(), kFamilyNames.end(), name) != kFamilyNames.end()) {
-      ++known;
-    } else {
+    if (std::find(kFamilyNames.begin(), kFamilyNames.end(), name) == kFamilyNames.end()) {
       return fail(ErrorCode::kFormat, "{} has a column family '{}' of a later version",
                   options_.path, name);
     }
   }
-  fresh_ = known < kFamilyNames.size();
+  fresh_ = names.size() < kFamilyNames.size();
   return fresh_ && !options_.create ? cut_short() : Result<void>();
 }
 
@@ -328,9 +326,6 @@ Result<void> RocksStore::open_with(bool read_only) {
   for (const auto* name : kFamilyNames) {
     descriptors.emplace_back(name, options);
   }
-  if (has_log_family_) {
-    descriptors.emplace_back(kOldLogName, options);
-  }
   auto& data = descriptors[kData].options;
   if (options_.finds_rows) {
     data.table_factory = tables(true);
@@ -349,6 +344,7 @@ Result<void> RocksStore::open_with(bool read_only) {
                 : rocksdb::DB::Open(options, options_.path, descriptors, &families_, &db);
   db_.reset(db);
   replayed_seal_ = watch.seal();
+  first_replayed_ = watch.first_needed();
   return status.ok() ? Result<void>() : failed(status, "opening " + options_.path);
 }
 
@@ -388,58 +384,50 @@ Result<void> RocksStore::check_tables() {
 
 Result<void> RocksStore::open_database() {
   auto opened = open_with(false);
-  if (opened && format_ != keys::kFormat) {
-    opened = upgrade();
-  }
-  if (opened && has_log_family_) {
-    auto* const log = families_[kOldLog];
-    families_.pop_back();
-    has_log_family_ = false;
-    const auto status = db_->DropColumnFamily(log);
-    db_->DestroyColumnFamilyHandle(log).PermitUncheckedError();
-    return status.ok() ? Result<void>() : failed(status, "removing old logs of " + options_.path);
-  }
-  return opened;
+  return opened && format_ != keys::kFormat ? upgrade() : opened;
 }
 
 // A creation, or an older format. Cut short, it is begun anew at the next start: the format's
-// record comes last.
+// record comes last, with the end of what was taken over.
 Result<void> RocksStore::upgrade() {
-  if (has_log_family_) {
-    if (auto done = take_over_log_family(); !done) {
-      return done;
-    }
+  if (auto done = take_over_log_family(); !done) {
+    return done;
   }
   rocksdb::WriteBatch batch;
   batch.PutLogData(encode(mark_));
+  batch.DeleteRange(families_[kLog], {}, Bytes(keys::kLogKeyBytes + 1, '\xff'));
   batch.Put(families_[kMeta], Bytes(keys::kFormatKey), std::to_string(keys::kFormat));
   return write_synced(batch);
 }
 
 Result<void> RocksStore::take_over_log_family() {
-  if (auto begun = begin_log(); !begun) {
-    return begun;
-  }
   builder_.begin(extents_, families_, mark_);
   for (const auto& [partition, log] : index_.logs()) {  // of a time before that was cut short
     builder_.truncate_entries(partition, Index());
   }
-  const auto iterator = walk(kOldLog);
+  const auto write = [this]() -> Result<void> {
+    builder_.finish();
+    if (builder_.empty()) {
+      return {};
+    }
+    if (auto room = check_room(builder_.batch().GetDataSize()); !room) {
+      return room;
+    }
+    auto done = commit(false);
+    done = done ? make_room_in_memory(false) : done;
+    builder_.begin(extents_, families_, mark_);
+    return done;
+  };
+  const auto iterator = walk(kLog);
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
     builder_.put_entry(keys::partition_of_log_key(view(iterator->key())), view(iterator->value()));
     if (builder_.batch().GetDataSize() >= kTakenOver) {
-      builder_.finish();
-      if (auto done = commit(false); !done) {
+      if (auto done = write(); !done) {
         return done;
       }
-      builder_.begin(extents_, families_, mark_);
     }
   }
-  if (!iterator->status().ok()) {
-    return failed(iterator->status(), "reading old logs");
-  }
-  builder_.finish();
-  return builder_.empty() ? Result<void>() : commit(false);
+  return iterator->status().ok() ? write() : failed(iterator->status(), "reading old logs");
 }
 
 // Bases come from `meta`, entries from the write-ahead logs.
@@ -460,6 +448,19 @@ Result<void> RocksStore::load_logs() {
       extent.last = index;
     }
   }
+  return check_gap();
+}
+
+// Records that are missing between two write-ahead logs do no harm if nothing before them is
+// needed: RocksDB does not always remove the oldest first.
+Result<void> RocksStore::check_gap() {
+  for (const auto& [number, file] : index_.files()) {
+    const bool needed = number >= first_replayed_ || file.entries > 0;
+    if (number < gap_before_ && needed) {
+      return fail(ErrorCode::kCorrupt, "{}: records are missing before {}", options_.path,
+                  log_path(gap_before_));
+    }
+  }
   return {};
 }
 
@@ -478,10 +479,7 @@ Result<void> RocksStore::load_log_bases() {
 
 // Of formats 1 to 3.
 Result<void> RocksStore::check_log_family() {
-  if (!has_log_family_) {
-    return fail(ErrorCode::kCorrupt, "{} has no log", options_.path);
-  }
-  const auto iterator = walk(kOldLog);
+  const auto iterator = walk(kLog);
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
     const auto partition = keys::partition_of_log_key(view(iterator->key()));
     const auto index = keys::index_of_log_key(view(iterator->key()));
@@ -493,7 +491,7 @@ Result<void> RocksStore::check_log_family() {
     }
     extent.last = index;
   }
-  return iterator->status().ok() ? Result<void>() : failed(iterator->status(), "reading logs");
+  return iterator->status().ok() ? check_gap() : failed(iterator->status(), "reading logs");
 }
 
 // The first replayed record names the seal that had been flushed before it. If that one is missing,

@@ -70,6 +70,7 @@ class ReplayWatch final : public rocksdb::WalFilter {
     return WalProcessingOption::kContinueProcessing;
   }
 
+  std::uint64_t first_needed() const { return first_needed_; }  // number of a write-ahead log
   std::uint64_t seal() const { return seal_; }  // that the first replayed record names; 0: none
 
  private:
@@ -123,6 +124,7 @@ class RocksStore final : public Store {
   Result<void> check_tables();
   Result<void> load_logs();
   Result<void> load_log_bases();
+  Result<void> check_gap();
   Result<void> check_log_family();
   Result<void> check_seal();
   Result<void> open_database();
@@ -139,21 +141,25 @@ class RocksStore final : public Store {
   bool is_flushing() const;
   Result<void> rotate();
   Result<void> begin_log();
+  Result<std::uint32_t> append(rocksdb::WriteBatch& batch, bool sync);
   Result<void> commit(bool sync);
   Result<void> move_old_entries();
-  Result<void> move_entries_of(std::uint32_t file);
+  Result<std::size_t> move(const std::vector<LogIndex::Located>& entries, std::size_t begin);
   Result<void> remove_old_logs();
+  void reclaim();
   Result<void> write_synced(rocksdb::WriteBatch& batch);
   Error stop(const rocksdb::Status& status, ByteView doing);
 
   using LogFile = std::shared_ptr<rocksdb::FSRandomAccessFile>;
-  struct Located {
+  struct Stored {
     LogFile file;
+    Index index;
     EntryPlace place;
   };
-  using EntryVisit = std::function<bool(std::size_t which, ByteView entry)>;  // false: damaged
-  Result<LogFile> log_file(std::uint32_t number) const;                       // under the lock
-  Result<void> visit_entries(const std::vector<Located>& entries, const EntryVisit& visit) const;
+  // `bytes`: as it is encoded.
+  using EntryVisit = std::function<void(std::size_t which, ByteView bytes, Entry entry)>;
+  Result<LogFile> log_file(std::uint32_t number) const;  // under the lock
+  Result<void> visit_entries(const std::vector<Stored>& entries, const EntryVisit& visit) const;
   std::string log_path(std::uint32_t number) const { return at(fmt::format("{:06}.log", number)); }
 
   Result<std::optional<Bytes>> get(Family family, const Bytes& key) const;
@@ -173,11 +179,12 @@ class RocksStore final : public Store {
   WalEnvironment environment_;
   rocksdb::Env* const env_ = &environment_;
   std::shared_ptr<rocksdb::FileSystem> file_system_;
-  bool fresh_ = false;               // nothing is there yet, or a creation that was cut short
-  std::uint32_t format_ = 0;         // found
-  std::uint64_t replayed_seal_ = 0;  // that the first replayed record names
-  std::uint64_t next_sequence_ = 0;  // while write-ahead logs are read: of the next record; 0: any
-  bool has_log_family_ = false;      // of formats 1 to 3; then the last of families_
+  bool fresh_ = false;                // nothing is there yet, or a creation that was cut short
+  std::uint32_t format_ = 0;          // found
+  std::uint64_t replayed_seal_ = 0;   // that the first replayed record names
+  std::uint64_t first_replayed_ = 0;  // number of the first write-ahead log whose rows are needed
+  std::uint64_t next_sequence_ = 0;   // while write-ahead logs are read: of the next record; 0: any
+  std::uint32_t gap_before_ = 0;  // the newest of them before which records are missing; 0: none
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
 
@@ -189,6 +196,7 @@ class RocksStore final : public Store {
   std::size_t since_room_ = 0;
   int writes_since_room_ = kRoomWrites;  // so the first write looks
   std::uint64_t room_ = 0;
+  bool low_ = false;  // as low_on_space() last said
 
   // Guards what follows. The writing thread alone changes the first two, and reads them without.
   mutable std::mutex mutex_;
