@@ -132,10 +132,8 @@ Result<void> RocksStore::write(const std::vector<const Batch*>& batches) {
   bool sync = false;
   for (const auto* batch : batches) {
     sync |= batch->sync;
-    for (const auto& operation : batch->operations) {
-      std::visit([this](const auto& op) { builder_.apply(op); }, operation);
-    }
   }
+  builder_.apply(batches);
   builder_.finish();
   if (builder_.empty()) {
     return sync ? sync_log() : Result<void>();

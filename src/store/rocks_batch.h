@@ -47,78 +47,20 @@ class BatchBuilder {
     batch_.PutLogData(encode(mark));
   }
 
-  void apply(const ChangeRows& op) {
-    const auto prefix = keys::row_prefix(op.partition, op.generation);
-    auto* data = family(kData);
-    std::array<rocksdb::Slice, 2> row{prefix, {}};
-    const rocksdb::SliceParts key(row.data(), row.size());
-    op.changes.each(
-        [&](ByteView name, ByteView value) {
-          adds_data_ = true;
-          row[1] = name;
-          const rocksdb::Slice bytes(value);
-          batch_.Put(data, key, {&bytes, 1});
-        },
-        [&](ByteView name) {
-          row[1] = name;
-          batch_.Delete(data, key);
-        });
+  // What the operations do to logs is built first, and then what they do to rows: a start, which
+  // looks for the former, need not read the latter.
+  void apply(const std::vector<const Batch*>& batches) {
+    const auto each = [&batches](const auto& build) {
+      for (const auto* batch : batches) {
+        for (const auto& operation : batch->operations) {
+          std::visit(build, operation);
+        }
+      }
+    };
+    each([this](const auto& op) { to_logs(op); });
+    each([this](const auto& op) { to_rows(op); });
   }
-  void apply(const DropGeneration& op) {
-    const auto begin = keys::row_prefix(op.partition, op.generation);
-    batch_.DeleteRange(family(kData), begin, keys::after(begin));
-  }
-  void apply(const PutPartition& op) {
-    batch_.Put(family(kData), keys::partition_key(keys::kPartitionPrefix, op.partition), op.value);
-  }
-  void apply(const PutHardState& op) {
-    batch_.Put(family(kMeta), keys::partition_key(keys::kHardStatePrefix, op.partition),
-               keys::encode(op.state));
-  }
-  void apply(const PutRecord& op) {
-    batch_.Put(family(kMeta), keys::record_key(op.name), op.value);
-  }
-  void apply(const AppendLog& op) {
-    extend(extent(op.partition), op.entries);
-    adds_data_ |= !op.entries.empty();
-    for (const auto& entry : op.entries) {
-      bytes_.clear();
-      encode_put_head(op.partition, bytes_);
-      encode(entry, bytes_);
-      put_log_change();
-    }
-  }
-  void apply(const TruncateLog& op) {
-    auto& log = extent(op.partition);
-    const auto before = log.last;
-    truncate(log, op.from);
-    if (log.last < before) {
-      truncate_entries(op.partition, op.from);
-    }
-  }
-  // The entries go with their base: no row of RocksDB has them.
-  void apply(const CompactLog& op) {
-    auto& log = extent(op.partition);
-    if (compact(log, op.first, op.before_first)) {
-      put_base(op.partition, log);
-    }
-  }
-  void apply(const ResetLog& op) {
-    auto& log = extent(op.partition);
-    log = LogExtent{op.base, op.base_term, op.base};
-    truncate_entries(op.partition, Index());
-    put_base(op.partition, log);
-  }
-  void apply(const DropPartition& op) {
-    extent(op.partition) = LogExtent{};
-    truncate_entries(op.partition, Index());
-    for (const auto prefix : {keys::kBasePrefix, keys::kHardStatePrefix}) {
-      batch_.Delete(family(kMeta), keys::partition_key(prefix, op.partition));
-    }
-    batch_.Delete(family(kData), keys::partition_key(keys::kPartitionPrefix, op.partition));
-    const auto rows = keys::partition_key(keys::kRowPrefix, op.partition);
-    batch_.DeleteRange(family(kData), rows, keys::after(rows));
-  }
+
   // An entry that is on the disk already, encoded.
   void put_entry(PartitionId partition, ByteView entry) {
     bytes_.clear();
@@ -135,6 +77,15 @@ class BatchBuilder {
   // Each record has sequence numbers of its own, or marks could not tell what was synced; RocksDB
   // counts none for what reaches the write-ahead log only.
   void finish() {
+    for (const auto& [partition, after] : extents_after_) {
+      const auto found = extents_->find(partition);
+      const auto before = found == extents_->end() ? LogExtent{} : found->second;
+      const auto key = keys::partition_key(keys::kBasePrefix, partition);
+      if (after.base != before.base || after.base_term != before.base_term) {
+        after.base ? batch_.Put(family(kMeta), key, keys::encode_base(after))
+                   : batch_.Delete(family(kMeta), key);
+      }
+    }
     if (batch_.Count() == 0 && !log_changes_.empty()) {
       batch_.Put(family(kMeta), Bytes(keys::kFirstKey), {});
     }
@@ -151,6 +102,76 @@ class BatchBuilder {
  private:
   rocksdb::ColumnFamilyHandle* family(Family which) const { return (*families_)[which]; }
 
+  void to_logs(const AppendLog& op) {
+    extend(extent(op.partition), op.entries);
+    adds_data_ |= !op.entries.empty();
+    for (const auto& entry : op.entries) {
+      bytes_.clear();
+      encode_put_head(op.partition, bytes_);
+      encode(entry, bytes_);
+      put_log_change();
+    }
+  }
+  void to_logs(const TruncateLog& op) {
+    auto& log = extent(op.partition);
+    const auto before = log.last;
+    truncate(log, op.from);
+    if (log.last < before) {
+      truncate_entries(op.partition, op.from);
+    }
+  }
+  // The entries go with their base: no row of RocksDB has them.
+  void to_logs(const CompactLog& op) { compact(extent(op.partition), op.first, op.before_first); }
+  void to_logs(const ResetLog& op) {
+    extent(op.partition) = LogExtent{op.base, op.base_term, op.base};
+    truncate_entries(op.partition, Index());
+  }
+  void to_logs(const DropPartition& op) {
+    extent(op.partition) = LogExtent{};
+    truncate_entries(op.partition, Index());
+  }
+  template <class Other>
+  void to_logs(const Other&) {}
+  void to_rows(const ChangeRows& op) {
+    const auto prefix = keys::row_prefix(op.partition, op.generation);
+    auto* data = family(kData);
+    std::array<rocksdb::Slice, 2> row{prefix, {}};
+    const rocksdb::SliceParts key(row.data(), row.size());
+    op.changes.each(
+        [&](ByteView name, ByteView value) {
+          adds_data_ = true;
+          row[1] = name;
+          const rocksdb::Slice bytes(value);
+          batch_.Put(data, key, {&bytes, 1});
+        },
+        [&](ByteView name) {
+          row[1] = name;
+          batch_.Delete(data, key);
+        });
+  }
+  void to_rows(const DropGeneration& op) {
+    const auto begin = keys::row_prefix(op.partition, op.generation);
+    batch_.DeleteRange(family(kData), begin, keys::after(begin));
+  }
+  void to_rows(const PutPartition& op) {
+    batch_.Put(family(kData), keys::partition_key(keys::kPartitionPrefix, op.partition), op.value);
+  }
+  void to_rows(const PutHardState& op) {
+    batch_.Put(family(kMeta), keys::partition_key(keys::kHardStatePrefix, op.partition),
+               keys::encode(op.state));
+  }
+  void to_rows(const PutRecord& op) {
+    batch_.Put(family(kMeta), keys::record_key(op.name), op.value);
+  }
+  void to_rows(const DropPartition& op) {
+    batch_.Delete(family(kMeta), keys::partition_key(keys::kHardStatePrefix, op.partition));
+    batch_.Delete(family(kData), keys::partition_key(keys::kPartitionPrefix, op.partition));
+    const auto rows = keys::partition_key(keys::kRowPrefix, op.partition);
+    batch_.DeleteRange(family(kData), rows, keys::after(rows));
+  }
+  template <class Other>
+  void to_rows(const Other&) {}
+
   LogExtent& extent(PartitionId partition) {
     for (auto& [id, after] : extents_after_) {
       if (id == partition) {
@@ -162,10 +183,6 @@ class BatchBuilder {
     return extents_after_.emplace_back(partition, before).second;
   }
 
-  void put_base(PartitionId partition, const LogExtent& extent) {
-    batch_.Put(family(kMeta), keys::partition_key(keys::kBasePrefix, partition),
-               keys::encode_base(extent));
-  }
   void put_log_change() {
     batch_.PutLogData(bytes_);
     const auto change = decode_log_change(bytes_, batch_.GetDataSize() - bytes_.size());

@@ -35,39 +35,6 @@ constexpr double kFilterBits = 10;  // for each row: one look in a hundred is in
 constexpr std::array<const char*, kFamilies> kFamilyNames{"default", "log", "meta", "data"};
 constexpr std::size_t kTakenOver = std::size_t{1} << 20;  // bytes of the old log family in a write
 
-// What a write-ahead log's record says of logs.
-class LogChanges final : public rocksdb::WriteBatch::Handler {
- public:
-  using Status = rocksdb::Status;
-  using Take = std::function<void(const LogChange& change)>;
-
-  LogChanges(Bytes record, Take take) : batch_(std::move(record)), take_(std::move(take)) {}
-
-  // False: it is malformed.
-  bool each() { return batch_.Iterate(this).ok() && whole_; }
-
-  void LogData(const Slice& blob) override {
-    if (std::exchange(first_, false)) {
-      return;  // the mark
-    }
-    const auto offset = static_cast<std::size_t>(blob.data() - batch_.Data().data());
-    const auto change = decode_log_change(view(blob), offset);
-    whole_ = whole_ && change;
-    if (whole_) {
-      take_(*change);
-    }
-  }
-  Status PutCF(std::uint32_t, const Slice&, const Slice&) override { return Status::OK(); }
-  Status DeleteCF(std::uint32_t, const Slice&) override { return Status::OK(); }
-  Status DeleteRangeCF(std::uint32_t, const Slice&, const Slice&) override { return Status::OK(); }
-
- private:
-  rocksdb::WriteBatch batch_;
-  const Take take_;
-  bool first_ = true;
-  bool whole_ = true;
-};
-
 // With room for the blocks that single rows are looked for in, and filters that tell which tables
 // do not have them.
 std::shared_ptr<rocksdb::TableFactory> tables(bool finds_rows) {
@@ -210,24 +177,45 @@ Result<void> RocksStore::check_logs_of_writes() {
       numbers.insert(*number);
     }
   }
+  std::string room;
   for (const auto number : numbers) {
-    if (auto done = read_log_of_writes(number, number == *numbers.rbegin()); !done) {
+    if (auto done = read_log_of_writes(number, number == *numbers.rbegin(), room); !done) {
       return done;
     }
   }
   return {};
 }
 
+// In one piece, into `room`, which may be larger.
+Result<ByteView> RocksStore::read_file(const std::string& name, std::string& room) const {
+  std::uint64_t size = 0;
+  std::unique_ptr<rocksdb::FSRandomAccessFile> file;
+  rocksdb::Status status = file_system_->GetFileSize(name, {}, &size, nullptr);
+  if (status.ok()) {
+    status = file_system_->NewRandomAccessFile(name, {}, &file, nullptr);
+  }
+  if (room.size() < size) {
+    room.clear();
+    room.resize(size);
+  }
+  Slice bytes;
+  if (status.ok() && size > 0) {
+    status = file->Read(0, size, {}, &bytes, room.data(), nullptr);
+  }
+  return status.ok() ? Result<ByteView>(view(bytes)) : failed(status, "reading " + name);
+}
+
 // Checks it, and takes what it says of logs. All write-ahead logs are read, in their order. No
 // sequence number may be missing between two records; between two files, check_gap() judges.
-Result<void> RocksStore::read_log_of_writes(std::uint32_t number, bool newest) {
+Result<void> RocksStore::read_log_of_writes(std::uint32_t number, bool newest, std::string& room) {
   const auto name = log_path(number);
-  std::string bytes;
-  if (const auto status = rocksdb::ReadFileToString(env_, name, &bytes); !status.ok()) {
-    return failed(status, "reading " + name);
+  const auto whole_file = read_file(name, room);
+  if (!whole_file) {
+    return tl::unexpected(whole_file.error());
   }
+  const auto bytes = *whole_file;
   std::string problem;
-  const auto scan = scan_wal(bytes, [&](std::size_t at, Bytes& record) {
+  const auto scan = scan_wal(bytes, [&](std::size_t at, ByteView record) {
     const auto known = read_wal_record(record);
     if (next_sequence_ != 0 && known->sequence != next_sequence_) {
       if (at == 0) {
@@ -237,10 +225,20 @@ Result<void> RocksStore::read_log_of_writes(std::uint32_t number, bool newest) {
       }
     }
     next_sequence_ = known->sequence + known->count;
-    LogChanges changes(std::move(record), [&](const LogChange& change) {
-      index_.apply(change, number, static_cast<std::uint32_t>(at));
-    });
-    if (problem.empty() && !changes.each()) {
+    bool first = true;
+    bool whole = true;
+    const auto take = [&](ByteView changed) {
+      if (std::exchange(first, false)) {
+        return;  // the mark
+      }
+      const auto offset = static_cast<std::size_t>(changed.data() - record.data());
+      const auto change = decode_log_change(changed, offset);
+      whole = whole && change;
+      if (whole) {
+        index_.apply(*change, number, static_cast<std::uint32_t>(at));
+      }
+    };
+    if (problem.empty() && (!each_log_data(record, take) || !whole)) {
       problem = fmt::format("the record at byte {} is malformed", at);
     }
   });

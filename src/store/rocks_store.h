@@ -116,7 +116,8 @@ class RocksStore final : public Store {
   Result<void> inspect();  // under the database's lock, without changing anything but torn tails
   Result<void> check_manifest();
   Result<void> check_logs_of_writes();
-  Result<void> read_log_of_writes(std::uint32_t number, bool newest);
+  Result<ByteView> read_file(const std::string& name, std::string& room) const;
+  Result<void> read_log_of_writes(std::uint32_t number, bool newest, std::string& room);
   Result<void> cut(const std::string& name, std::size_t whole, std::size_t torn);
   Result<void> check_families();
   Result<void> read_database();

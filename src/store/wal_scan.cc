@@ -19,8 +19,9 @@ constexpr std::size_t kBlockBytes = 32768;
 constexpr std::size_t kFragmentHeadBytes = 7;
 enum FragmentType : std::uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
-constexpr char kLogDataTag = 3;  // a write batch's item that reaches the WAL only
-constexpr std::size_t kRecordHeadBytes = 12 + 2 + kWalMarkBytes;  // of a write batch with a mark
+constexpr char kLogDataTag = 3;              // a write batch's item that reaches the WAL only
+constexpr std::size_t kBatchHeadBytes = 12;  // sequence number and count
+constexpr std::size_t kRecordHeadBytes = kBatchHeadBytes + 2 + kWalMarkBytes;  // with a mark
 
 struct Fragment {
   FragmentType type;
@@ -58,32 +59,37 @@ std::size_t skip_trailer(ByteView file, std::size_t at) {
   return left < kFragmentHeadBytes ? std::min(file.size(), at + left) : at;
 }
 
-// A record, which may be spread over fragments, and its end; only its beginning unless `all`, which
-// asks for every fragment.
+// A record, which may be spread over fragments, and its end.
 struct Record {
-  Bytes bytes;
+  ByteView bytes;
   std::size_t end = 0;
+  Bytes joined;  // what `bytes` may be a view of; keeps its memory for the next one
 };
-std::optional<Record> read_record(ByteView file, std::size_t at, bool all) {
+// False: there is none. Unless `all`, which asks for every fragment, only its beginning is read.
+bool read_record(ByteView file, std::size_t at, bool all, Record& record) {
   auto fragment = read_fragment(file, at);
   if (!fragment || fragment->type > kFirst) {
-    return std::nullopt;
+    return false;
   }
-  Record record;
-  const auto take = [&] {
-    record.bytes.append(fragment->bytes);
-    record.end = fragment->end;
+  record.bytes = fragment->bytes;
+  record.end = fragment->end;
+  const auto lacks = [&] {
+    return fragment->type != kFull && fragment->type != kLast &&
+           (all || record.bytes.size() < kRecordHeadBytes);
   };
-  take();
-  while (fragment->type != kFull && fragment->type != kLast &&
-         (all || record.bytes.size() < kRecordHeadBytes)) {
+  if (lacks()) {
+    record.joined = record.bytes;
+  }
+  while (lacks()) {
     fragment = read_fragment(file, skip_trailer(file, fragment->end));
     if (!fragment || fragment->type < kMiddle) {
-      return std::nullopt;
+      return false;
     }
-    take();
+    record.joined.append(fragment->bytes);
+    record.bytes = record.joined;
+    record.end = fragment->end;
   }
-  return record;
+  return true;
 }
 
 // Whether a record that begins behind the damage, and before `end`, was written after `last` had
@@ -91,6 +97,7 @@ std::optional<Record> read_record(ByteView file, std::size_t at, bool all) {
 // first spares nearly all of the checksums.
 bool synced_behind(ByteView file, std::size_t damage, std::size_t end,
                    std::optional<std::uint64_t> last) {
+  Record record;
   for (auto at = damage + 1; at < end && at + kFragmentHeadBytes < file.size(); ++at) {
     if (left_in_block(at) >= kFragmentHeadBytes + kRecordHeadBytes) {
       const auto likely = read_wal_record(file.substr(at + kFragmentHeadBytes));
@@ -98,8 +105,8 @@ bool synced_behind(ByteView file, std::size_t damage, std::size_t end,
         continue;
       }
     }
-    const auto record = read_record(file, at, false);
-    const auto batch = record ? read_wal_record(record->bytes) : std::nullopt;
+    const bool there = read_record(file, at, false, record);
+    const auto batch = there ? read_wal_record(record.bytes) : std::nullopt;
     if (batch && batch->mark && (!last || batch->mark->synced > *last)) {
       return true;  // without `last` too: a file's first record is synced before its second is
                     // written
@@ -136,12 +143,26 @@ std::optional<WalRecord> read_wal_record(ByteView bytes) {
   return record;
 }
 
+bool each_log_data(ByteView record, const std::function<void(ByteView bytes)>& visit) {
+  Reader reader(record);
+  reader.take(kBatchHeadBytes);
+  while (!reader.rest().empty() && reader.rest().front() == kLogDataTag) {
+    reader.take(1);
+    const auto bytes = reader.bytes();
+    if (reader.ok()) {
+      visit(bytes);
+    }
+  }
+  return reader.ok();
+}
+
 WalScan scan_wal(ByteView file, const WalVisit& visit) {
   WalScan scan;
   std::optional<std::uint64_t> last;  // sequence number of the last whole record's last item
+  Record record;
   for (std::size_t at = 0; at < file.size();) {
-    auto record = read_record(file, at, true);
-    const auto batch = record ? read_wal_record(record->bytes) : std::nullopt;
+    const bool there = read_record(file, at, true, record);
+    const auto batch = there ? read_wal_record(record.bytes) : std::nullopt;
     if (!batch) {
       const auto end = file.find_last_not_of('\0') + 1;  // of all but zeros
       if (end > scan.whole_bytes) {
@@ -151,11 +172,11 @@ WalScan scan_wal(ByteView file, const WalVisit& visit) {
       return scan;
     }
     last = batch->sequence + batch->count - 1;
-    scan.whole_bytes = record->end;
+    scan.whole_bytes = record.end;
     if (visit) {
-      visit(at, record->bytes);
+      visit(at, record.bytes);
     }
-    at = skip_trailer(file, record->end);
+    at = skip_trailer(file, record.end);
   }
   return scan;
 }
@@ -189,12 +210,12 @@ void read_wal_range(std::uint64_t begin, ByteView range, Bytes& out) {
 
 std::size_t whole_manifest_bytes(ByteView file) {
   std::size_t whole = 0;
+  Record record;
   for (std::size_t at = 0; at < file.size(); at = skip_trailer(file, whole)) {
-    const auto record = read_record(file, at, true);
-    if (!record) {
+    if (!read_record(file, at, true, record)) {
       return whole;
     }
-    whole = record->end;
+    whole = record.end;
   }
   return file.size();
 }

@@ -35,10 +35,13 @@ struct WalScan {
   bool lost_synced = false;       // they can't be a torn tail: synced records are among them
 };
 
-// Also visits the whole records before any damage: where each begins, and its bytes, which may be
-// taken.
-using WalVisit = std::function<void(std::size_t at, Bytes& record)>;
+// Also visits the whole records before any damage: where each begins, and its bytes.
+using WalVisit = std::function<void(std::size_t at, ByteView record)>;
 WalScan scan_wal(ByteView file, const WalVisit& visit = {});
+
+// Visits what of a record reaches the write-ahead log only, and stands before all else there: the
+// mark first, if it has one. False: the record is malformed.
+bool each_log_data(ByteView record, const std::function<void(ByteView bytes)>& visit);
 
 // Where some bytes of a record stand in the file, from the first through the last; heads of the
 // record's fragments stand between them.
