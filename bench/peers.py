@@ -321,6 +321,7 @@ def lines_of_page(run, told):
     done = set()
     for work in works(Places(), run.names):
         yield f"{shown(work.ours)}   # {work.name}"
+        done.add(tuple(work.ours))
         if work.peer and tuple(work.theirs) not in done:
             done.add(tuple(work.theirs))
             yield f"    {shown(work.theirs)}"
