@@ -78,8 +78,7 @@ class BatchBuilder {
   // counts none for what reaches the write-ahead log only.
   void finish() {
     for (const auto& [partition, after] : extents_after_) {
-      const auto found = extents_->find(partition);
-      const auto before = found == extents_->end() ? LogExtent{} : found->second;
+      const auto before = extent_before(partition);
       const auto key = keys::partition_key(keys::kBasePrefix, partition);
       if (after.base != before.base || after.base_term != before.base_term) {
         after.base ? batch_.Put(family(kMeta), key, keys::encode_base(after))
@@ -172,15 +171,17 @@ class BatchBuilder {
   template <class Other>
   void to_rows(const Other&) {}
 
+  LogExtent extent_before(PartitionId partition) const {
+    const auto found = extents_->find(partition);
+    return found == extents_->end() ? LogExtent{} : found->second;
+  }
   LogExtent& extent(PartitionId partition) {
     for (auto& [id, after] : extents_after_) {
       if (id == partition) {
         return after;
       }
     }
-    const auto found = extents_->find(partition);
-    const auto before = found == extents_->end() ? LogExtent{} : found->second;
-    return extents_after_.emplace_back(partition, before).second;
+    return extents_after_.emplace_back(partition, extent_before(partition)).second;
   }
 
   void put_log_change() {
