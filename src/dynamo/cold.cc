@@ -120,7 +120,7 @@ void Core::Impl::resume(Partition& partition, Waiting waiting) {
   cold.read.clear();
   for (const std::uint64_t id : waiting.reads) {
     if (const auto at = reads_.find(id); at != reads_.end()) {
-      begin_read(id, *at->second);
+      begin_read(id, *at->second, false);
     }
   }
   for (const std::uint64_t id : cold.next.reads) {

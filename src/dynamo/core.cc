@@ -67,7 +67,9 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
   const bool mine =
       std::find(replicas.begin(), replicas.end(), options_.self.node) != replicas.end() && !fenced;
   const bool drops = generation != config.generation || (was_mine && !mine);
+  std::vector<Light> lights;
   if (added || drops) {
+    lights = take_lights(partition);
     reset(partition);
     // Whoever was there when a generation began has all of it.
     partition.refilled = !added && was_mine && mine;
@@ -94,6 +96,19 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
   }
   if (drops && !KVORUM_MUTANT(kReadAcrossFlush)) {
     begin_reads_anew(config.id);
+  }
+  for (const Light& light : lights) {
+    const auto id = set_timer(light.deadline);
+    begin_read(id, add_read(id, light.request, light.request.r), false);
+  }
+}
+
+void Core::Impl::remove(PartitionId id) {
+  if (Partition* partition = find(id)) {
+    for (const Light& light : take_lights(*partition)) {
+      refuse_read(light.request, {ErrorCode::kNoKeyspace, "no such partition"});
+    }
+    partitions_.erase(id);
   }
 }
 

@@ -7,9 +7,17 @@
 
 namespace kvorum::dynamo {
 
-// All that is timed here has the same time to live, so a queue is in order.
+// Mostly all have the same time to live, so a queue is in order.
 std::uint64_t Core::Impl::set_timer() {
   deadlines_.push_back({now_.mono + options_.request_timeout, ++next_id_});
+  return next_id_;
+}
+
+// Of who waits since some time ago.
+std::uint64_t Core::Impl::set_timer(Instant deadline) {
+  const auto place = std::upper_bound(deadlines_.begin(), deadlines_.end(), deadline,
+                                      [](Instant at, const Timer& timer) { return at < timer.at; });
+  deadlines_.insert(place, {deadline, ++next_id_});
   return next_id_;
 }
 
@@ -252,6 +260,9 @@ void Core::Impl::hedge(std::uint64_t id) {
              write != writes_.end() && !write->second->forwarded) {
     spread_again(id, *write->second);
   } else {
+    if (const auto asked = asked_.find(id); asked != asked_.end()) {
+      grow_all(asked);
+    }
     return;
   }
   hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
@@ -301,7 +312,8 @@ void Core::Impl::forget_timers() {
   const auto is_request = [&](std::uint64_t id) {
     return reads_.contains(id) || writes_.contains(id);
   };
-  while (!hedges_.empty() && !is_request(hedges_.front().id)) {
+  while (!hedges_.empty() && !is_request(hedges_.front().id) &&
+         !asked_.contains(hedges_.front().id)) {
     hedges_.pop_front();
   }
   while (!deadlines_.empty()) {

@@ -19,7 +19,7 @@ const Row* Core::Impl::read_here(PartitionId id, ByteView key, bool values) {
     return nullptr;
   }
   here_ = *row;
-  print_to_others(*partition, key, here_, {options_.self.node});
+  print_to_others(*partition, key, partition->table.print(key), {options_.self.node});
   return &here_;
 }
 
@@ -44,7 +44,8 @@ void Core::Impl::Read::begin_anew() {
   have.clear();
 }
 
-Core::Impl::Read& Core::Impl::add_read(std::uint64_t id, const ReadRequest& request) {
+Core::Impl::Read& Core::Impl::add_read(std::uint64_t id, const ReadRequest& request,
+                                       std::uint8_t r) {
   auto& read = reads_[id];
   if (spare_reads_.empty()) {
     read = std::make_unique<Read>();
@@ -53,6 +54,7 @@ Core::Impl::Read& Core::Impl::add_read(std::uint64_t id, const ReadRequest& requ
     spare_reads_.pop_back();
   }
   read->request = request;
+  read->request.r = r;
   return *read;
 }
 
@@ -81,27 +83,30 @@ void Core::Impl::read(const ReadRequest& request, Now now) {
     return refuse_read(request, {ErrorCode::kNoQuorum, fmt::format("{} of {} replicas are up, r={}",
                                                                    up, replicas, request.r)});
   }
-  if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
+  if (open() >= kRequests) {
     return refuse_read(request, {ErrorCode::kBusy, {}});
   }
   // Behind what waits for the same key, so that the later one of two reads is not the older one.
   const auto& waited_for = partition->cold.read;
   const bool waits = partition->table.is_cold(request.key) ||
                      (!waited_for.empty() && waited_for.contains(Table::hash_of(request.key)));
-  if (!waits && request.r == 1 && partition->mine && partition->refilled) {
+  const bool few = KVORUM_MUTANT(kReadFew) && request.r > 1;
+  const auto r = static_cast<std::uint8_t>(request.r - (few ? 1 : 0));
+  const bool ready = !waits && partition->mine && partition->refilled;
+  if (ready && r == 1) {
     Read read;
     read.request = request;
     return answer_alone(*partition, read);
   }
-  const std::uint64_t id = set_timer();
-  Read& read = add_read(id, request);
-  if (KVORUM_MUTANT(kReadFew) && request.r > 1) {
-    --read.request.r;
+  if (ready && r == 2) {
+    return read_light(*partition, request);
   }
+  const std::uint64_t id = set_timer();
+  Read& read = add_read(id, request, r);
   if (waits) {
     wait_for_values(*partition, id, read);
   } else {
-    begin_read(id, read);
+    begin_read(id, read, false);
   }
 }
 
@@ -115,35 +120,41 @@ void Core::Impl::wait_for_values(Partition& partition, std::uint64_t id, const R
 void Core::Impl::answer_alone(Partition& partition, Read& read) {
   const Row* row = partition.table.find(read.request.key);
   read.ours = row != nullptr ? *row : Row();
-  print_to_others(partition, read.request.key, read.ours, {options_.self.node});
+  read.print = partition.table.print(read.request.key);
+  print_to_others(partition, read.request.key, read.print, {options_.self.node});
   read.answers.emplace_back();
   finish(read, Ended::kDone);
 }
 
-void Core::Impl::begin_read(std::uint64_t id, Read& read) {
-  Partition* partition = find(read.request.partition);
-  if (partition->table.is_cold(read.request.key)) {
-    return wait_for_values(*partition, id, read);
+// This node's own answer.
+void Core::Impl::look_here(Partition& partition, Read& read) {
+  const Bytes& key = read.request.key;
+  if (const Row* row = partition.table.find(key)) {
+    read.ours = *row;
+    read.print = partition.table.print(key);
   }
-  if (read.request.r == 1 && partition->mine && partition->refilled) {
-    answer_alone(*partition, read);
+  read.asked.push_back(options_.self.node);
+  read.answers.push_back({options_.self.node, shared_cut(partition), !partition.refilled, nullptr});
+}
+
+// `all`: asks all other replicas at once, and not as many as are needed.
+void Core::Impl::begin_read(std::uint64_t id, Read& read, bool all) {
+  Partition& partition = *find(read.request.partition);
+  if (partition.table.is_cold(read.request.key)) {
+    return wait_for_values(partition, id, read);
+  }
+  if (read.request.r == 1 && partition.mine && partition.refilled) {
+    answer_alone(partition, read);
     end_read(reads_.find(id));
     return;
   }
-  if (partition->mine) {
-    const Bytes& key = read.request.key;
-    if (const Row* row = partition->table.find(key)) {
-      read.ours = *row;
-      read.print = partition->table.print(key);
-    }
-    read.asked.push_back(options_.self.node);
-    read.answers.push_back(
-        {options_.self.node, shared_cut(*partition), !partition->refilled, nullptr});
-    if (judge(*partition, id, read)) {
+  if (partition.mine) {
+    look_here(partition, read);
+    if (judge(partition, id, read)) {
       return;
     }
   }
-  ask_more(*partition, id, read, false);
+  ask_more(partition, id, read, all);
   hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
 }
 
@@ -160,7 +171,7 @@ void Core::Impl::begin_reads_anew(PartitionId partition) {
   for (const std::uint64_t id : ids) {
     Read& read = *reads_.find(id)->second;
     read.begin_anew();
-    begin_read(id, read);
+    begin_read(id, read, false);
   }
 }
 
@@ -201,32 +212,41 @@ void Core::Impl::ask_more(Partition& partition, std::uint64_t id, Read& read, bo
         read.asked.push_back(node);
       }
       ++good;
-      ask(partition, node, id, read);
+      ask(partition, node, {id, read.print, false}, read.request.key);
     }
   }
 }
 
-void Core::Impl::ask(Partition& partition, NodeId node, std::uint64_t id, const Read& read) {
-  leaves_now(node);
+void Core::Impl::ask(Partition& partition, NodeId node, const Asker& asker, ByteView key) {
   auto& asks = partition.asks;
   auto batch = std::find_if(asks.begin(), asks.end(),
                             [node](const AskBatch& one) { return one.to == node; });
   if (batch == asks.end()) {
-    batch = asks.insert(batch, {node, {}, {}, {}});
-  } else if (batch->reads.size() == kReadKeys) {
-    send_ask(partition, std::exchange(*batch, {node, {}, {}, {}}));
+    leaves_now(node);
+    batch = asks.insert(batch, {node, {}, {}});
+  } else if (batch->askers.size() == kReadKeys) {
+    send_ask(partition, std::exchange(*batch, {node, {}, {}}));
   }
-  batch->reads.push_back(id);
-  batch->prints.push_back({0, read.print});
-  batch->keys.add(read.request.key);
+  batch->askers.push_back(asker);
+  batch->keys.add(key);
 }
 
 void Core::Impl::send_ask(const Partition& partition, AskBatch batch) {
   Message message = make(MessageType::kRead, partition, batch.to);
   message.id = set_timer();
-  message.keys = std::move(batch.keys);
-  message.prints = std::move(batch.prints);
-  asked_.emplace(message.id, Asked{batch.to, std::move(batch.reads)});
+  message.prints.reserve(batch.askers.size());
+  bool light = false;
+  for (const Asker& asker : batch.askers) {
+    message.prints.push_back({0, asker.print});
+    light = light || asker.light;
+  }
+  message.keys = batch.keys;
+  if (light) {
+    hedges_.push_back({now_.mono + options_.request_timeout / 4, message.id});
+  }
+  asked_.emplace(message.id,
+                 Asked{batch.to, partition.config.id, now_.mono + options_.request_timeout,
+                       std::move(batch.askers), std::move(batch.keys)});
   send_now_.push_back(std::move(message));
 }
 
@@ -258,8 +278,8 @@ bool Core::Impl::lacks_values(Partition& partition, const Asked& asked, const Me
     return false;
   }
   bool lacks = false;
-  for (const std::uint64_t id : asked.reads) {
-    const auto read = reads_.find(id);
+  for (const Asker& asker : asked.askers) {
+    const auto read = reads_.find(asker.light ? 0 : asker.id);
     if (read == reads_.end()) {
       continue;
     }
@@ -283,35 +303,60 @@ void Core::Impl::on_read_done(const Message& message) {
   }
   const Asked asked = std::move(at->second);
   asked_.erase(at);
-  const auto cut = boost::make_local_shared<const Context>(message.cut);
-  std::map<ByteView, ByteView> rows;  // those that are not as ours
+  Said said{message, boost::make_local_shared<const Context>(message.cut), {}};
   for (const auto& [key, row] : message.rows) {
-    rows.emplace(key, row);
+    said.rows.emplace(key, row);
   }
-  for (const std::uint64_t id : asked.reads) {
-    const auto found = reads_.find(id);
-    if (found == reads_.end() || found->second->request.partition != message.partition) {
-      continue;
+  auto asker = asked.askers.begin();
+  each_key(asked.keys, partition->table,
+           [&](ByteView key) { hear_answer(*partition, *asker++, key, asked.deadline, said); });
+}
+
+void Core::Impl::hear_answer(Partition& partition, const Asker& asker, ByteView key,
+                             Instant deadline, const Said& said) {
+  const NodeId from = said.message.from;
+  const auto row = said.rows.find(key);
+  const bool differs = row != said.rows.end();
+  const bool left_out = !differs && said.message.keys.has(key);
+  std::uint64_t id = asker.id;
+  if (asker.light) {
+    if (!differs && !left_out && !said.message.refilling &&
+        end_light(partition, from, asker, key)) {
+      return;
     }
-    Read& read = *found->second;
-    Answer answer{message.from, cut, message.refilling, nullptr};
-    if (const auto row = rows.find(read.request.key); row != rows.end()) {
-      Reader reader(row->second);
-      answer.row = std::make_unique<Row>();
-      if (!row->second.empty() && (!decode(reader, *answer.row) || !reader.done())) {
-        continue;
-      }
-    } else if (message.keys.has(read.request.key)) {
-      ask(*partition, message.from, id, read);
-      continue;
+    Read& read = grow(partition.config.id, asker, key, deadline, id);
+    if (!differs) {
+      return begin_read(id, read, false);
     }
-    if (read.writes_back || has_answered(read, message.from)) {
-      continue;
+    if (partition.table.is_cold(key)) {
+      return wait_for_values(partition, id, read);
     }
-    read.answers.push_back(std::move(answer));
-    if (!judge(*partition, id, read)) {
-      ask_more(*partition, id, read, false);
+    look_here(partition, read);
+    read.asked.push_back(from);
+    hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
+  }
+  const auto found = reads_.find(id);
+  if (found == reads_.end() || found->second->request.partition != partition.config.id) {
+    return;
+  }
+  Read& read = *found->second;
+  if (left_out) {
+    return ask(partition, from, {id, read.print, false}, key);
+  }
+  Answer answer{from, said.cut, said.message.refilling, nullptr};
+  if (differs) {
+    Reader reader(row->second);
+    answer.row = std::make_unique<Row>();
+    if (!row->second.empty() && (!decode(reader, *answer.row) || !reader.done())) {
+      return;
     }
+  }
+  if (read.writes_back || has_answered(read, from)) {
+    return;
+  }
+  read.answers.push_back(std::move(answer));
+  if (!judge(partition, id, read)) {
+    ask_more(partition, id, read, false);
   }
 }
 
@@ -366,7 +411,7 @@ void Core::Impl::complete(Partition& partition, std::uint64_t id, Read& read) {
       for (const Answer& answer : read.answers) {
         answered.push_back(answer.node);
       }
-      print_to_others(partition, read.request.key, read.ours, answered);
+      print_to_others(partition, read.request.key, read.print, answered);
     }
   } else {
     Row whole = read.ours;

@@ -94,13 +94,29 @@ bool each_row(const RowList& rows, const Table& table, const Visit& visit) {
   return true;
 }
 
+// The same, of keys; all are visited.
+template <class Visit>
+void each_key(const KeyList& keys, const Table& table, const Visit& visit) {
+  std::array<ByteView, Table::kFetch> some;
+  std::array<std::uint64_t, Table::kFetch> hashes;
+  for (auto at = keys.begin(); at != keys.end();) {
+    std::size_t count = 0;
+    for (; count < some.size() && at != keys.end(); ++at, ++count) {
+      some[count] = *at;
+      hashes[count] = Table::hash_of(some[count]);
+    }
+    table.fetch({hashes.data(), count});
+    std::for_each(some.begin(), some.begin() + count, visit);
+  }
+}
+
 class Core::Impl {
  public:
   Impl(const Options& options, const Bounds& bounds, Now now);
 
   // core.cc
   void configure(const PartitionConfig& config, Now now);
-  void remove(PartitionId partition) { partitions_.erase(partition); }
+  void remove(PartitionId partition);
   bool load_row(PartitionId partition, ByteView key, ByteView value, bool on_disk, bool cold);
   bool load_cut(const CutWrite& cut);
   void peer(NodeId node, bool up, Incarnation incarnation, std::int64_t ahead_ms, Now now);
@@ -152,11 +168,15 @@ class Core::Impl {
     RowList rows;
     std::vector<std::uint64_t> requests;  // that wait for it
   };
+  struct Asker {              // who asks another node for a key
+    std::uint64_t id = 0;     // of the read; a light one's is the caller's ticket
+    std::uint64_t print = 0;  // of our row
+    bool light = false;
+  };
   struct AskBatch {
     NodeId to;
-    std::vector<std::uint64_t> reads;
-    std::vector<KeyPrint> prints;  // of each of them, and its key
-    KeyList keys;
+    std::vector<Asker> askers;
+    KeyList keys;  // of each of them
   };
   struct PrintBatch {
     NodeId to;
@@ -248,9 +268,21 @@ class Core::Impl {
     NodeId to;
     std::vector<std::uint64_t> requests;
   };
-  struct Asked {  // kRead: which reads wait for it
+  struct Asked {  // kRead: who waits for it
     NodeId to;
-    std::vector<std::uint64_t> reads;
+    PartitionId partition;
+    Instant deadline;
+    std::vector<Asker> askers;
+    KeyList keys;
+  };
+  struct Light {
+    ReadRequest request;
+    Instant deadline;
+  };
+  struct Said {  // a kReadDone
+    const Message& message;
+    boost::local_shared_ptr<const Context> cut;
+    std::map<ByteView, ByteView> rows;  // those that are not as ours
   };
   struct DiskBatch {
     std::uint64_t ticket = 0;
@@ -307,6 +339,8 @@ class Core::Impl {
     bool cold = false;
   };
 
+  std::size_t open() const { return writes_.size() + waiting_.size() + reads_.size() + lights_; }
+
   // core.cc
   bool is_up(NodeId node) const;
   std::size_t count_up(const Partition& partition) const;
@@ -321,6 +355,7 @@ class Core::Impl {
   void say(std::string line);
   // drain.cc
   std::uint64_t set_timer();
+  std::uint64_t set_timer(Instant deadline);
   static RowsBatch& batch_of(Partition& partition, NodeId to, NodeId hint_for);
   void queue_row(Partition& partition, NodeId to, ByteView key, ByteView row, std::uint64_t request,
                  NodeId hint_for = NodeId());
@@ -378,9 +413,10 @@ class Core::Impl {
   void resume_repair(PartitionId id);
 
   // get.cc
-  Read& add_read(std::uint64_t id, const ReadRequest& request);
+  Read& add_read(std::uint64_t id, const ReadRequest& request, std::uint8_t r);
   void end_read(ById<Read>::iterator at);
-  void begin_read(std::uint64_t id, Read& read);
+  void begin_read(std::uint64_t id, Read& read, bool all);
+  void look_here(Partition& partition, Read& read);
   void begin_reads_anew(PartitionId partition);
   void wait_for_values(Partition& partition, std::uint64_t id, const Read& read);
   void answer_alone(Partition& partition, Read& read);
@@ -389,11 +425,13 @@ class Core::Impl {
   static bool has_answered(const Read& read, NodeId node);
   std::size_t first_asked(const std::vector<NodeId>& replicas);
   void ask_more(Partition& partition, std::uint64_t id, Read& read, bool all);
-  void ask(Partition& partition, NodeId node, std::uint64_t id, const Read& read);
+  void ask(Partition& partition, NodeId node, const Asker& asker, ByteView key);
   void send_ask(const Partition& partition, AskBatch batch);
   void send_asks(Partition& partition);
   void on_read(const Message& message);
   void on_read_done(const Message& message);
+  void hear_answer(Partition& partition, const Asker& asker, ByteView key, Instant deadline,
+                   const Said& said);
   bool judge(Partition& partition, std::uint64_t id, Read& read);
   void complete(Partition& partition, std::uint64_t id, Read& read);
   static boost::local_shared_ptr<const Context> shared_cut(Partition& partition);
@@ -401,9 +439,18 @@ class Core::Impl {
   static void drop_dead(const Read& read, Row& row);
   void finish(Read& read, Ended ended, Error error = {});
 
+  // light.cc
+  void read_light(Partition& partition, const ReadRequest& request);
+  bool end_light(Partition& partition, NodeId node, const Asker& asker, ByteView key);
+  Read& grow(PartitionId partition, const Asker& asker, ByteView key, Instant deadline,
+             std::uint64_t& id);
+  void grow_all(boost::unordered_flat_map<std::uint64_t, Asked>::iterator at);
+  std::vector<Light> take_lights(Partition& partition);
+
   // repair.cc
   bool write_back(std::uint64_t id, Read& read, Partition& partition, const Row& whole);
-  void print_to_others(Partition& partition, ByteView key, const Row& row, const Nodes& answered);
+  void print_to_others(Partition& partition, ByteView key, std::uint64_t print,
+                       const Nodes& answered);
   void send_prints(Partition& partition);
   void on_prints(const Message& message);
   bool answer_keys(Partition& partition, const Message& message, Message& answer);
@@ -474,6 +521,7 @@ class Core::Impl {
   std::uint64_t next_id_ = 0;
   ById<Write> writes_;
   ById<Read> reads_;
+  std::size_t lights_ = 0;
   std::vector<std::unique_ptr<Read>> spare_reads_;
   std::deque<std::unique_ptr<Write>> waiting_;  // for bounds, the clock, or a row's values
   std::deque<Timer> deadlines_;                 // of requests and messages

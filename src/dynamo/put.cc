@@ -98,7 +98,7 @@ void Core::Impl::flush() {
 std::optional<Error> Core::Impl::why_refused(const Partition& partition,
                                              const WriteRequest& request) const {
   const auto replicas = partition.config.replicas.size();
-  if (writes_.size() + waiting_.size() + reads_.size() >= kRequests) {
+  if (open() >= kRequests) {
     return Error{ErrorCode::kBusy, {}};
   }
   if (request.w < 1 || request.w > replicas) {

@@ -1,6 +1,5 @@
 // Read repair: rows to those who lack them, before an answer or behind it.
 #include <algorithm>
-#include <array>
 
 #include "base/mutant.h"
 #include "dynamo/impl.h"
@@ -36,14 +35,17 @@ bool Core::Impl::write_back(std::uint64_t id, Read& read, Partition& partition, 
     }
   }
   if (partition.mine) {
-    print_to_others(partition, read.request.key, *read.merged, answered);
+    const auto& key = read.request.key;
+    const auto& merged = *read.merged;
+    const auto print = merged.context.empty() ? 0 : fingerprint(key, merged);
+    print_to_others(partition, key, print, answered);
   }
   read.writes_back = waits && read.have.size() < read.request.r && !KVORUM_MUTANT(kNoWriteBack);
   return !read.writes_back;
 }
 
 // Behind a read: do the replicas that were not asked have the same?
-void Core::Impl::print_to_others(Partition& partition, ByteView key, const Row& row,
+void Core::Impl::print_to_others(Partition& partition, ByteView key, std::uint64_t print,
                                  const Nodes& answered) {
   if (printed_until_ <= now_.mono) {
     printed_.clear();
@@ -58,7 +60,6 @@ void Core::Impl::print_to_others(Partition& partition, ByteView key, const Row& 
     return;
   }
   ++prints_of_turn_;
-  const bool empty = row.context.empty();
   for (const NodeId node : partition.config.replicas) {
     if (is_up(node) && std::find(answered.begin(), answered.end(), node) == answered.end()) {
       auto& batches = partition.prints;
@@ -68,7 +69,7 @@ void Core::Impl::print_to_others(Partition& partition, ByteView key, const Row& 
         batch = batches.insert(batch, {node, {}, {}});
       }
       batch->keys.add(key);
-      batch->prints.push_back({hash, empty ? 0 : fingerprint(key, row)});
+      batch->prints.push_back({hash, print});
       may_wait(node, key.size() + sizeof(KeyPrint));
     }
   }
@@ -110,7 +111,7 @@ bool Core::Impl::answer_keys(Partition& partition, const Message& message, Messa
   bool whole = true;
   auto print = message.prints.begin();
   std::size_t bytes = 0;
-  const auto compare = [&](ByteView key) {
+  each_key(message.keys, partition.table, [&](ByteView key) {
     const auto item = partition.table.item(key);
     if (item.print == (print++)->fingerprint) {
       return;
@@ -121,18 +122,7 @@ bool Core::Impl::answer_keys(Partition& partition, const Message& message, Messa
     bytes += key.size() + item.bytes;
     answer.rows.add(key, item.row);
     whole = !want_if_cold(partition, key) && whole;
-  };
-  std::array<ByteView, Table::kFetch> some;
-  std::array<std::uint64_t, Table::kFetch> hashes;
-  for (auto at = message.keys.begin(); at != message.keys.end();) {
-    std::size_t count = 0;
-    for (; count < some.size() && at != message.keys.end(); ++at, ++count) {
-      some[count] = *at;
-      hashes[count] = Table::hash_of(some[count]);
-    }
-    partition.table.fetch({hashes.data(), count});
-    std::for_each(some.begin(), some.begin() + count, compare);
-  }
+  });
   return whole;
 }
 
