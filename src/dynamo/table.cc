@@ -28,8 +28,8 @@ std::size_t guess(std::uint64_t hash, std::size_t size) {
 // is none does no harm.
 void prefetch_rest(const void* block) {
   const auto address = reinterpret_cast<std::uintptr_t>(block);
-  prefetch(reinterpret_cast<const void*>(address + 64));
-  prefetch(reinterpret_cast<const void*>(address + 128));
+  bring_near(reinterpret_cast<const void*>(address + 64));
+  bring_near(reinterpret_cast<const void*>(address + 128));
 }
 
 // glibc's malloc: 8 bytes of its own, then up to a multiple of 16.
@@ -165,11 +165,11 @@ Table::Place Table::look_up(ByteView key) const {
 void Table::fetch(Step step, std::uint64_t hash) const {
   const auto& leaf = leaves_[leaf_of(hash)];
   if (step == Step::kLeaf) {
-    prefetch(&leaf);
+    bring_near(&leaf);
   } else if (step == Step::kSlots) {
-    prefetch(leaf.slots.data() + guess(hash, leaf.slots.size()));
+    bring_near(leaf.slots.data() + guess(hash, leaf.slots.size()));
   } else if (const auto at = lower_bound(leaf.slots, hash); at < leaf.slots.size()) {
-    prefetch(leaf.slots[at].block.get());
+    bring_near(leaf.slots[at].block.get());
     prefetch_rest(leaf.slots[at].block.get());
   }
 }
@@ -313,7 +313,7 @@ bool Table::take_unput(std::size_t& next, std::size_t count,
     seen += slots.size();
     for (std::size_t n = 0; n < slots.size() + kFetch; ++n) {
       if (n < slots.size()) {
-        prefetch(slots[n].block.get());
+        bring_near(slots[n].block.get());
         prefetch_rest(slots[n].block.get());
       }
       if (n >= kFetch) {

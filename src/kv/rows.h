@@ -126,7 +126,7 @@ class Rows {
   void prefetch_bucket(Slot slot, std::uint64_t hash) const {
     const auto& in = table(slot);
     if (in.buckets != nullptr) {
-      prefetch(&in.buckets[in.bucket_of(hash)]);
+      bring_near(&in.buckets[in.bucket_of(hash)]);
     }
   }
   void prefetch_row(Slot slot, std::uint64_t hash) const {
@@ -134,8 +134,8 @@ class Rows {
     if (in.buckets != nullptr) {
       // An integer, as there may be no row, and nothing behind it.
       const auto row = reinterpret_cast<std::uintptr_t>(in.buckets[in.bucket_of(hash)]);
-      prefetch(reinterpret_cast<const void*>(row));
-      prefetch(reinterpret_cast<const void*>(row + 64));
+      bring_near(reinterpret_cast<const void*>(row));
+      bring_near(reinterpret_cast<const void*>(row + 64));
     }
   }
   // Adds an empty row with room for a value of that size. The key must not be there.

@@ -20,6 +20,7 @@ namespace {
 constexpr ByteView kRecordName = "leaderless";
 constexpr ByteView kTableName = "keyspaces";
 constexpr std::size_t kScratchBytes = std::size_t{64} << 10;
+constexpr std::size_t kFetchAhead = 8;                         // requests whose results are next
 constexpr std::int64_t kLongestTtlMs = std::int64_t{1} << 52;  // so that no stamp overflows
 
 Bytes cut_name(PartitionId partition) { return fmt::format("cut/{}", partition.value()); }
@@ -319,8 +320,11 @@ void Leaderless::drain(Output& out, store::Batch& batch,
   }
   std::move(refused_.begin(), refused_.end(), std::back_inserter(turn_.results));
   refused_.clear();
-  for (auto& result : turn_.results) {
-    take_result(std::move(result), done);
+  for (std::size_t i = 0; i < turn_.results.size(); ++i) {
+    if (i + kFetchAhead < turn_.results.size()) {
+      requests_.fetch(turn_.results[i + kFetchAhead].ticket);
+    }
+    take_result(std::move(turn_.results[i]), done);
   }
   for (auto& line : turn_.log) {
     out.log.push_back({LogLevel::kWarn, std::move(line)});
