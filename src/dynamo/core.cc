@@ -38,13 +38,13 @@ Core::Impl::Impl(const Options& options, const Bounds& bounds, Now now)
       budget_at_(now.mono) {}
 
 Core::Impl::Partition* Core::Impl::find(PartitionId id) {
-  const auto at = partitions_.find(id);
-  return at == partitions_.end() ? nullptr : &at->second;
+  const auto at = by_id_.find(id);
+  return at == by_id_.end() ? nullptr : at->second;
 }
 
 const Core::Impl::Partition* Core::Impl::find(PartitionId id) const {
-  const auto at = partitions_.find(id);
-  return at == partitions_.end() ? nullptr : &at->second;
+  const auto at = by_id_.find(id);
+  return at == by_id_.end() ? nullptr : at->second;
 }
 
 void Core::Impl::reset(Partition& partition) {
@@ -60,6 +60,7 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
   now_ = now;
   const auto [at, added] = partitions_.try_emplace(config.id);
   Partition& partition = at->second;
+  by_id_[config.id] = &partition;
   const auto generation = std::exchange(partition.config, config).generation;
   const bool was_mine = partition.mine;
   const auto& replicas = config.replicas;
@@ -108,6 +109,7 @@ void Core::Impl::remove(PartitionId id) {
     for (const Light& light : take_lights(*partition)) {
       refuse_read(light.request, {ErrorCode::kNoKeyspace, "no such partition"});
     }
+    by_id_.erase(id);
     partitions_.erase(id);
   }
 }

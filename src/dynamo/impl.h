@@ -507,6 +507,7 @@ class Core::Impl {
   Now now_;
   Prng prng_;
   std::map<PartitionId, Partition> partitions_;
+  boost::unordered_flat_map<PartitionId, Partition*> by_id_;  // the same, for find()
   std::map<NodeId, Peer> peers_;
 
   // Counters and stamps.

@@ -24,6 +24,9 @@ class Slots {
     }
     const auto place = free_.back();
     free_.pop_back();
+    if (!free_.empty()) {
+      bring_near(&slots_[free_.back()]);  // for the next one
+    }
     Slot& slot = slots_[place];
     slot.used = true;
     slot.times = (slot.times + 1) & 0x7fffffff;
