@@ -354,7 +354,7 @@ Instant Core::Impl::wake_at() const {
 
 // One long value must not keep its memory in each of them.
 void Core::Impl::trim_scratch() {
-  for (Row* row : {&merged_, &received_, &here_, &written_.row}) {
+  for (Row* row : {&merged_, &received_, &written_.row}) {
     for (Sibling& sibling : row->siblings) {
       if (sibling.value.capacity() > kScratchBytes) {
         Bytes().swap(sibling.value);

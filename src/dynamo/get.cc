@@ -18,9 +18,8 @@ const Row* Core::Impl::read_here(PartitionId id, ByteView key, bool values) {
   if (row == nullptr || (values && row->cold())) {
     return nullptr;
   }
-  here_ = *row;
   print_to_others(*partition, key, partition->table.print(key), {options_.self.node});
-  return &here_;
+  return row;
 }
 
 void Core::Impl::refuse_read(const ReadRequest& request, Error error) {

@@ -539,10 +539,9 @@ class Core::Impl {
   std::vector<Message> send_persisted_;
   std::vector<Result> results_;
   std::vector<std::string> log_;
-  Row here_;      // what read_here() and write_here() tell of
-  Row merged_;    // scratch: the row that a write or another replica's row changes
-  Row received_;  // scratch: the latter
-  Result written_;
+  Row merged_;      // scratch: the row that a write or another replica's row changes
+  Row received_;    // scratch: the latter
+  Result written_;  // what write_here() tells of
 
   // Disk.
   std::vector<std::uint64_t> own_copies_;  // requests whose own row goes with the next batch
