@@ -8,7 +8,7 @@ namespace kvorum {
 // Brings the cache line of this address nearer; an address that is none does no harm. GCC takes a
 // function that does nothing else for one without an effect, and drops its calls: not so with the
 // empty statement.
-// Not called prefetch(), which boost calls of any namespace.
+// Not called prefetch(): boost calls its own without a namespace, and would find this one, too.
 inline void bring_near(const void* address) {
   __builtin_prefetch(address);
   asm volatile("");

@@ -100,7 +100,7 @@ void Core::Impl::configure(const PartitionConfig& config, Now now) {
   }
   for (const Light& light : lights) {
     const auto id = set_timer(light.deadline);
-    begin_read(id, add_read(id, light.request, light.request.r), false);
+    begin_read(id, add_read(id, light.request), false);
   }
 }
 

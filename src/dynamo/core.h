@@ -235,7 +235,7 @@ class Core {
   void write(WriteRequest request, Now now);
   void read(const ReadRequest& request, Now now);
   // A read with R = 1 on a node that holds the key, without a ticket: settled row, or null if there
-  // is none, or if read() must be asked. Good until the next input.
+  // is none, or if read() must be asked. Good until the next call.
   // Without `values` it may be cold.
   const Row* read_here(PartitionId partition, ByteView key, bool values);
   // A write with W = 1 on a node that holds the key, without a ticket, where no disk is waited for:

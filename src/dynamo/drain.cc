@@ -7,17 +7,17 @@
 
 namespace kvorum::dynamo {
 
-// Mostly all have the same time to live, so a queue is in order.
+// All of these have the same time to live, so the queue is in order.
 std::uint64_t Core::Impl::set_timer() {
   deadlines_.push_back({now_.mono + options_.request_timeout, ++next_id_});
   return next_id_;
 }
 
-// Of who waits since some time ago.
+// Of a read that waits since some time ago. They come nearly in order: this is near the end.
 std::uint64_t Core::Impl::set_timer(Instant deadline) {
-  const auto place = std::upper_bound(deadlines_.begin(), deadlines_.end(), deadline,
+  const auto place = std::upper_bound(grown_deadlines_.begin(), grown_deadlines_.end(), deadline,
                                       [](Instant at, const Timer& timer) { return at < timer.at; });
-  deadlines_.insert(place, {deadline, ++next_id_});
+  grown_deadlines_.insert(place, {deadline, ++next_id_});
   return next_id_;
 }
 
@@ -268,32 +268,39 @@ void Core::Impl::hedge(std::uint64_t id) {
   hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
 }
 
+// The time of who has that number is up.
+void Core::Impl::expire(std::uint64_t id) {
+  if (const auto at = writes_.find(id); at != writes_.end()) {
+    Write& late = *at->second;
+    finish(late, Ended::kUnknown,
+           {ErrorCode::kUnknown,
+            late.forwarded ? "the coordinator did not answer"
+                           : fmt::format("{} of {} acks", late.acked.size(), late.request.w)});
+    writes_.erase(at);
+  } else if (const auto read = reads_.find(id); read != reads_.end()) {
+    Read& late = *read->second;
+    finish(late, Ended::kTimeout,
+           {ErrorCode::kTimeout,
+            late.asked.empty() && late.answers.empty()
+                ? Bytes("the disk took too long to give its value")
+                : fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
+    end_read(read);
+  } else if (sent_.erase(id) == 0) {
+    asked_.erase(id);
+  }
+}
+
 void Core::Impl::expire() {
   while (!hedges_.empty() && hedges_.front().at <= now_.mono) {
     const auto id = hedges_.front().id;
     hedges_.pop_front();
     hedge(id);
   }
-  while (!deadlines_.empty() && deadlines_.front().at <= now_.mono) {
-    const auto id = deadlines_.front().id;
-    deadlines_.pop_front();
-    if (const auto at = writes_.find(id); at != writes_.end()) {
-      Write& late = *at->second;
-      finish(late, Ended::kUnknown,
-             {ErrorCode::kUnknown,
-              late.forwarded ? "the coordinator did not answer"
-                             : fmt::format("{} of {} acks", late.acked.size(), late.request.w)});
-      writes_.erase(at);
-    } else if (const auto read = reads_.find(id); read != reads_.end()) {
-      Read& late = *read->second;
-      finish(late, Ended::kTimeout,
-             {ErrorCode::kTimeout,
-              late.asked.empty() && late.answers.empty()
-                  ? Bytes("the disk took too long to give its value")
-                  : fmt::format("{} of {} answers", late.answers.size(), late.request.r)});
-      end_read(read);
-    } else if (sent_.erase(id) == 0) {
-      asked_.erase(id);
+  for (auto* timers : {&deadlines_, &grown_deadlines_}) {
+    while (!timers->empty() && timers->front().at <= now_.mono) {
+      const auto id = timers->front().id;
+      timers->pop_front();
+      expire(id);
     }
   }
   if (hints_at_ <= now_.mono) {
@@ -323,15 +330,15 @@ void Core::Impl::forget_timers() {
     }
     deadlines_.pop_front();
   }
+  while (!grown_deadlines_.empty() && !reads_.contains(grown_deadlines_.front().id)) {
+    grown_deadlines_.pop_front();
+  }
 }
 
 Instant Core::Impl::wake_at() const {
   Instant wake = std::min({write_at_, known_at_, scan_at_, hints_at_, sync_at_});
-  if (!deadlines_.empty()) {
-    wake = std::min(wake, deadlines_.front().at);
-  }
-  if (!hedges_.empty()) {
-    wake = std::min(wake, hedges_.front().at);
+  for (const auto* timers : {&deadlines_, &grown_deadlines_, &hedges_}) {
+    wake = timers->empty() ? wake : std::min(wake, timers->front().at);
   }
   for (const auto& [node, peer] : peers_) {
     wake = std::min(wake, peer.leaves_at);

@@ -43,8 +43,7 @@ void Core::Impl::Read::begin_anew() {
   have.clear();
 }
 
-Core::Impl::Read& Core::Impl::add_read(std::uint64_t id, const ReadRequest& request,
-                                       std::uint8_t r) {
+Core::Impl::Read& Core::Impl::add_read(std::uint64_t id, const ReadRequest& request) {
   auto& read = reads_[id];
   if (spare_reads_.empty()) {
     read = std::make_unique<Read>();
@@ -53,7 +52,6 @@ Core::Impl::Read& Core::Impl::add_read(std::uint64_t id, const ReadRequest& requ
     spare_reads_.pop_back();
   }
   read->request = request;
-  read->request.r = r;
   return *read;
 }
 
@@ -101,7 +99,8 @@ void Core::Impl::read(const ReadRequest& request, Now now) {
     return read_light(*partition, request);
   }
   const std::uint64_t id = set_timer();
-  Read& read = add_read(id, request, r);
+  Read& read = add_read(id, request);
+  read.request.r = r;
   if (waits) {
     wait_for_values(*partition, id, read);
   } else {
@@ -278,8 +277,8 @@ bool Core::Impl::lacks_values(Partition& partition, const Asked& asked, const Me
   }
   bool lacks = false;
   for (const Asker& asker : asked.askers) {
-    const auto read = reads_.find(asker.light ? 0 : asker.id);
-    if (read == reads_.end()) {
+    const auto read = reads_.find(asker.id);
+    if (asker.light || read == reads_.end()) {  // a light one looks when it grows
       continue;
     }
     const auto& answers = read->second->answers;
@@ -317,22 +316,14 @@ void Core::Impl::hear_answer(Partition& partition, const Asker& asker, ByteView 
   const auto row = said.rows.find(key);
   const bool differs = row != said.rows.end();
   const bool left_out = !differs && said.message.keys.has(key);
-  std::uint64_t id = asker.id;
+  auto id = asker.id;
   if (asker.light) {
-    if (!differs && !left_out && !said.message.refilling &&
-        end_light(partition, from, asker, key)) {
+    const bool same = !differs && !left_out && !said.message.refilling;
+    const auto grown = hear_light(partition, asker, key, deadline, {from, same, differs});
+    if (!grown) {
       return;
     }
-    Read& read = grow(partition.config.id, asker, key, deadline, id);
-    if (!differs) {
-      return begin_read(id, read, false);
-    }
-    if (partition.table.is_cold(key)) {
-      return wait_for_values(partition, id, read);
-    }
-    look_here(partition, read);
-    read.asked.push_back(from);
-    hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
+    id = *grown;
   }
   const auto found = reads_.find(id);
   if (found == reads_.end() || found->second->request.partition != partition.config.id) {

@@ -168,8 +168,8 @@ class Core::Impl {
     RowList rows;
     std::vector<std::uint64_t> requests;  // that wait for it
   };
-  struct Asker {              // who asks another node for a key
-    std::uint64_t id = 0;     // of the read; a light one's is the caller's ticket
+  struct Asker {           // who asks another node for a key
+    std::uint64_t id = 0;  // of the read, 0: nobody any more; of a light one: the caller's ticket
     std::uint64_t print = 0;  // of our row
     bool light = false;
   };
@@ -275,7 +275,7 @@ class Core::Impl {
     std::vector<Asker> askers;
     KeyList keys;
   };
-  struct Light {
+  struct Light {  // a light read that begins anew
     ReadRequest request;
     Instant deadline;
   };
@@ -371,6 +371,7 @@ class Core::Impl {
   void trim_scratch();
   void hedge(std::uint64_t id);
   void expire();
+  void expire(std::uint64_t id);
   void forget_timers();
   void on_rows(const Message& message);
   void on_rows_done(const Message& message);
@@ -413,7 +414,7 @@ class Core::Impl {
   void resume_repair(PartitionId id);
 
   // get.cc
-  Read& add_read(std::uint64_t id, const ReadRequest& request, std::uint8_t r);
+  Read& add_read(std::uint64_t id, const ReadRequest& request);
   void end_read(ById<Read>::iterator at);
   void begin_read(std::uint64_t id, Read& read, bool all);
   void look_here(Partition& partition, Read& read);
@@ -441,9 +442,15 @@ class Core::Impl {
 
   // light.cc
   void read_light(Partition& partition, const ReadRequest& request);
-  bool end_light(Partition& partition, NodeId node, const Asker& asker, ByteView key);
-  Read& grow(PartitionId partition, const Asker& asker, ByteView key, Instant deadline,
-             std::uint64_t& id);
+  struct Word {  // what a node says of a key that it was asked for
+    NodeId from;
+    bool same = false;     // it has what we had, and lacks nothing
+    bool differs = false;  // ... another row, which it sent
+  };
+  std::optional<std::uint64_t> hear_light(Partition& partition, const Asker& asker, ByteView key,
+                                          Instant deadline, Word word);
+  void end_light(Partition& partition, const Asker& asker, ByteView key, NodeId node);
+  std::uint64_t grow(PartitionId partition, const Asker& asker, ByteView key, Instant deadline);
   void grow_all(boost::unordered_flat_map<std::uint64_t, Asked>::iterator at);
   std::vector<Light> take_lights(Partition& partition);
 
@@ -522,10 +529,11 @@ class Core::Impl {
   std::uint64_t next_id_ = 0;
   ById<Write> writes_;
   ById<Read> reads_;
-  std::size_t lights_ = 0;
+  std::size_t lights_ = 0;  // light reads under way (light.cc)
   std::vector<std::unique_ptr<Read>> spare_reads_;
   std::deque<std::unique_ptr<Write>> waiting_;  // for bounds, the clock, or a row's values
   std::deque<Timer> deadlines_;                 // of requests and messages
+  std::deque<Timer> grown_deadlines_;           // of reads that were light
   std::deque<Timer> hedges_;                    // when a request asks everybody
   std::size_t prints_of_turn_ = 0;
   boost::unordered_flat_set<std::uint64_t> printed_;  // within this second

@@ -4,6 +4,7 @@
 // rows differ, ours was changed or left memory meanwhile, the node is silent, or may lack rows.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -19,13 +20,31 @@ void Core::Impl::read_light(Partition& partition, const ReadRequest& request) {
   ask(partition, replicas[at], {request.ticket, print, true}, request.key);
 }
 
-// The other node has what we had when we asked. If we still have it, that is the answer, and no
-// read after this one finds less. False: it is not.
-bool Core::Impl::end_light(Partition& partition, NodeId node, const Asker& asker, ByteView key) {
+// What another node says of it. With the number of a read like any other: that goes on, with what
+// was said.
+std::optional<std::uint64_t> Core::Impl::hear_light(Partition& partition, const Asker& asker,
+                                                    ByteView key, Instant deadline, Word word) {
   const auto item = partition.table.item(key);
-  if (item.print != asker.print || item.cold) {
-    return false;
+  // What the other node said is about the row that we had when we asked. If we still have it, that
+  // is the answer, and no read after this one finds less.
+  const bool changed = item.print != asker.print && !KVORUM_MUTANT(kBlindLight);
+  if (word.same && !changed && !item.cold) {
+    end_light(partition, asker, key, word.from);
+    return std::nullopt;
   }
+  const auto id = grow(partition.config.id, asker, key, deadline);
+  Read& read = *reads_.find(id)->second;
+  if (item.cold || (changed && !word.differs)) {
+    begin_read(id, read, false);
+    return std::nullopt;
+  }
+  look_here(partition, read);
+  read.asked.push_back(word.from);
+  hedges_.push_back({now_.mono + options_.request_timeout / 4, id});
+  return id;
+}
+
+void Core::Impl::end_light(Partition& partition, const Asker& asker, ByteView key, NodeId node) {
   --lights_;
   Result& result = results_.emplace_back();
   result.ticket = asker.id;
@@ -35,15 +54,15 @@ bool Core::Impl::end_light(Partition& partition, NodeId node, const Asker& asker
     result.row = *row;
   }
   print_to_others(partition, key, asker.print, {options_.self.node, node});
-  return true;
 }
 
-// As a read that has neither looked nor asked yet, with its number.
-Core::Impl::Read& Core::Impl::grow(PartitionId partition, const Asker& asker, ByteView key,
-                                   Instant deadline, std::uint64_t& id) {
+// Becomes a read that has neither looked nor asked yet. Its number.
+std::uint64_t Core::Impl::grow(PartitionId partition, const Asker& asker, ByteView key,
+                               Instant deadline) {
   --lights_;
-  id = set_timer(deadline);
-  return add_read(id, {asker.id, partition, Bytes(key), 2}, 2);
+  const auto id = set_timer(deadline);
+  add_read(id, {asker.id, partition, Bytes(key), 2});
+  return id;
 }
 
 // Of a message that is not answered: they ask everybody. Its answer still counts.
@@ -56,8 +75,9 @@ void Core::Impl::grow_all(boost::unordered_flat_map<std::uint64_t, Asked>::itera
   for (Asker& asker : asked.askers) {
     if (asker.light) {
       const auto item = partition.table.item(*key);
-      std::uint64_t id = 0;
-      begin_read(id, grow(asked.partition, asker, *key, asked.deadline, id), true);
+      const auto id = grow(asked.partition, asker, *key, asked.deadline);
+      begin_read(id, *reads_.find(id)->second, true);
+      // The answer is about the row that we had when we asked.
       asker.id = item.print == asker.print && !item.cold ? id : 0;
       asker.light = false;
     }

@@ -62,7 +62,9 @@ TEST(Light, WhatWasWrittenHereMeanwhileIsToldWhenAnotherOneHasIt) {
   std::uint64_t ticket = 0;
   const auto other = ask(cluster, ticket);
   cluster.put(1, "k", "new");
+  cluster.depart();
   for (const unsigned id : {2, 3}) {
+    ASSERT_THAT(of_type(cluster.network(), MessageType::kRows, id), SizeIs(1));
     cluster.lose(MessageType::kRows, id);
   }
   deliver_all(cluster, MessageType::kRead);
@@ -141,6 +143,29 @@ TEST(Light, AnAnswerThatComesLateStillCounts) {
   EXPECT_EQ(cluster.show(1, *cluster.result(1, ticket)), "v");
 }
 
+// ... but not for a row that was written here since it was asked for.
+TEST(Light, AnAnswerThatComesLateSaysNothingOfANewerRow) {
+  Cluster cluster({});
+  cluster.run_for(2s);
+  cluster.put_now(1, "k", "old", 3);
+  std::uint64_t ticket = 0;
+  ask(cluster, ticket);
+  const Message late = of_type(cluster.network(), MessageType::kRead).front();
+  cluster.network().clear();
+  cluster.loses = [](const Message& message) {
+    return message.type == MessageType::kRead || message.type == MessageType::kRows;
+  };
+  cluster.put(1, "k", "new");
+  cluster.run_for(600ms);
+  cluster.loses = nullptr;
+  cluster.deliver(late);
+  deliver_all(cluster, MessageType::kReadDone);
+  EXPECT_EQ(cluster.result(1, ticket), nullptr) << "nobody else has it";
+  cluster.run_for(600ms);
+  ASSERT_NE(cluster.result(1, ticket), nullptr);
+  EXPECT_EQ(cluster.show(1, *cluster.result(1, ticket)), "new");
+}
+
 TEST(Light, AFlushOvertakesWhatWasAsked) {
   for (const bool sent : {false, true}) {
     Cluster cluster({});
@@ -153,7 +178,7 @@ TEST(Light, AFlushOvertakesWhatWasAsked) {
     cluster.config().generation = cluster.config().generation.next();
     cluster.configure();
     cluster.drain(1);
-    cluster.run_for(1900ms);
+    cluster.settle();
     ASSERT_NE(cluster.result(1, 77), nullptr) << sent;
     EXPECT_EQ(cluster.show(1, *cluster.result(1, 77)), "-");
   }
