@@ -4,7 +4,6 @@
 // rows differ, ours was changed or left memory meanwhile, the node is silent, or may lack rows.
 #include <algorithm>
 
-#include "base/mutant.h"
 #include "dynamo/impl.h"
 
 namespace kvorum::dynamo {
@@ -27,7 +26,7 @@ std::optional<std::uint64_t> Core::Impl::hear_light(Partition& partition, const 
   const auto item = partition.table.item(key);
   // What the other node said is about the row that we had when we asked. If we still have it, that
   // is the answer, and no read after this one finds less.
-  const bool changed = item.print != asker.print && !KVORUM_MUTANT(kBlindLight);
+  const bool changed = item.print != asker.print;
   if (word.same && !changed && !item.cold) {
     end_light(partition, asker, key, word.from);
     return std::nullopt;
