@@ -460,7 +460,12 @@ void Partition::persisted(std::uint64_t ticket, Now now) {
     if (flight.raft_ticket != 0) {
       raft_->step(raft::Persisted{flight.raft_ticket}, now);
     }
-    std::move(flight.messages.begin(), flight.messages.end(), std::back_inserter(persisted_sends_));
+    // What was said in a term that has been left is late: a newer leader may have changed since
+    // what the disk holds. As if the network had lost it.
+    std::copy_if(std::make_move_iterator(flight.messages.begin()),
+                 std::make_move_iterator(flight.messages.end()),
+                 std::back_inserter(persisted_sends_),
+                 [this](const raft::Message& message) { return message.term >= raft_->term(); });
     if (flight.checkpoint) {
       durable_applied_ = std::max(durable_applied_, *flight.checkpoint);
       checkpointing_ = false;
