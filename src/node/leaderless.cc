@@ -292,6 +292,10 @@ void Leaderless::take_result(dynamo::Result&& result,
     request.results[part.key] = std::move(result);
   }
   if (--request.open == 0) {
+    const auto named_again = std::remove_if(
+        request.results.begin(), request.results.end(),
+        [](const dynamo::Result& one) { return one.ticket == 0; });  // behind it: nobody was asked
+    request.results.erase(named_again, request.results.end());
     done.emplace_back(request.conn, part.request);
   }
 }

@@ -64,7 +64,8 @@ class Leaderless {
     bool write = false;
     bool remote = false;   // some key's coordinator is another node
     std::size_t open = 0;  // tickets
-    boost::container::small_vector<dynamo::Result, 1> results;  // of each key, once all are there
+    // Once all are there: of each key; of one that a write names twice, once.
+    boost::container::small_vector<dynamo::Result, 1> results;
 
     void begin_anew() {
       conn = ConnId();

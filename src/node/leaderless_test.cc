@@ -81,6 +81,18 @@ TEST(Leaderless, EveryCommandItServes) {
   EXPECT_EQ(client.ask("DBSIZE"), "0");
 }
 
+TEST(Leaderless, AKeyThatAWriteNamesTwiceCountsOnceInItsReceipt) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  Client client(cluster, 2);
+  for (const auto* write : {"MSET a 1 a 2", "DEL a a"}) {
+    EXPECT_THAT(client.ask(fmt::format("KV.RECEIPT KV.AT all {}", write)),
+                AllOf(HasSubstr("\"coordinator\" 2"), HasSubstr("\"replicas\" 3"),
+                      HasSubstr("\"version\" \"n2:")))
+        << write;
+  }
+}
+
 TEST(Leaderless, WhatNeedsAgreementIsRefusedWithTheReason) {
   TestCluster cluster(3);
   cluster.wait_leader();
