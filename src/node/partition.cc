@@ -228,6 +228,9 @@ void Partition::drain(Output& out, store::Batch& batch, Now now) {
   expire_rows(now);
   turn_.clear();
   raft_->drain(turn_, now);
+  if (turn_.installed) {
+    install();  // before the next snapshot, whose first rows may be in this turn
+  }
   collect(out, batch);
   const auto done_before = outbox_.done();
   apply();
@@ -358,9 +361,6 @@ void Partition::install() {
 }
 
 void Partition::apply() {
-  if (turn_.installed) {
-    install();
-  }
   if (KVORUM_MUTANT(kApplyOutOfOrder) && turn_.apply.size() > 1) {
     std::swap(turn_.apply[0].payload, turn_.apply[1].payload);
     std::swap(turn_.apply[0].type, turn_.apply[1].type);
