@@ -9,16 +9,11 @@
 #include "app/cli_words.h"
 #include "app/shell_replies.h"
 #include "app/verbs.h"
+#include "base/ascii.h"
 #include "wire/inline_args.h"
 
 namespace kvorum::app {
 namespace {
-
-bool same_word(ByteView word, ByteView lower_case) {
-  return std::equal(
-      word.begin(), word.end(), lower_case.begin(), lower_case.end(),
-      [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
-}
 
 ByteView trimmed(ByteView line) {
   const auto start = line.find_first_not_of(" \t\r\n");

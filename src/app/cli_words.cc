@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "app/shell_words.h"
+#include "base/ascii.h"
 #include "node/command_table.h"
 
 namespace kvorum::app {
@@ -21,36 +21,8 @@ constexpr node::Group kGroups[] = {node::Group::kString, node::Group::kGeneric,
                                    node::Group::kKvorum, node::Group::kConnection,
                                    node::Group::kServer};
 
-std::string with_case(ByteView text, int (*change)(int)) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [&](char c) { return static_cast<char>(change(static_cast<unsigned char>(c))); });
-  return out;
-}
-std::string lower(ByteView text) { return with_case(text, std::tolower); }
-std::string upper(ByteView text) { return with_case(text, std::toupper); }
-
-// How many words in front of the command that a wrapper runs; 0: it is none, or runs none here.
-std::size_t wrapper_words(std::span<const ByteView> args) {
-  const auto* spec = args.empty() ? nullptr : node::find_command(args[0]);
-  if (spec == nullptr) {
-    return 0;
-  }
-  const bool two =
-      spec->verb == Verb::kKvAt || spec->verb == Verb::kKvContext || spec->verb == Verb::kKvIf;
-  return two ? 2 : spec->verb == Verb::kKvReceipt ? 1 : 0;
-}
-
-std::span<const ByteView> unwrapped(std::span<const ByteView> args) {
-  for (auto words = wrapper_words(args); words != 0 && words < args.size();
-       words = wrapper_words(args)) {
-    args = args.subspan(words);
-  }
-  return args;
-}
-
 const node::CommandSpec* innermost(std::span<const ByteView> args) {
-  args = unwrapped(args);
+  args = node::unwrapped(args);
   return args.empty() ? nullptr : node::find_command(args[0]);
 }
 
@@ -129,7 +101,7 @@ bool is_key_write(std::span<const ByteView> args) {
 }
 
 std::vector<ByteView> numbered(std::span<const ByteView> args, ByteView id, ByteView seq) {
-  const auto command = unwrapped(args);
+  const auto command = node::unwrapped(args);
   std::vector<ByteView> out(args.begin(), command.begin());
   out.insert(out.end(), {"KV.ONCE", id, seq});
   out.insert(out.end(), command.begin(), command.end());
@@ -156,7 +128,7 @@ std::vector<std::string> complete(ByteView line) {
   }
   std::vector<std::string> out;
   std::span<const ByteView> before = words;
-  while (const auto wrapped = wrapper_words(before)) {
+  while (const auto wrapped = node::wrapper_words(before)) {
     if (before.size() < wrapped) {  // KV.AT, and then a level; or KV.CONTEXT
       if (lower(before[0]) == "kv.at") {
         offer_levels(out, typed);

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <iterator>
 
+#include "base/ascii.h"
 #include "base/parse.h"
 #include "model/level.h"
 
@@ -31,12 +32,6 @@ constexpr WordSpec kWords[] = {
 constexpr std::array<ByteView, 4> kLevels2015 = {"linearizable", "sequential", "w=1,r=1",
                                                  "w=2,r=2"};
 constexpr std::int64_t kLongestDelayMs = std::int64_t{24} * 3600 * 1000;
-
-bool same_word(ByteView word, ByteView lower_case) {
-  return std::equal(
-      word.begin(), word.end(), lower_case.begin(), lower_case.end(),
-      [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
-}
 
 tl::unexpected<Error> usage(const WordSpec& spec) {
   return fail(ErrorCode::kGeneric, "usage: {}{}{}", spec.name, spec.syntax.empty() ? "" : " ",

@@ -84,6 +84,7 @@ Arity arity(Op op) {
     case Op::kDigest:
     case Op::kTell:  // no machine's business
     case Op::kLead:
+    case Op::kHear:
       return {0, 0};
     case Op::kScan:
       return {0, 1};

@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/ascii.h"
+
 namespace kvorum::lab {
 namespace {
 
 constexpr std::size_t kLongest = 64;
-
-std::string lower(std::string_view word) {
-  std::string out(word);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 // Optimal string alignment.
 std::size_t distance(std::string_view a, std::string_view b) {

@@ -55,6 +55,7 @@ enum class Op : std::uint8_t {
   kDigest = 78,     // KV.DIGEST: 16 hex digits over every row (key, value, version, deadline)
   kTell = 79,       // args text; number = when it was sent, ms: a node's message to another's log
   kLead = 80,       // no args: hand the partitions of the question over to the asker
+  kHear = 81,       // number = a version of the table of keyspaces: answer once you know it
 };
 
 constexpr bool is_write(Op op) { return static_cast<std::uint8_t>(op) < 64; }

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/parse.h"
 
 namespace kvorum {
@@ -45,14 +46,6 @@ constexpr Shape kShapes[] = {
     {"reset", Verb::kHeal, FaultKind::kCut, kNoNodes},
     {"status", Verb::kStatus, FaultKind::kCut, kNoNodes},
 };
-
-std::string lower(ByteView word) {
-  std::string out(word);
-  for (auto& c : out) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return out;
-}
 
 // Takes the words from the left and keeps the first error.
 class FaultParser {

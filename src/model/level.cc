@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/parse.h"
 
 namespace kvorum {
@@ -98,14 +99,12 @@ std::optional<Level> parse(ByteView word) {
 }  // namespace
 
 Result<Level> parse_level(ByteView word) {
-  std::string lower(word.substr(0, 64));
-  for (auto& c : lower) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  if (const auto level = parse(lower)) {
+  const auto lower_case = lower(word.substr(0, 64));
+  if (const auto level = parse(lower_case)) {
     return *level;
   }
-  return fail(ErrorCode::kLevel, "'{}' is no level; try linearizable, sequential, prefix", lower);
+  return fail(ErrorCode::kLevel, "'{}' is no level; try linearizable, sequential, prefix",
+              lower_case);
 }
 
 std::string to_string(const Level& level) {

@@ -12,7 +12,7 @@
 namespace kvorum {
 
 // A command that looks at rows, for those that the receiver holds; or
-// Op::kTell, of no keyspace, or Op::kLead.
+// Op::kTell or Op::kHear, of no keyspace, or Op::kLead.
 struct Query {
   NodeId from;
   NodeId to;

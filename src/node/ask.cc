@@ -147,21 +147,29 @@ void Replica::serve_asking(Session& session, const Item& item, const Command& co
   }
   const bool looks_inside =
       command.op == Op::kDump || command.op == Op::kSearch || command.op == Op::kDigest;
-  Receipt unused;
-  auto& receipt = looks_inside ? unused : session.receipt;
+  const auto before = std::pair(session.receipt, session.context);
+  auto& receipt = session.receipt;
   receipt = Receipt{};
   receipt.leaderless = keyspace.leaderless();
   receipt.asked = item.asked.value_or(item.met);
-  receipt.met = item.met;
-  receipt.path = Path::kLocal;
+  // Of a leaderless keyspace one replica of each partition tells, whatever was asked.
+  receipt.met =
+      keyspace.leaderless() ? Level{.kind = LevelKind::kQuorum, .w = 1, .r = 1} : item.met;
+  receipt.path = asked.empty() ? Path::kLocal : Path::kCoordinator;
   receipt.partition = item.partition;
   receipt.replicas = 1;
+  receipt.coordinator = options_.self;
+  session.context = {};
   if (failed) {
     receipt.outcome = outcome_of(failed->code);
+    receipt.path = Path::kNone;
     reply.error(*failed);
   }
   if (item.with_receipt) {
-    reply_receipt(receipt, reply);
+    reply_receipt(session, reply);
+  }
+  if (looks_inside) {
+    std::tie(session.receipt, session.context) = before;
   }
 }
 
@@ -248,6 +256,10 @@ Result<Bytes> Replica::look_inside(const Query& query) {
     recorder.integer(now_.wall.value());
     return recorded;
   }
+  if (decoded && command.op == Op::kHear) {
+    recorder.integer(static_cast<std::int64_t>(keyspaces_.version));
+    return recorded;
+  }
   const auto* keyspace = keyspaces_.find(query.keyspace);
   if (keyspace == nullptr) {
     return fail(ErrorCode::kLoading, "it does not know that keyspace yet");
@@ -285,7 +297,7 @@ Result<Bytes> Replica::look_inside(const Query& query) {
 
 void Replica::step(const Query& query, Now now) {
   now_ = now;
-  if (!has_values(query)) {
+  if (!has_values(query) || !has_heard(query)) {
     return held_queries_.push_back(query);
   }
   auto reply = look_inside(query);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ascii.h"
 #include "node/command_table.h"
 #include "node/commands.h"
 
@@ -22,14 +23,6 @@ constexpr TraitName kTraitNames[] = {
     {trait::kAdmin, "admin"},     {trait::kLoading, "loading"},
     {trait::kLoading, "stale"},   {trait::kMovableKeys, "movablekeys"},
 };
-
-std::string lower(ByteView text) {
-  std::string out(text);
-  for (auto& c : out) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return out;
-}
 
 void reply_flags(const CommandSpec& spec, ReplyWriter& reply) {
   std::size_t count = 0;
@@ -149,7 +142,13 @@ void reply_list(Args options, ReplyWriter& reply) {
 }
 
 void reply_get_keys(Args request, ReplyWriter& reply) {
+  constexpr std::size_t kOnceWords = 3;  // KV.ONCE client-id sequence
+  request = unwrapped(request);
   const auto* spec = request.empty() ? nullptr : find_command(request[0]);
+  if (spec != nullptr && spec->verb == Verb::kKvOnce && request.size() > kOnceWords) {
+    request = request.subspan(kOnceWords);
+    spec = find_command(request[0]);
+  }
   if (spec == nullptr) {
     return reply.error({ErrorCode::kGeneric, "Invalid command specified"});
   }

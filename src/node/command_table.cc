@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <iterator>
 
+#include "base/ascii.h"
+
 namespace kvorum::node {
 namespace {
 
@@ -124,8 +126,8 @@ constexpr CommandSpec kTable[] = {
     {"dbsize", "", "Counts the keys", kSrv, kData, 1, kRf, 0, 0, 0, Op::kDbSize},
     {"flushdb", "[ASYNC|SYNC]", "Deletes every key of the keyspace", kSrv, kData, -1, trait::kWrite,
      0, 0, 0, Op::kFlush, Decode::kFlush},
-    {"flushall", "[ASYNC|SYNC]", "Deletes every key", kSrv, kData, -1, trait::kWrite, 0, 0, 0,
-     Op::kFlush, Decode::kFlush},
+    {"flushall", "[ASYNC|SYNC]", "Is FLUSHDB: other keyspaces stay", kSrv, kData, -1, trait::kWrite,
+     0, 0, 0, Op::kFlush, Decode::kFlush},
 
     {"kv.cas", "key expected new [IFABSENT|KEEPTTL]",
      "Sets a key to new if its value is the expected one, and keeps its time to live with KEEPTTL; "
@@ -146,8 +148,9 @@ constexpr CommandSpec kTable[] = {
     {"kv.receipt", "[command [argument ...]]",
      "Tells what the last request got, or runs a command and tells what it got", kKv,
      Verb::kKvReceipt, -1, kMk},
-    {"kv.session", "[token]", "Hands out this session's token, or resumes one", kKv,
-     Verb::kKvSession, -1, kV, 0, 0, 0, Op::kNoop, Decode::kAtMostOne},
+    {"kv.session", "[[NEW] token|NEW]",
+     "Hands out this session's token, or resumes one; NEW: after forgetting what it has seen", kKv,
+     Verb::kKvSession, -1, kV},
     {"kv.once",
      "OPEN | CLOSE client-id | client-id sequence[:answered-below] command [argument ...]",
      "Runs a numbered command exactly once", kKv, Verb::kKvOnce, -2, kMk},
@@ -182,8 +185,6 @@ constexpr std::size_t kSlots = 256;  // a power of two, some four times the tabl
 constexpr std::size_t kLongestName = 16;
 static_assert(std::size(kTable) < kSlots / 2);
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // FNV-1a over the lower-case name.
 constexpr std::size_t hash_of(ByteView name) {
   std::uint32_t hash = 2166136261u;
@@ -191,18 +192,6 @@ constexpr std::size_t hash_of(ByteView name) {
     hash = (hash ^ static_cast<unsigned char>(lower(c))) * 16777619u;
   }
   return (hash ^ (hash >> 15)) % kSlots;
-}
-
-constexpr bool same_name(ByteView lower_case, ByteView any_case) {
-  if (lower_case.size() != any_case.size()) {
-    return false;
-  }
-  for (std::size_t i = 0; i < any_case.size(); ++i) {
-    if (lower_case[i] != lower(any_case[i])) {
-      return false;
-    }
-  }
-  return true;
 }
 
 // Open addressing, filled by the compiler: place in kTable plus one, 0 = free.
@@ -230,11 +219,33 @@ const CommandSpec* find_command(ByteView name) {
   }
   for (auto slot = hash_of(name); kIndex[slot] != 0; slot = (slot + 1) % kSlots) {
     const auto& spec = kTable[kIndex[slot] - 1];
-    if (same_name(spec.name, name)) {
+    if (same_word(spec.name, name)) {
       return &spec;
     }
   }
   return nullptr;
+}
+
+std::size_t wrapper_words(std::span<const ByteView> args) {
+  const auto* spec = args.empty() ? nullptr : find_command(args[0]);
+  switch (spec == nullptr ? Verb::kData : spec->verb) {
+    case Verb::kKvReceipt:
+      return 1;
+    case Verb::kKvAt:
+    case Verb::kKvContext:
+    case Verb::kKvIf:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
+std::span<const ByteView> unwrapped(std::span<const ByteView> args) {
+  for (auto words = wrapper_words(args); words != 0 && words < args.size();
+       words = wrapper_words(args)) {
+    args = args.subspan(words);
+  }
+  return args;
 }
 
 const char* to_string(Group group) {

@@ -64,6 +64,11 @@ std::span<const CommandSpec> command_table();
 // In any case; null when there is none of that name.
 const CommandSpec* find_command(ByteView name);
 
+// How many words stand in front of the command that a wrapper (KV.AT ...) runs; 0: it is none.
+std::size_t wrapper_words(std::span<const ByteView> args);
+// The command inside all wrappers; a wrapper that wraps nothing is left as it is.
+std::span<const ByteView> unwrapped(std::span<const ByteView> args);
+
 const char* to_string(Group group);
 
 }  // namespace kvorum::node

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/ascii.h"
 #include "base/parse.h"
 #include "kv/number.h"
 #include "node/command_table.h"
@@ -23,20 +24,6 @@ constexpr std::size_t kQuotedBytes =
     128;  // of an unknown command that its error repeats, as in Redis
 // A glob that no key matches: an empty set of characters.
 constexpr ByteView kMatchesNothing = "[]";
-
-bool same_word(ByteView word, ByteView upper_case) {
-  if (word.size() != upper_case.size()) {
-    return false;
-  }
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    const char c =
-        word[i] >= 'a' && word[i] <= 'z' ? static_cast<char>(word[i] - 'a' + 'A') : word[i];
-    if (c != upper_case[i]) {
-      return false;
-    }
-  }
-  return true;
-}
 
 // One line: a RESP error can't carry line breaks.
 std::string printable(ByteView text, std::size_t limit) {

@@ -305,6 +305,8 @@ TEST(CommandReply, AnswersFromTheTable) {
   const auto count = std::to_string(command_table().size());
   EXPECT_EQ(command_reply("COMMAND COUNT"), count + ' ');
   EXPECT_TRUE(command_reply("COMMAND").starts_with('[' + count + "] [10] get 2 [2] "));
+  EXPECT_EQ(command_reply("COMMAND GETKEYS KV.AT one KV.IF 5 SET k v"), "[1] k ");
+  EXPECT_EQ(command_reply("COMMAND GETKEYS KV.ONCE 7 1 MSET a 1 b 2"), "[2] a b ");
   EXPECT_EQ(command_reply("COMMAND INFO get nope"),
             "[2] [10] get 2 [2] +readonly +fast 1 1 1 [3] +@read +@string +@fast [0] [0] [0] nil ");
   EXPECT_EQ(command_reply("command docs INCR nope"),

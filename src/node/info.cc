@@ -1,6 +1,7 @@
 // KV.STATUS and INFO: the node as text.
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "node/replica.h"
 
 namespace kvorum::node {
@@ -79,19 +80,26 @@ std::size_t Replica::keys_of(const Keyspace& keyspace) const {
   return keys;
 }
 
-std::string Replica::info(ByteView section) const {
+// All sections, if none is named.
+std::string Replica::info(std::span<const ByteView> sections) const {
   std::string text;
   const auto wanted = [&](ByteView name) {
-    return section == "ALL" || section == "DEFAULT" || section == "EVERYTHING" || section == name;
+    const bool is =
+        sections.empty() || std::any_of(sections.begin(), sections.end(), [name](ByteView section) {
+          return same_word(section, "ALL") || same_word(section, "DEFAULT") ||
+                 same_word(section, "EVERYTHING") || same_word(section, name);
+        });
+    text += is && !text.empty() ? "\r\n" : "";
+    return is;
   };
   if (wanted("SERVER")) {
     text += fmt::format(
         "# Server\r\nredis_version:7.2.0\r\nkvorum_version:{}\r\nredis_mode:standalone\r\n"
-        "tcp_port:{}\r\nuptime_in_seconds:{}\r\n\r\n",
+        "tcp_port:{}\r\nuptime_in_seconds:{}\r\n",
         options_.version, options_.resp_port, seconds(now_.mono - started_));
   }
   if (wanted("CLIENTS")) {
-    text += fmt::format("# Clients\r\nconnected_clients:{}\r\n\r\n", clients_);
+    text += fmt::format("# Clients\r\nconnected_clients:{}\r\n", clients_);
   }
   if (wanted("MEMORY")) {
     const auto leaderless = leaderless_.core().stats();
@@ -103,26 +111,26 @@ std::string Replica::info(ByteView section) const {
     }
     text += fmt::format(
         "# Memory\r\nused_memory_dataset:{}\r\nmemory_budget:{}\r\ncold_rows:{}\r\n"
-        "cold_row_fetches:{}\r\nmemory_above_budget:{:d}\r\n\r\n",
+        "cold_row_fetches:{}\r\nmemory_above_budget:{:d}\r\n",
         memory_bytes(), options_.memory_budget, cold, fetches, is_above_budget());
   }
   if (wanted("PERSISTENCE")) {
-    text += "# Persistence\r\nloading:0\r\naof_enabled:1\r\n\r\n";
+    text += "# Persistence\r\nloading:0\r\naof_enabled:1\r\n";
   }
   if (wanted("STATS")) {
     text += fmt::format(
         "# Stats\r\ntotal_commands_processed:{}\r\npeer_messages_sent:{}\r\n"
-        "peer_bytes_sent:{}\r\ndisk_syncs:{}\r\n\r\n",
+        "peer_bytes_sent:{}\r\ndisk_syncs:{}\r\n",
         commands_, messages_sent_, peer_bytes_, syncs_);
   }
   if (options_.cpu_time && wanted("CPU")) {
     const auto used = options_.cpu_time();
-    text += fmt::format("# CPU\r\nused_cpu_sys:{:.6f}\r\nused_cpu_user:{:.6f}\r\n\r\n",
+    text += fmt::format("# CPU\r\nused_cpu_sys:{:.6f}\r\nused_cpu_user:{:.6f}\r\n",
                         std::chrono::duration<double>(used.system).count(),
                         std::chrono::duration<double>(used.user).count());
   }
   if (wanted("REPLICATION")) {
-    text += fmt::format("# Replication\r\nrole:master\r\nconnected_slaves:{}\r\n\r\n",
+    text += fmt::format("# Replication\r\nrole:master\r\nconnected_slaves:{}\r\n",
                         options_.members.size() - 1);
   }
   if (wanted("KEYSPACE")) {
@@ -132,7 +140,6 @@ std::string Replica::info(ByteView section) const {
         text += fmt::format("db{}:keys={}\r\n", keyspace.id.value(), keys);
       }
     }
-    text += "\r\n";
   }
   return text;
 }

@@ -2,20 +2,13 @@
 // it knows and has group 0 put it there if the old one still stands; if not, it tries again.
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "node/replica.h"
 
 namespace kvorum::node {
 namespace {
 
 constexpr std::size_t kMaxKeyspaces = 256;
-
-std::string upper(ByteView word) {
-  std::string out(word);
-  for (auto& c : out) {
-    c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -131,6 +124,7 @@ void Replica::begin_change(Session& session, Item& item) {
     item.change.reset();
     return wake(session.id);
   }
+  item.tag = table->version;
   // Refused, if the row is no longer what this node knows.
   const auto old = encode(keyspaces_);
   const auto next = encode(*table);
@@ -147,9 +141,66 @@ void Replica::change_applied(Session& session) {
     --session.begun;
     return;
   }
-  connections_.reply(session.id).status("OK");
-  session.receipt = Receipt{};
-  pop(session);
+  // A write that begins after the answer must not be of what is gone, or meet nodes that lack what
+  // is new: all that are up have heard of it by then.
+  auto& item = session.queue.front();
+  item.asks = true;
+  Command command;
+  command.op = Op::kHear;
+  command.number = static_cast<std::int64_t>(item.tag);
+  Bytes encoded;
+  encode(command, encoded);
+  for (const auto node : options_.members) {
+    if (node != options_.self && is_up(node)) {
+      queries_.ask(session.id, Query{options_.self, node, 0, KeyspaceId(), {}, encoded});
+    }
+  }
+}
+
+void Replica::serve_change(Session& session, const Item& item) {
+  NodeId silent;
+  for (const auto& asked : queries_.take(session.id)) {
+    silent = asked.answer->refused == ErrorCode::kTimeout ? asked.query.to : silent;
+  }
+  auto& receipt = session.receipt;
+  receipt = Receipt{};
+  receipt.path = Path::kLog;
+  receipt.replicas = static_cast<std::uint8_t>(voters_.size() / 2 + 1);
+  receipt.durable = options_.durable;
+  auto& reply = connections_.reply(session.id);
+  if (item.with_receipt) {
+    reply.array(2);
+  }
+  if (silent) {
+    receipt.outcome = Outcome::kUnknown;
+    reply.error({ErrorCode::kUnknown,
+                 fmt::format("it is done, but node {} has not said that it knows: what is written "
+                             "there before it does is lost",
+                             silent.value())});
+  } else {
+    reply.status("OK");
+  }
+  if (item.with_receipt) {
+    reply_receipt(receipt, reply);
+  }
+}
+
+// Whether this node can answer; if not, it asks for what it lacks.
+bool Replica::has_heard(const Query& query) {
+  Reader reader(query.command);
+  Command command;
+  if (!decode(reader, command) || command.op != Op::kHear ||
+      static_cast<std::uint64_t>(command.number) <= keyspaces_.version) {
+    return true;
+  }
+  find(kMetaPartition)->barrier(ConnId());
+  return false;
+}
+
+void Replica::answer_held(Now now) {
+  for (const auto& query : std::exchange(held_queries_, {})) {
+    step(query, now);
+  }
 }
 
 // Partition numbers are never used again, so one that the table has given away and that no keyspace
@@ -206,7 +257,9 @@ void Replica::drop_requests(Session& session) {
         unknown ? Error{ErrorCode::kUnknown, "its keyspace was dropped meanwhile"} : no_keyspace();
     item.leaderless = item.asks = false;
   }
-  queries_.take(session.id);
+  if (session.queue.empty() || !session.queue.front().change) {
+    queries_.take(session.id);
+  }
   wake(session.id);
 }
 

@@ -44,8 +44,7 @@ struct Counts {
 // Whether a leaderless keyspace serves the command. If not, why: kRefused.
 Result<void> check_leaderless(const Command& command);
 // What a level word means there (docs/consistency.md): the counts, and what is met. kLevel.
-Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<Level>& asked,
-                                 bool write);
+Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<Level>& asked);
 
 // Effects of the core that wait for the disk.
 struct LeaderlessFlight {

@@ -169,6 +169,7 @@ void Replica::serve_leaderless(Session& session, const Item& item, const Command
   leaderless_receipt(session, item, request.results, keyspace == nullptr ? Keyspace() : *keyspace);
   if (const auto failed = failure_of(command, request.results)) {
     session.receipt.outcome = outcome_of(failed->code);
+    session.receipt.path = Path::kNone;
     reply.error(*failed);
   } else if (item.kind == Item::Kind::kWrite) {
     reply_written(command, request.results, reply);

@@ -95,8 +95,7 @@ Result<void> check_leaderless(const Command& command) {
   }
 }
 
-Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<Level>& asked,
-                                 bool write) {
+Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<Level>& asked) {
   Counts counts{keyspace.w, keyspace.r, false};
   if (!asked) {
     return counts;
@@ -129,7 +128,7 @@ Result<Counts> leaderless_counts(const Keyspace& keyspace, const std::optional<L
           to_string(*asked), keyspace.name);
   }
   counts.w = std::max(counts.w, keyspace.w);  // a write never weakens
-  if ((write ? counts.w : counts.r) > keyspace.n) {
+  if (counts.w > keyspace.n || counts.r > keyspace.n) {
     return fail(ErrorCode::kLevel, "'{}' asks for more than the {} replicas of keyspace '{}'",
                 to_string(*asked), keyspace.n, keyspace.name);
   }

@@ -81,6 +81,48 @@ TEST(Leaderless, EveryCommandItServes) {
   EXPECT_EQ(client.ask("DBSIZE"), "0");
 }
 
+TEST(Leaderless, WhatIsWrittenAfterAFlushStays) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  Client one(cluster, 1), two(cluster, 2), three(cluster, 3);
+  for (int i = 0; i < 10; ++i) {
+    const auto value = std::to_string(i);
+    ASSERT_EQ(one.ask("FLUSHDB"), "OK");
+    ASSERT_EQ(two.ask("KV.AT quorum GET k"), "nil") << i;
+    ASSERT_EQ(two.ask("KV.AT quorum SET k " + value), "OK");
+    cluster.run_for(200ms);
+    ASSERT_EQ(three.ask("KV.AT all GET k"), '"' + value + '"');
+  }
+}
+
+TEST(Leaderless, AKeyspaceIsKnownEverywhereWhenItsMakerIsTold) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  Client one(cluster, 1), two(cluster, 2);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(one.ask("KV.KEYSPACE CREATE x leaderless"), "OK");
+    ASSERT_EQ(two.ask("SELECT x"), "OK");
+    ASSERT_EQ(two.ask("SET k v"), "OK");
+    ASSERT_EQ(two.ask("KV.KEYSPACE DROP x"), "OK") << "its own";
+    ASSERT_EQ(one.ask("SELECT x"), "-ERR no such keyspace") << i;
+  }
+}
+
+TEST(Leaderless, ReceiptsOfWhatLooksAtManyRowsTellOfOneReplica) {
+  TestCluster cluster(3);
+  cluster.wait_leader();
+  Client client(cluster, 2);
+  EXPECT_THAT(
+      client.ask("KV.RECEIPT KV.AT all KEYS *"),
+      AllOf(HasSubstr("\"asked\" \"all\" \"met\" \"one\""), HasSubstr("\"coordinator\" 2")));
+  EXPECT_THAT(client.ask("KV.AT w=4 GET k"), HasSubstr("LEVEL"));
+  EXPECT_THAT(client.ask("KV.AT r=4 SET k v"), HasSubstr("LEVEL"));
+  cluster.cut(1, 2);
+  cluster.cut(2, 3);
+  EXPECT_THAT(client.ask("KV.RECEIPT KV.AT quorum SET k v"),
+              AllOf(HasSubstr("UNKNOWN 1 of 2 acks"), HasSubstr("\"met\" \"none\"")));
+}
+
 TEST(Leaderless, AKeyThatAWriteNamesTwiceCountsOnceInItsReceipt) {
   TestCluster cluster(3);
   cluster.wait_leader();

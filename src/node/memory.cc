@@ -226,9 +226,7 @@ void Replica::fetched(const FetchDone& done) {
     fatal_ = fmt::format("disk: a row of partition {} is not what was written",
                          done.job.partition.value());
   }
-  for (const auto& query : std::exchange(held_queries_, {})) {
-    step(query, now_);
-  }
+  answer_held(now_);
 }
 
 void Replica::tend_memory(Output& out) {

@@ -85,6 +85,7 @@ void Replica::refresh_meta() {
   if (table && table->version > keyspaces_.version) {
     keyspaces_ = std::move(*table);
     leaderless_.configure(keyspaces_, now_);
+    answer_held(now_);
   }
   for (const auto node : options_.members) {
     const auto value = machine.get(member_row_key(node));

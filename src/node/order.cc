@@ -174,6 +174,8 @@ void Replica::serve(Session& session, Item& item) {
     if (item.close) {
       connections_.close_after_replies(session.id);
     }
+  } else if (item.change) {
+    serve_change(session, item);
   } else {
     Reader reader(item.body);
     Command command;
@@ -463,6 +465,7 @@ void Replica::sweep(Now now) {
         }
       } else {
         expire(session);
+        advance(session);  // what only waited behind it has an answer
       }
     }
     advance(session);

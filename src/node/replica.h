@@ -175,6 +175,8 @@ class Replica final : public Node, private Partition::Host {
   void begin_fault(Session& session, Item& item);
   void hello(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void client(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
+  static std::string client_line(const Session& session);
+  void client_list(std::span<const ByteView> filter, ReplyWriter& reply) const;
   void config(std::span<const ByteView> args, ReplyWriter& reply);
   void select(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
   void set_level(Session& session, std::span<const ByteView> args, ReplyWriter& reply);
@@ -185,7 +187,7 @@ class Replica final : public Node, private Partition::Host {
   void reply_receipt(const Receipt& receipt, ReplyWriter& reply) const;
 
   // info.cc
-  std::string info(ByteView section) const;
+  std::string info(std::span<const ByteView> sections) const;
   std::string status() const;
   std::size_t keys_of(const Keyspace& keyspace) const;
 
@@ -195,6 +197,9 @@ class Replica final : public Node, private Partition::Host {
   Result<KeyspaceTable> changed(const KeyspaceChange& change) const;
   void begin_change(Session& session, Item& item);
   void change_applied(Session& session);
+  void serve_change(Session& session, const Item& item);
+  bool has_heard(const Query& query);
+  void answer_held(Now now);
   bool is_dropped(PartitionId id) const;
   bool is_leaderless(PartitionId id) const;
   void drop_partitions();
@@ -264,7 +269,7 @@ class Replica final : public Node, private Partition::Host {
   Index meta_seen_;                // group 0's applied index at the last refresh
   Instant meta_try_at_;
   std::vector<ConnId> woken_;
-  std::vector<Query> held_queries_;     // until the value that they ask for is there
+  std::vector<Query> held_queries_;     // until the value, or the table, that they ask for is there
   std::optional<Instant> above_since_;  // rows take more than the memory budget
   bool told_above_ = false;
   std::vector<LogLine> log_;

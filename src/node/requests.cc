@@ -1,5 +1,6 @@
 // From a client's request to its place in the connection's order: wrappers off, level met or
 // refused, keys placed.
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/mutant.h"
@@ -8,12 +9,6 @@
 
 namespace kvorum::node {
 namespace {
-
-bool same_word(ByteView a, ByteView upper) {
-  return std::equal(a.begin(), a.end(), upper.begin(), upper.end(), [](char x, char y) {
-    return (x >= 'a' && x <= 'z' ? static_cast<char>(x - 'a' + 'A') : x) == y;
-  });
-}
 
 bool covers_everything(Op op) {
   return op == Op::kKeys || op == Op::kDbSize || op == Op::kRandomKey || op == Op::kFlush ||
@@ -281,7 +276,7 @@ Result<Level> Replica::met_by(const Keyspace& keyspace, const std::optional<Leve
   if (!keyspace.leaderless()) {
     return met_level(asked.value_or(write ? Level{} : options_.read_level), write);
   }
-  const auto counts = leaderless_counts(keyspace, asked, write);
+  const auto counts = leaderless_counts(keyspace, asked);
   if (!counts) {
     return tl::unexpected(counts.error());
   }
@@ -298,6 +293,9 @@ Result<void> Replica::place_leaderless(const Keyspace& keyspace, const Command& 
     return sure;
   }
   item.partition = keyspace.first_partition;
+  if (item.seen && command.op != Op::kSet && (command.op != Op::kDel || command.args.size() != 1)) {
+    return fail(ErrorCode::kGeneric, "KV.CONTEXT goes with SET, or with DEL of one key");
+  }
   if (command.op == Op::kFlush) {
     item.change = std::make_unique<KeyspaceChange>();
     item.change->keyspace.name = keyspace.name;
@@ -305,13 +303,11 @@ Result<void> Replica::place_leaderless(const Keyspace& keyspace, const Command& 
     item.partition = kMetaPartition;
     return {};
   }
-  if (item.seen && command.op != Op::kSet && (command.op != Op::kDel || command.args.size() != 1)) {
-    return fail(ErrorCode::kGeneric, "KV.CONTEXT goes with SET, or with DEL of one key");
-  }
   item.leaderless = true;
   item.everywhere = true;
   each_key(command, [&](ByteView key) {
-    item.partition = keyspace.partition_of(slot_of(key));
+    // Of several keys the first one's, which a receipt tells of.
+    item.partition = item.everywhere ? keyspace.partition_of(slot_of(key)) : item.partition;
     item.everywhere = false;
   });
   item.everywhere = item.everywhere || command.op == Op::kSearch;

@@ -1,22 +1,16 @@
 // What the node answers by itself, when the request reaches the front of its connection's queue.
 #include <fmt/compile.h>
 
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/parse.h"
+#include "kv/glob.h"
 #include "node/leaderless_reply.h"
 #include "node/replica.h"
 
 namespace kvorum::node {
 namespace {
-
-std::string upper(ByteView word) {
-  std::string out(word);
-  for (auto& c : out) {
-    c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  return out;
-}
 
 void ok(ReplyWriter& reply) { reply.status("OK"); }
 
@@ -24,13 +18,36 @@ void refuse(ReplyWriter& reply, std::string text) {
   reply.error({ErrorCode::kGeneric, std::move(text)});
 }
 
-// Redis' glob, enough for CONFIG GET: * alone, or a name.
-bool config_matches(ByteView pattern, ByteView name) {
-  if (pattern.ends_with("*")) {
-    return name.starts_with(pattern.substr(0, pattern.size() - 1));
-  }
-  return pattern == name;
+// As lines of CLIENT LIST have it among their words.
+Result<void> check_client_name(ByteView name) {
+  const bool fits =
+      std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return fits ? Result<void>()
+              : fail(ErrorCode::kGeneric,
+                     "Client names cannot contain spaces, newlines or special characters.");
 }
+
+constexpr ByteView kNoPassword =
+    "AUTH <password> called without any password configured for the default user. Are you sure "
+    "your configuration is correct?";
+
+constexpr ByteView kClientHelp[] = {
+    "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "GETNAME",
+    "    Return the name of the current connection.",
+    "ID",
+    "    Return the ID of the current connection.",
+    "INFO",
+    "    Return information about the current client connection.",
+    "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB) | ID <client-id> [<client-id> ...]]",
+    "    Return information about the client connections of this node.",
+    "SETNAME <name>",
+    "    Assign a name to the current connection.",
+    "SETINFO <option> <value>",
+    "    Accepted, without effect.",
+    "NO-EVICT|NO-TOUCH (ON|OFF)",
+    "    Accepted, without effect.",
+};
 
 }  // namespace
 
@@ -46,9 +63,9 @@ void Replica::run_verb(Session& session, const Item& item) {
     case Verb::kHello:
       return hello(session, args, reply);
     case Verb::kAuth:
-      return refuse(reply,
-                    "AUTH <password> called without any password configured for the default user. "
-                    "Are you sure your configuration is correct?");
+      // As in Redis, the user `default` has no password, and any is right.
+      return args.size() == 3 && args[1] == "default" ? ok(reply)
+                                                      : refuse(reply, std::string(kNoPassword));
     case Verb::kClient:
       return client(session, args, reply);
     case Verb::kCommand:
@@ -56,7 +73,7 @@ void Replica::run_verb(Session& session, const Item& item) {
     case Verb::kConfig:
       return config(args, reply);
     case Verb::kInfo:
-      return reply.bulk(info(args.size() > 1 ? upper(args[1]) : "ALL"));
+      return reply.bulk(info(args.subspan(1)));
     case Verb::kTime:
       reply.array(2);
       reply.bulk(std::to_string(now_.wall.value() / 1000));
@@ -131,9 +148,15 @@ void Replica::hello(Session& session, std::span<const ByteView> args, ReplyWrite
     const auto word = upper(args[i]);
     if (word == "SETNAME" && i + 1 < args.size()) {
       name = args[i + 1];
+      if (const auto fits = check_client_name(name); !fits) {
+        return reply.error(fits.error());
+      }
       i += 2;
     } else if (word == "AUTH" && i + 2 < args.size()) {
-      i += 3;  // no passwords here: any is as good as none
+      if (args[i + 1] != "default") {
+        return refuse(reply, std::string(kNoPassword));
+      }
+      i += 3;
     } else {
       return refuse(reply, "Syntax error in HELLO option '" + std::string(args[i]) + "'");
     }
@@ -163,48 +186,90 @@ void Replica::hello(Session& session, std::span<const ByteView> args, ReplyWrite
 
 void Replica::client(Session& session, std::span<const ByteView> args, ReplyWriter& reply) {
   const auto word = upper(args[1]);
-  if (word == "ID") {
+  const auto count = args.size();
+  if (word == "ID" && count == 2) {
     return reply.integer(static_cast<std::int64_t>(session.id.value()));
   }
-  if (word == "GETNAME") {
+  if (word == "GETNAME" && count == 2) {
     return session.name.empty() ? reply.nil() : reply.bulk(session.name);
   }
-  if (word == "SETNAME" && args.size() == 3) {
-    if (args[2].find_first_of(" \n\r") != ByteView::npos) {
-      return refuse(reply, "Client names cannot contain spaces, newlines or special characters.");
+  if (word == "SETNAME" && count == 3) {
+    if (const auto fits = check_client_name(args[2]); !fits) {
+      return reply.error(fits.error());
     }
     session.name = args[2];
     return ok(reply);
   }
-  if (word == "SETINFO" && args.size() == 4) {
+  if (word == "SETINFO" && count == 4) {
     return ok(reply);
   }
-  if (word == "INFO" || word == "LIST") {
-    const auto line = [](const Session& one) {
-      return fmt::format("id={} addr={} name={} db={} resp={}\n", one.id.value(), one.address,
-                         one.name, one.keyspace.value(), one.protocol);
-    };
-    std::map<ConnId, std::string> lines = {{session.id, line(session)}};
-    if (word == "LIST") {
-      for (const auto& [id, one] : sessions_) {
-        lines[id] = line(*one);
+  if (word == "INFO" && count == 2) {
+    return reply.bulk(client_line(session));
+  }
+  if (word == "LIST") {
+    return client_list(args.subspan(2), reply);
+  }
+  if ((word == "NO-EVICT" || word == "NO-TOUCH") && count == 3) {
+    const auto on = upper(args[2]);
+    return on == "ON" || on == "OFF" ? ok(reply) : reply.error({ErrorCode::kSyntax, {}});
+  }
+  if (word == "HELP" && count == 2) {
+    reply.array(std::size(kClientHelp));
+    for (const auto line : kClientHelp) {
+      reply.status(line);
+    }
+    return;
+  }
+  const bool known = std::any_of(std::begin(kClientHelp) + 1, std::end(kClientHelp),
+                                 [&](ByteView line) { return line.starts_with(word); });
+  refuse(reply, known ? "wrong number of arguments for 'client|" + lower(word) + "' command"
+                      : "unknown subcommand '" + std::string(args[1]) + "'. Try CLIENT HELP.");
+}
+
+std::string Replica::client_line(const Session& session) {
+  return fmt::format("id={} addr={} name={} db={} resp={}\n", session.id.value(), session.address,
+                     session.name, session.keyspace.value(), session.protocol);
+}
+
+// [TYPE type | ID id ...]: of this node's.
+void Replica::client_list(std::span<const ByteView> filter, ReplyWriter& reply) const {
+  const auto word = filter.empty() ? std::string() : upper(filter[0]);
+  std::vector<ConnId> ids;
+  if (word == "ID" && filter.size() > 1) {
+    for (const auto text : filter.subspan(1)) {
+      const auto id = parse_number<ConnId::rep>(text);
+      if (!id || *id == 0) {
+        return refuse(reply, "Invalid client ID");
       }
+      ids.push_back(ConnId(*id));
     }
-    std::string text;
-    for (const auto& [id, its_line] : lines) {
-      text += its_line;
+  } else if (word == "TYPE" && filter.size() == 2) {
+    const auto type = upper(filter[1]);
+    if (type == "MASTER" || type == "REPLICA" || type == "SLAVE" || type == "PUBSUB") {
+      return reply.bulk({});
     }
-    return reply.bulk(text);
+    if (type != "NORMAL") {
+      return refuse(reply, "Unknown client type '" + std::string(filter[1]) + "'");
+    }
+  } else if (!filter.empty()) {
+    return reply.error({ErrorCode::kSyntax, {}});
   }
-  if ((word == "NO-EVICT" || word == "NO-TOUCH") && args.size() == 3) {
-    return ok(reply);
+  std::map<ConnId, std::string> lines;
+  for (const auto& [id, one] : sessions_) {
+    if (ids.empty() || std::find(ids.begin(), ids.end(), id) != ids.end()) {
+      lines[id] = client_line(*one);
+    }
   }
-  refuse(reply, "unknown subcommand '" + std::string(args[1]) + "'. Try CLIENT HELP.");
+  std::string text;
+  for (const auto& [id, line] : lines) {
+    text += line;
+  }
+  reply.bulk(text);
 }
 
 void Replica::config(std::span<const ByteView> args, ReplyWriter& reply) {
   const auto word = upper(args[1]);
-  if (word == "RESETSTAT") {
+  if (word == "RESETSTAT" && args.size() == 2) {
     return ok(reply);
   }
   if (word != "GET" || args.size() < 3) {
@@ -212,7 +277,7 @@ void Replica::config(std::span<const ByteView> args, ReplyWriter& reply) {
   }
   const std::pair<ByteView, std::string> known[] = {
       {"appendonly", "yes"},
-      {"databases", "16"},
+      {"databases", std::to_string(keyspaces_.next_id.value())},
       {"maxmemory", "0"},
       {"maxmemory-policy", "noeviction"},
       {"proto-max-bulk-len", std::to_string(options_.kv.max_value_bytes)},
@@ -222,7 +287,7 @@ void Replica::config(std::span<const ByteView> args, ReplyWriter& reply) {
   std::vector<const std::pair<ByteView, std::string>*> found;
   for (const auto& entry : known) {
     for (const auto pattern : args.subspan(2)) {
-      if (config_matches(pattern, entry.first)) {
+      if (kv::glob_match(lower(pattern), entry.first)) {
         found.push_back(&entry);
         break;
       }
@@ -300,7 +365,16 @@ void Replica::session_token(Session& session, std::span<const ByteView> args, Re
     return reply.bulk(
         to_string(SessionToken{options_.cluster, session.seen_partition, session.seen_index}));
   }
-  const auto token = parse_token(args[1]);
+  const bool fresh = same_word(args[1], "NEW");
+  if (args.size() > (fresh ? 3U : 2U)) {
+    return refuse(reply, "wrong number of arguments for 'kv.session' command");
+  }
+  if (fresh && args.size() == 2) {
+    session.seen_partition = PartitionId();
+    session.seen_index = Index();
+    return ok(reply);
+  }
+  const auto token = parse_token(args.back());
   if (!token) {
     return reply.error(token.error());
   }
@@ -311,8 +385,8 @@ void Replica::session_token(Session& session, std::span<const ByteView> args, Re
     return reply.error(
         {ErrorCode::kToken, "that session token names no partition of this cluster"});
   }
-  if (token->index &&
-      (token->partition != session.seen_partition || token->index > session.seen_index)) {
+  if (fresh || (token->index && (token->partition != session.seen_partition ||
+                                 token->index > session.seen_index))) {
     session.seen_partition = token->partition;
     session.seen_index = token->index;
   }
@@ -405,7 +479,7 @@ void Replica::reply_receipt(const Session& session, ReplyWriter& reply) const {
   const bool versioned = receipt.dot.counter != 0;
   reply.map(13);
   field("asked", to_string(receipt.asked));
-  field("met", to_string(receipt.met));
+  field("met", receipt.path == Path::kNone ? "none" : to_string(receipt.met));
   field("path", to_string(receipt.path));
   number("node", options_.self.value());
   number("coordinator", receipt.coordinator.value());
@@ -415,10 +489,11 @@ void Replica::reply_receipt(const Session& session, ReplyWriter& reply) const {
   number("siblings", receipt.siblings);
   number("replicas", receipt.replicas);
   field("stand-ins", receipt.stand_ins ? "yes" : "no");
-  field("durability", !receipt.wrote         ? "none"
-                      : !receipt.durable     ? "memory"
-                      : receipt.replicas > 1 ? "disk-quorum"
-                                             : "disk-one");
+  field("durability", !receipt.wrote     ? "none"
+                      : !receipt.durable ? "memory"
+                      // A stand-in keeps it in memory.
+                      : receipt.replicas > 1 && !receipt.stand_ins ? "disk-quorum"
+                                                                   : "disk-one");
   field("outcome", receipt.outcome == Outcome::kDefinite ? "definite" : "unknown");
 }
 
