@@ -115,9 +115,13 @@ void HttpFront::prepare(Pending& pending) {
   if (pending.selects) {
     before.push_back({"SELECT", ask.keyspace});
   }
+  // A request's position is its own, whatever came on this connection before.
   if (!ask.session.empty()) {
-    before.push_back({"KV.SESSION", ask.session});
+    before.push_back({"KV.SESSION", "NEW", ask.session});
+  } else if (positioned_) {
+    before.push_back({"KV.SESSION", "NEW"});
   }
+  positioned_ = !ask.session.empty();
   pending.preparing = !before.empty();
   step(pending, pending.preparing ? Step(std::move(before)) : pending.exchange->begin());
 }
@@ -163,9 +167,13 @@ Receipt* HttpFront::receipt() {
 void HttpFront::take(ReplyTree::Taken reply) {
   CHECK(!pending_.empty() && !pending_.front().done, "a reply that no exchange waits for");
   auto& pending = pending_.front();
-  // Its name may be another keyspace's by now.
+  const bool selects = pending.preparing && pending.selects && pending.answers.empty();
   if (reply.error && reply.error->code == ErrorCode::kNoKeyspace) {
-    keyspace_.clear();
+    keyspace_.clear();  // its name may be another one's by now
+  }
+  if (reply.error && (reply.error->code == ErrorCode::kNoKeyspace ||
+                      (selects && reply.error->code == ErrorCode::kGeneric))) {
+    reply.error = Error{ErrorCode::kNoKeyspace, "no such keyspace"};
   }
   bound(pending, reply);
   pending.answers.push_back(std::move(reply));
@@ -196,7 +204,8 @@ void HttpFront::flush() {
       auto& response = first.response;
       response.add_field("Access-Control-Allow-Origin", first.origin);
       response.add_field("Access-Control-Expose-Headers",
-                         "ETag, Kvorum-Version, Kvorum-Receipt, Kvorum-Session, Kvorum-Context");
+                         "ETag, Kvorum-Version, Kvorum-Receipt, Kvorum-Session, Kvorum-Context, "
+                         "Retry-After");
       response.add_field("Vary", "Origin");
     }
     if (options_.date) {

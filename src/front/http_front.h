@@ -122,6 +122,7 @@ class HttpFront final : public Front {
   Replies replies_{*this};
   std::deque<Pending> pending_;
   Bytes keyspace_ = "main";  // of the connection, as the node has it; empty: one that is gone
+  bool positioned_ = false;  // the last request came with a session's position
   Words words_;              // what args_ views; the node may look at them when it has answered
   std::vector<ByteView> args_;
   Error no_error_;

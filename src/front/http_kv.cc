@@ -24,13 +24,13 @@ Bytes position(const Receipt& receipt, const SessionToken& read, const Bytes& be
 }
 
 // Version, receipt, context and the session's new position.
-void describe(const Receipt& receipt, ClusterId cluster, const Bytes& session,
+void describe(const Receipt& receipt, Method method, ClusterId cluster, const Bytes& session,
               HttpResponse& response) {
   constexpr std::size_t kReservedFields = 384;
   response.fields.reserve(kReservedFields);
-  // That of a write which did not happen is no row's, and that of the newest sibling does not say
-  // which others there are.
-  const bool whole = response.status < 400 && response.status != 300;
+  // That of a write which did not happen, or of a DELETE, is no row's, and that of the newest
+  // sibling does not say which others there are.
+  const bool whole = response.status < 400 && response.status != 300 && method != Method::kDelete;
   if (whole && !receipt.version().empty()) {
     response.add_field("Kvorum-Version", receipt.version());
     response.add_field("ETag", '"' + receipt.version() + '"');
@@ -46,26 +46,41 @@ void describe(const Receipt& receipt, ClusterId cluster, const Bytes& session,
   }
 }
 
-// Of If-Match and If-None-Match: the one tag without its quotes, or "*".
-Result<Bytes> parse_tag(ByteView text) {
-  if (text == "*") {
-    return Bytes(text);
+using Tags = std::vector<Bytes>;
+
+// Of If-Match and If-None-Match (RFC 9110, 13.1): tags without their quotes, or "*". The latter
+// takes weak ones for what they were made of.
+Result<Tags> parse_tags(ByteView text, bool may_be_weak) {
+  Tags tags;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(','), text.size());
+    auto tag = text.substr(0, end);
+    text = text.substr(std::min(end + 1, text.size()));
+    tag = tag.substr(std::min(tag.find_first_not_of(" \t"), tag.size()));
+    tag = tag.substr(0, tag.find_last_not_of(" \t") + 1);
+    tag = tag.substr(may_be_weak && tag.starts_with("W/\"") ? 2 : 0);
+    if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') {
+      tag = tag.substr(1, tag.size() - 2);
+    }
+    if (tag.empty() || tag.find_first_of("\" ") != ByteView::npos) {
+      return fail(ErrorCode::kGeneric, "that is no entity tag, nor *");
+    }
+    tags.emplace_back(tag);
   }
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
-    text = text.substr(1, text.size() - 2);
-  }
-  const bool one = !text.empty() && text.find_first_of("\", ") == ByteView::npos;
-  return one ? Result<Bytes>(Bytes(text))
-             : fail(ErrorCode::kGeneric, "one entity tag is understood, or *");
+  return tags;
+}
+
+bool has(const Tags& tags, ByteView tag) {
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
 class KvExchange final : public Exchange {
  public:
-  KvExchange(Ask ask, Method method, Words command, Bytes unless, ClusterId cluster)
+  KvExchange(Ask ask, Method method, Words command, Tags tags, ClusterId cluster)
       : Exchange(std::move(ask)),
         method_(method),
         command_(std::move(command)),
-        unless_(std::move(unless)),
+        tags_(std::move(tags)),
         cluster_(cluster) {}
 
   Step begin() override {
@@ -83,7 +98,7 @@ class KvExchange final : public Exchange {
                         ? error_response(500, "ERR", "the node gave no receipt", Outcome::kUnknown)
                         : respond(reply.elements.front());
     if (receipt_.came()) {
-      describe(receipt_, cluster_, ask().session, response);
+      describe(receipt_, method_, cluster_, ask().session, response);
     }
     return response;
   }
@@ -94,7 +109,7 @@ class KvExchange final : public Exchange {
   HttpResponse respond(Reply& value) const {
     if (method_ == Method::kPut || method_ == Method::kDelete) {
       const bool refused = value.is_nil() || (value.type == Reply::Type::kInteger &&
-                                              value.integer == 0 && !unless_.empty());
+                                              value.integer == 0 && !tags_.empty());
       return refused ? error_response(412, "PRECONDITION", "the key has another version")
                      : HttpResponse{204, "", {}, {}};
     }
@@ -102,7 +117,7 @@ class KvExchange final : public Exchange {
       return error_response(404, "NOSUCHKEY", "no such key");
     }
     const bool many = value.type == Reply::Type::kArray;
-    if (unless_ == "*" || (!unless_.empty() && !many && unless_ == receipt_.version())) {
+    if (!many && (has(tags_, "*") || has(tags_, receipt_.version()))) {
       return {304, "", {}, {}};
     }
     if (many) {
@@ -119,14 +134,14 @@ class KvExchange final : public Exchange {
 
   Method method_;
   Words command_;
-  Bytes unless_;  // If-None-Match of a read; of a write: the condition that it has
+  Tags tags_;  // If-None-Match of a read; of a write: the condition that it has
   ClusterId cluster_;
   Receipt receipt_;
 };
 
 struct Conditions {
-  Bytes match;
-  Bytes none_match;
+  Tags match;
+  Tags none_match;
 };
 
 Result<Conditions> parse_conditions(const HttpRequest& request) {
@@ -134,18 +149,18 @@ Result<Conditions> parse_conditions(const HttpRequest& request) {
   const auto& match = request.field(Field::kIfMatch);
   const auto& none_match = request.field(Field::kIfNoneMatch);
   if (!match.empty()) {
-    auto tag = parse_tag(match);
-    if (!tag) {
-      return tl::unexpected(tag.error());
+    auto tags = parse_tags(match, false);
+    if (!tags) {
+      return tl::unexpected(tags.error());
     }
-    out.match = std::move(*tag);
+    out.match = std::move(*tags);
   }
   if (!none_match.empty()) {
-    auto tag = parse_tag(none_match);
-    if (!tag) {
-      return tl::unexpected(tag.error());
+    auto tags = parse_tags(none_match, true);
+    if (!tags) {
+      return tl::unexpected(tags.error());
     }
-    out.none_match = std::move(*tag);
+    out.none_match = std::move(*tags);
   }
   return out;
 }
@@ -155,20 +170,21 @@ Result<void> add_conditions(const HttpRequest& request, const Conditions& condit
                             Words& command) {
   const bool put = request.method == Method::kPut;
   if (!conditions.none_match.empty()) {
-    if (!put || conditions.none_match != "*" || !conditions.match.empty()) {
+    if (!put || conditions.none_match != Tags{"*"} || !conditions.match.empty()) {
       return fail(ErrorCode::kGeneric, "a write knows If-None-Match: * of a PUT alone");
     }
     command.emplace_back("NX");
-  } else if (conditions.match == "*" && put) {
+  } else if (conditions.match == Tags{"*"} && put) {
     command.emplace_back("XX");
   } else if (!conditions.match.empty()) {
     // KV.IF takes 0 for a key that is not there, which has no tag.
-    if (parse_number<std::uint64_t>(conditions.match).value_or(0) == 0) {
+    if (conditions.match.size() > 1 ||
+        parse_number<std::uint64_t>(conditions.match.front()).value_or(0) == 0) {
       return fail(ErrorCode::kGeneric,
                   "If-Match names one version of an ordered keyspace, or * for a PUT; leaderless "
                   "keyspaces have no conditional writes");
     }
-    command.insert(command.begin(), {"KV.IF", conditions.match});
+    command.insert(command.begin(), {"KV.IF", conditions.match.front()});
   }
   return {};
 }
@@ -244,9 +260,9 @@ Routed kv_exchange(HttpRequest& request, const HttpTarget& target, const HttpOpt
     command.emplace_back("GET");
     command.push_back(std::move(*key));
   }
-  auto unless = write ? conditions->match + conditions->none_match : conditions->none_match;
+  auto tags = conditions->match.empty() ? conditions->none_match : conditions->match;
   return std::make_unique<KvExchange>(std::move(*ask), request.method, std::move(command),
-                                      std::move(unless), options.cluster);
+                                      std::move(tags), options.cluster);
 }
 
 }  // namespace kvorum::front

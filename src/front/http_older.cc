@@ -13,6 +13,8 @@ using wire::Reply;
 
 constexpr std::size_t kMaxPairs = 10'000;  // of one /get-prefix
 constexpr int kMaxDepth = 64;  // of a JSON body: writing it out again takes stack for each
+constexpr std::size_t kMaxParts = 10'000;  // of it, so that reading it holds nobody up
+constexpr std::size_t kMaxKeyBody = std::size_t{1} << 20;  // of a request that has no value
 
 // One command, and what its reply becomes.
 class OlderExchange final : public Exchange {
@@ -101,17 +103,45 @@ class PrefixExchange final : public ScanExchange {
   Bytes prefix_;
 };
 
-// Null: that is no JSON object, or one too deep.
+// Ends at the first part too many: none of the rest is read.
+class PartCounter final : public nlohmann::json_sax<json> {
+ public:
+  bool null() override { return part(); }
+  bool boolean(bool) override { return part(); }
+  bool number_integer(number_integer_t) override { return part(); }
+  bool number_unsigned(number_unsigned_t) override { return part(); }
+  bool number_float(number_float_t, const string_t&) override { return part(); }
+  bool string(string_t&) override { return part(); }
+  bool binary(binary_t&) override { return part(); }
+  bool key(string_t&) override { return true; }
+  bool start_object(std::size_t) override { return open(); }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
+    return false;
+  }
+
+ private:
+  bool part() { return ++parts_ <= kMaxParts; }
+  bool open() { return ++depth_ <= kMaxDepth && part(); }
+  bool close() {
+    --depth_;
+    return true;
+  }
+
+  std::size_t parts_ = 0;
+  int depth_ = 0;
+};
+
+// Null: that is no JSON object, or one too large.
 json parse_body(ByteView text) {
-  bool deep = false;
-  auto body = json::parse(
-      text,
-      [&deep](int depth, json::parse_event_t, const json&) {
-        deep = deep || depth > kMaxDepth;
-        return !deep;
-      },
-      false);
-  return body.is_object() && !deep ? body : json();
+  PartCounter counter;
+  if (!json::sax_parse(text, &counter)) {
+    return {};
+  }
+  auto body = json::parse(text, nullptr, false);
+  return body.is_object() ? body : json();
 }
 
 // A field of a JSON body: a string as it is, anything else as it is written.
@@ -133,11 +163,15 @@ Routed older_exchange(HttpRequest& request, const HttpTarget& target, const Http
     return error_response(ask.error());
   }
   auto body = json::object();
+  if (target.path != "/put" && request.body.size() > kMaxKeyBody) {
+    return error_response(413, "ERR", "only a PUT has a value here");
+  }
   if (!request.body.empty()) {
     body = parse_body(request.body);
     if (body.is_null()) {
       return error_response(400, "ERR",
-                            fmt::format("the body is no JSON object at most {} deep", kMaxDepth));
+                            fmt::format("the body is no JSON object of at most {} parts, {} deep",
+                                        kMaxParts, kMaxDepth));
     }
   }
   auto key = text_of(body, "key");

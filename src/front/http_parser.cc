@@ -118,6 +118,7 @@ class HttpParser::Message final : public http::basic_parser<true> {
     if (field != Field::kCount) {
       auto& kept = request_.fields[static_cast<std::size_t>(field)];
       kept.append(kept.empty() ? "" : ", ").append(view(value));
+      request_.blank = value.empty() ? std::optional(field) : request_.blank;
     }
   }
   void on_header_impl(ErrorOf&) override {}

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -33,6 +34,7 @@ struct HttpRequest {
   Method method = Method::kOther;
   Bytes target;                                                       // as it came: path?query
   std::array<Bytes, static_cast<std::size_t>(Field::kCount)> fields;  // empty: not there
+  std::optional<Field> blank;  // one that is there and says nothing
   Bytes body;
   bool keep_alive = false;  // what the client wants
   bool http10 = false;

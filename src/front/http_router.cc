@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/algorithm/string/case_conv.hpp>
 
+#include "base/ascii.h"
 #include "front/http_exchange.h"
 
 namespace kvorum::front {
@@ -136,6 +137,14 @@ Route refuse(HttpResponse response) { return {std::move(response), {}}; }
 
 Result<Ask> parse_ask(const HttpRequest& request, const HttpTarget& target,
                       std::span<const ByteView> others) {
+  // Who forgot what to put there means something else than who left it out.
+  constexpr Field kSaySomething[] = {Field::kIfMatch,  Field::kIfNoneMatch, Field::kLevel,
+                                     Field::kKeyspace, Field::kSession,     Field::kContext};
+  if (request.blank && std::find(std::begin(kSaySomething), std::end(kSaySomething),
+                                 *request.blank) != std::end(kSaySomething)) {
+    return fail(ErrorCode::kGeneric,
+                "an If-Match, If-None-Match or Kvorum field is there, and empty");
+  }
   Ask ask;
   ask.level = request.field(Field::kLevel);
   ask.session = request.field(Field::kSession);
@@ -147,6 +156,11 @@ Result<Ask> parse_ask(const HttpRequest& request, const HttpTarget& target,
   for (const auto& [name, value] : target.query) {
     if (name == "level" && value.empty()) {
       return fail(ErrorCode::kLevel, "level= names none");
+    }
+    const bool other_level = name == "level" && !ask.level.empty() && !same_word(ask.level, value);
+    const auto& keyspace = request.field(Field::kKeyspace);
+    if (other_level || (name == "keyspace" && !keyspace.empty() && keyspace != value)) {
+      return fail(ErrorCode::kGeneric, "the query names another {} than the header", name);
     }
     if (name == "level") {
       ask.level = value;
@@ -172,19 +186,23 @@ Route route(HttpRequest& request, const HttpOptions& options) {
     return refuse(error_response(
         421, "HOST", "this node listens for its own machine: name it localhost, or its address"));
   }
+  const auto& from = request.field(Field::kOrigin);
+  auto origin = allowed(options, from);
   const auto target = parse_target(request.target);
   if (!target) {
-    return refuse(error_response(target.error()));
+    return {error_response(target.error()), std::move(origin)};
   }
   const auto& all = paths();
   const auto path = std::find_if(all.begin(), all.end(), [&target](const Path& one) {
     return one.prefix ? target->path.starts_with(one.path) : target->path == one.path;
   });
   if (path == all.end()) {
-    return refuse(error_response(404, "NOTFOUND", "there is nothing of that name here"));
+    return {error_response(404, "NOTFOUND", "there is nothing of that name here"),
+            std::move(origin)};
   }
-  const auto& from = request.field(Field::kOrigin);
-  auto origin = path->admin ? Bytes() : allowed(options, from);
+  if (path->admin) {
+    origin.clear();
+  }
   const bool stranger = !from.empty() && origin.empty();
   constexpr ByteView kStranger = "pages of that origin may not use this node";
   if (request.method == Method::kOptions && !from.empty()) {
@@ -196,7 +214,7 @@ Route route(HttpRequest& request, const HttpOptions& options) {
   if (std::find(path->methods.begin(), path->methods.end(), method) == path->methods.end()) {
     auto response = error_response(405, "METHOD", "that path has other methods: see Allow");
     response.add_field("Allow", names(path->methods));
-    return refuse(std::move(response));
+    return {std::move(response), std::move(origin)};
   }
   // No page may write that was not allowed to, even where its browser asks no leave beforehand.
   if (!reads && stranger) {

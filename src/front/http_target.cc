@@ -39,7 +39,9 @@ Result<HttpTarget> parse_target(ByteView target) {
     target = slash == ByteView::npos ? "/" : target.substr(slash);
   }
   HttpTarget out;
-  target = target.substr(0, target.find('#'));
+  if (target.find('#') != ByteView::npos) {
+    return fail(ErrorCode::kGeneric, "a request's target has no fragment: write # as %23");
+  }
   const auto mark = target.find('?');
   out.path = target.substr(0, mark);
   auto rest = mark == ByteView::npos ? ByteView() : target.substr(mark + 1);

@@ -205,10 +205,11 @@ TEST_F(Http, LevelKeyspaceAndSessionComeFromQueryOrFields) {
   other.send(request("GET /v1/kv/k?keyspace=nowhere"));
   EXPECT_THAT(
       other.asked(),
-      ElementsAre(ElementsAre("SELECT", "fast"), ElementsAre("KV.SESSION", "tok"),
+      ElementsAre(ElementsAre("SELECT", "fast"), ElementsAre("KV.SESSION", "NEW", "tok"),
                   ElementsAre("KV.RECEIPT", "KV.CONTEXT", "ctx", "SET", "k", "v", "PX", "500"),
-                  ElementsAre("KV.RECEIPT", "GET", "k"), ElementsAre("SELECT", "main"),
-                  ElementsAre("KV.RECEIPT", "GET", "k"), ElementsAre("SELECT", "nowhere")));
+                  ElementsAre("KV.SESSION", "NEW"), ElementsAre("KV.RECEIPT", "GET", "k"),
+                  ElementsAre("SELECT", "main"), ElementsAre("KV.RECEIPT", "GET", "k"),
+                  ElementsAre("SELECT", "nowhere")));
   EXPECT_THAT(other.take(), HasSubstr("no such keyspace"));
 }
 
@@ -228,13 +229,37 @@ TEST_F(Http, ConditionsAreTheVersions) {
   EXPECT_THAT(ask("GET /v1/kv/k", "If-None-Match: \"77\"\r\n"),
               AllOf(StartsWith("HTTP/1.1 304"), EndsWith("\r\n\r\n")));
   EXPECT_THAT(ask("GET /v1/kv/k", "If-None-Match: \"76\"\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("GET /v1/kv/k", "If-None-Match: \"76\", W/\"77\"\r\n"),
+              StartsWith("HTTP/1.1 304"));
   EXPECT_THAT(ask("DELETE /v1/kv/k", "If-Match: \"76\"\r\n"), StartsWith("HTTP/1.1 412"));
   EXPECT_THAT(ask("DELETE /v1/kv/k", "If-Match: 77\r\n"), StartsWith("HTTP/1.1 204"));
-  for (const auto* bad : {"If-Match: \"a\", \"b\"\r\n", "If-Match: W/\"77\"\r\n", "If-Match: x\r\n",
-                          "If-Match: \"0\"\r\n", "If-None-Match: \"77\"\r\n",
-                          "If-Match: 1\r\nIf-None-Match: *\r\n"}) {
+  for (const auto* bad :
+       {"If-Match: \"a\", \"b\"\r\n", "If-Match: W/\"77\"\r\n", "If-Match: x\r\n",
+        "If-Match: \"0\"\r\n", "If-None-Match: \"77\"\r\n", "If-Match: 1\r\nIf-None-Match: *\r\n",
+        "If-Match:\r\n", "If-None-Match: \r\n", "Kvorum-Level:\r\n"}) {
     EXPECT_THAT(ask("PUT /v1/kv/k", bad, "3"), StartsWith("HTTP/1.1 400")) << bad;
   }
+}
+
+TEST_F(Http, ABodyOfManyPartsIsRefusedBeforeAllOfItIsRead) {
+  std::string parts;
+  for (int i = 0; i < 200'000; ++i) {
+    parts += "[],";
+  }
+  const auto body = R"({"key":"k","value":[)" + parts + "0]}";
+  EXPECT_THAT(ask("PUT /put", "", body), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(ask("POST /get", "", body), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(ask("POST /get", "", std::string(1 << 20, ' ') + "{}"), StartsWith("HTTP/1.1 413"));
+}
+
+TEST_F(Http, TheQueryAndTheHeaderAgree) {
+  EXPECT_THAT(ask("GET /v1/kv/k?level=one", "Kvorum-Level: quorum\r\n"),
+              StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(ask("GET /v1/kv/k?level=one", "Kvorum-Level: ONE\r\n"), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(ask("GET /v1/kv/k?keyspace=main", "Kvorum-Keyspace: fast\r\n"),
+              StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(ask("GET /v1/kv/k%23", ""), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(ask("GET /v1/kv/k#", ""), StartsWith("HTTP/1.1 400"));
 }
 
 TEST_F(Http, ListsKeysByPrefixPageByPage) {
