@@ -21,7 +21,10 @@ class ClusterDir {
   std::string config_path() const { return (root_ / "cluster.toml").string(); }
   std::string log_path(NodeId node) const { return file(node, ".log").string(); }
   std::string data_path(NodeId node) const { return file(node, "").string(); }
-  bool has_config() const { return std::filesystem::exists(config_path()); }
+  bool has_config() const {
+    std::error_code unreadable;
+    return std::filesystem::exists(config_path(), unreadable);
+  }
   Result<ClusterConfig> config() const;
   Result<void> write_config(const ClusterConfig& config) const;
 

@@ -127,7 +127,6 @@ class Runner {
   const lab::Side& side() const { return side_; }  // what is compared with others
 
  private:
-  bool may_write_folder() const;
   void introduce(const std::string& where) const;
   // Without a stage, simulated.
   Result<lab::RunRecord> play_once(lab::Stage* stage, std::uint64_t seed);
@@ -140,6 +139,7 @@ class Runner {
   const Flags& flags_;
   const lab::Scenario scenario_;
   const fs::path folder_;
+  RunFolder mine_;
   const std::uint64_t seed_;
   std::optional<lab::RunRecord> kept_;  // the first that failed, else the last
   lab::PlayResult result_ = lab::PlayResult::kMet;
@@ -259,22 +259,13 @@ int Runner::conclude() {
   return exit_code_of(result_);
 }
 
-bool Runner::may_write_folder() const {
-  std::error_code error;
-  return !fs::exists(folder_, error) || fs::is_empty(folder_, error) ||
-         fs::exists(folder_ / "verdict.txt", error) ||
-         fs::exists(folder_ / "comparison.txt", error);
-}
-
 int Runner::run_here() {
-  if (!may_write_folder()) {
-    return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
+  if (const auto taken = mine_.take(folder_); !taken) {
+    return complain_of(taken.error());
   }
-  std::error_code error;
-  fs::remove_all(folder_, error);
+  mine_.clear();
   // First of all, so that the folder is a run's even if it does not come to an end.
   const auto sign = folder_ / (flags_.compare ? "comparison.txt" : "verdict.txt");
-  fs::create_directories(folder_, error);
   if (auto written = write_file(sign, "the run did not come to its end\n"); !written) {
     return complain(kBadInput, written.error().detail);
   }
@@ -315,16 +306,15 @@ int Runner::run_here() {
 }
 
 int Runner::run_on_target(const Target& target) {
-  if (!may_write_folder()) {
-    return complain(kBadInput, folder_.string() + " is not a folder of an earlier run");
+  if (const auto taken = mine_.take(folder_); !taken) {
+    return complain_of(taken.error());
   }
   hold_signals();
   const auto stage = TargetStage::open(scenario_, target);
   if (!stage) {
     return complain_of(stage.error());
   }
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);
+  mine_.clear();
   side_.system =
       fmt::format("target{}{}", target.wait > 0 ? fmt::format(", WAIT {}", target.wait) : "",
                   target.replica_reads ? ", replica reads" : "");

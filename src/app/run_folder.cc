@@ -1,7 +1,13 @@
 #include "app/run_folder.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -15,6 +21,8 @@
 namespace kvorum::app {
 namespace {
 
+namespace fs = std::filesystem;
+
 // What the keys held before the first operation, for the judge; empty if that is nothing.
 std::string initial_line(const lab::Scenario& scenario) {
   std::string line;
@@ -27,7 +35,57 @@ std::string initial_line(const lab::Scenario& scenario) {
   return line.empty() ? line : line + "}}\n";
 }
 
+// Of a run, or of the clusters and runs that it keeps inside.
+bool is_of_a_run(const fs::directory_entry& entry) {
+  constexpr std::string_view kFiles[] = {"history.jsonl",  "log.txt",        "latency.txt",
+                                         "report.html",    "verdict.txt",    "beside.txt",
+                                         "comparison.txt", "comparison.html"};
+  std::error_code ignored;
+  const auto name = entry.path().filename().string();
+  if (entry.is_directory(ignored)) {
+    return fs::exists(entry.path() / "cluster.toml", ignored) ||
+           fs::exists(entry.path() / "verdict.txt", ignored) || fs::is_empty(entry.path(), ignored);
+  }
+  const bool of_a_node = name.starts_with("output_log") || name.starts_with("order_");
+  return std::find(std::begin(kFiles), std::end(kFiles), name) != std::end(kFiles) ||
+         (of_a_node && name.ends_with(".txt"));
+}
+
 }  // namespace
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) {
+    ::close(lock_);
+  }
+}
+
+Result<void> RunFolder::take(const fs::path& folder) {
+  folder_ = folder;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  lock_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) {
+    return fail(ErrorCode::kConfig, "{}: {}", folder.string(), std::strerror(errno));
+  }
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    return fail(ErrorCode::kConfig, "another run is at work in {}", folder.string());
+  }
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (!is_of_a_run(entry)) {
+      return fail(ErrorCode::kConfig,
+                  "{} has '{}', which no run left there: name another folder with --out",
+                  folder.string(), entry.path().filename().string());
+    }
+  }
+  return {};
+}
+
+void RunFolder::clear() const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
+    fs::remove_all(entry.path(), ignored);
+  }
+}
 
 std::string verdict_text(const std::filesystem::path& folder, const lab::RunRecord& record) {
   std::string text;

@@ -92,8 +92,9 @@ Reply refusal_of(const Plan& plan) {
   const auto key = quote(plan.key);
   return {Type::kError,
           0,
-          plan.word == Word::kInsert ? fmt::format("REFUSED {} exists already; use update", key)
-                                     : fmt::format("REFUSED {} does not exist; use insert", key),
+          plan.word == Word::kInsert   ? fmt::format("REFUSED {} exists already; use update", key)
+          : plan.word == Word::kDelete ? fmt::format("REFUSED {} does not exist", key)
+                                       : fmt::format("REFUSED {} does not exist; use insert", key),
           {}};
 }
 

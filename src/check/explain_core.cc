@@ -17,6 +17,7 @@ std::string span_text(std::int64_t ns) {
     return fmt::format("{:.4g} s", static_cast<double>(ns) / 1e9);
   }
   return ns >= 1'000'000 ? fmt::format("{:.4g} ms", static_cast<double>(ns) / 1e6)
+         : ns >= 1'000   ? fmt::format("{:.4g} µs", static_cast<double>(ns) / 1e3)
                          : fmt::format("{} ns", ns);
 }
 

@@ -91,7 +91,8 @@ std::string time_text(const History& history, std::int64_t ns) {
   if (ns > 1'000'000 || ns < -1'000'000) {
     return fmt::format("{:.3f} ms", static_cast<double>(ns) / 1e6);
   }
-  return fmt::format("{} ns", ns);
+  return ns > 1'000 || ns < -1'000 ? fmt::format("{:.3f} µs", static_cast<double>(ns) / 1e3)
+                                   : fmt::format("{} ns", ns);
 }
 
 std::string shown(std::string_view text) {

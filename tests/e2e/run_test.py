@@ -250,9 +250,15 @@ class BadInput(Run):
     def test_a_folder_that_is_not_a_runs_stays_as_it_is(self):
         os.makedirs(os.path.join(self.out, "photos"))
         kept = self.write(os.path.join("out", "letter.txt"), "dear")
-        self.assertRegex(self.refused({"clients": [PUT]}), "out is not a folder of an earlier run")
-        self.assertEqual(read(kept), "dear")
+        verdict = self.write(os.path.join("out", "verdict.txt"), "guilty")
+        self.assertRegex(self.refused({"clients": [PUT]}), "which no run left there")
+        self.assertEqual((read(kept), read(verdict)), ("dear", "guilty"))
         self.assertTrue(os.path.isdir(os.path.join(self.out, "photos")))
+
+    def test_a_file_is_no_folder(self):
+        kept = self.write("out", "")
+        self.assertRegex(self.refused({"clients": [PUT]}), "Not a directory")
+        self.assertTrue(os.path.isfile(kept))
 
     def test_a_port_that_is_taken(self):
         with socket.create_server(("127.0.0.1", 0)) as door:

@@ -118,7 +118,7 @@ class Words(ShellTest):
         self.assertEqual(len(err), 4, err)
         self.assertEqual(err[0], 'line 2: (error) REFUSED "k" exists already; use update')
         self.assertEqual(err[1], 'line 6: (error) REFUSED "none" does not exist; use insert')
-        self.assertEqual(err[2], 'line 7: (error) REFUSED "none" does not exist; use insert')
+        self.assertEqual(err[2], 'line 7: (error) REFUSED "none" does not exist')
         self.assertRegex(err[3], "^line 9: .*LEVEL")
         self.settled('"k" => "3"', "")
         self.assertEqual(self.cli(2, "show-all\n")[1], ['"k" => "3"', '"p" => "two words"'])
