@@ -116,7 +116,7 @@ class Ordered(HttpTest):
             ("GET", "/v1/kv/k?r=9", None, {}, 400, "LEVEL"),
             ("PUT", "/v1/kv/k?w=4", b"v", {}, 400, "LEVEL"),
             ("PUT", "/v1/kv/k?levle=one", b"v", {}, 400, "ERR"),
-            ("PUT", "/v1/kv/k?keyspace=nowhere", b"v", {}, 400, "ERR"),
+            ("PUT", "/v1/kv/k?keyspace=nowhere", b"v", {}, 404, "NOKEYSPACE"),
             ("PUT", "/v1/kv/k?ttl_ms=-1", b"v", {}, 400, "ERR"),
             ("PUT", "/v1/kv/%zz", b"v", {}, 400, "ERR"),
             ("PUT", "/v1/kv/", b"v", {}, 400, "ERR"),
