@@ -55,6 +55,8 @@ bool is_of_a_run(const fs::directory_entry& entry) {
 
 RunFolder::~RunFolder() {
   if (lock_ >= 0) {
+    std::error_code not_empty;
+    fs::remove(folder_, not_empty);  // nothing came of the run
     ::close(lock_);
   }
 }
