@@ -54,9 +54,11 @@ bool is_of_a_run(const fs::directory_entry& entry) {
 }  // namespace
 
 RunFolder::~RunFolder() {
-  if (lock_ >= 0) {
+  if (made_) {
     std::error_code not_empty;
-    fs::remove(folder_, not_empty);  // nothing came of the run
+    fs::remove(folder_, not_empty);  // if nothing came of the run
+  }
+  if (lock_ >= 0) {
     ::close(lock_);
   }
 }
@@ -64,7 +66,7 @@ RunFolder::~RunFolder() {
 Result<void> RunFolder::take(const fs::path& folder) {
   folder_ = folder;
   std::error_code error;
-  fs::create_directories(folder, error);
+  made_ = fs::create_directories(folder, error);
   lock_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock_ < 0) {
     return fail(ErrorCode::kConfig, "{}: {}", folder.string(), std::strerror(errno));

@@ -25,6 +25,7 @@ class RunFolder {
 
  private:
   std::filesystem::path folder_;
+  bool made_ = false;
   int lock_ = -1;
 };
 

@@ -145,24 +145,12 @@ struct Conditions {
 };
 
 Result<Conditions> parse_conditions(const HttpRequest& request) {
-  Conditions out;
-  const auto& match = request.field(Field::kIfMatch);
-  const auto& none_match = request.field(Field::kIfNoneMatch);
-  if (!match.empty()) {
-    auto tags = parse_tags(match, false);
-    if (!tags) {
-      return tl::unexpected(tags.error());
-    }
-    out.match = std::move(*tags);
+  auto match = parse_tags(request.field(Field::kIfMatch), false);
+  auto none_match = parse_tags(request.field(Field::kIfNoneMatch), true);
+  if (!match || !none_match) {
+    return tl::unexpected(match ? none_match.error() : match.error());
   }
-  if (!none_match.empty()) {
-    auto tags = parse_tags(none_match, true);
-    if (!tags) {
-      return tl::unexpected(tags.error());
-    }
-    out.none_match = std::move(*tags);
-  }
-  return out;
+  return Conditions{std::move(*match), std::move(*none_match)};
 }
 
 // The words before and behind a write that make it conditional.

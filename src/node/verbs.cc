@@ -31,6 +31,8 @@ constexpr ByteView kNoPassword =
     "AUTH <password> called without any password configured for the default user. Are you sure "
     "your configuration is correct?";
 
+constexpr ByteView kClientWords[] = {"GETNAME", "HELP",    "ID",       "INFO",    "LIST",
+                                     "SETNAME", "SETINFO", "NO-EVICT", "NO-TOUCH"};
 constexpr ByteView kClientHelp[] = {
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "GETNAME",
@@ -220,8 +222,8 @@ void Replica::client(Session& session, std::span<const ByteView> args, ReplyWrit
     }
     return;
   }
-  const bool known = std::any_of(std::begin(kClientHelp) + 1, std::end(kClientHelp),
-                                 [&](ByteView line) { return line.starts_with(word); });
+  const bool known =
+      std::find(std::begin(kClientWords), std::end(kClientWords), word) != std::end(kClientWords);
   refuse(reply, known ? "wrong number of arguments for 'client|" + lower(word) + "' command"
                       : "unknown subcommand '" + std::string(args[1]) + "'. Try CLIENT HELP.");
 }
@@ -277,7 +279,7 @@ void Replica::config(std::span<const ByteView> args, ReplyWriter& reply) {
   }
   const std::pair<ByteView, std::string> known[] = {
       {"appendonly", "yes"},
-      {"databases", std::to_string(keyspaces_.next_id.value())},
+      {"databases", std::to_string(std::max(keyspaces_.next_id.value(), KeyspaceId::rep{1}))},
       {"maxmemory", "0"},
       {"maxmemory-policy", "noeviction"},
       {"proto-max-bulk-len", std::to_string(options_.kv.max_value_bytes)},
